@@ -1,0 +1,24 @@
+"""Fast neural style transfer: one small network per style, milliseconds per picture.
+
+Importing this package never imports torch: the public names load when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fast_nst.errors import UserError as UserError
+    from fast_nst.stylizer import Stylizer as Stylizer
+
+__version__ = "0.1.0"
+
+_HOMES = {"Stylizer": "fast_nst.stylizer", "UserError": "fast_nst.errors"}
+__all__ = ["Stylizer", "UserError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,352 @@
+"""A training run from settings to model file: the loop is Lightning's, the rest is put together here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from fast_nst.config import TrainConfig
+from fast_nst.data import Photographs, open_photograph, to_tensor
+from fast_nst.errors import UserError, choose
+from fast_nst.export import export, read_checkpoint
+from fast_nst.images import (
+    contact_sheet,
+    open_image,
+    resize_longest,
+    resize_shortest,
+    save_image,
+    write_atomically,
+)
+from fast_nst.losses import PerceptualLoss
+from fast_nst.module import StyleTransfer
+from fast_nst.networks import NETWORKS
+from fast_nst.stylizer import Stylizer
+from fast_nst.vgg import VGG19, check_layers
+
+ASSETS = Path(__file__).parent / "assets"
+SAMPLE_STYLE = ASSETS / "sample_style.jpg"
+SAMPLE_PHOTOGRAPHS = ASSETS / "photos"
+CHECKPOINT, MODEL, PREVIEW, SETTINGS = "last.ckpt", "model.onnx", "preview.jpg", "config.yaml"
+SMALLEST_STYLE = 32
+_PREVIEW_PHOTOGRAPHS = 4
+_PREVIEW_SIZE = 480
+_CHECKS = 10  # validations and checkpoints a run
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run left its files.
+
+    Attributes:
+        folder: All of them, with TensorBoard's logs.
+        checkpoint: To resume or export.
+        model: The ONNX file.
+        preview: Photographs next to their paintings.
+        steps: Optimizer steps done.
+        seconds: Spent in the training loop.
+        unreadable: Photographs that were passed over.
+    """
+
+    folder: Path
+    checkpoint: Path
+    model: Path
+    preview: Path
+    steps: int
+    seconds: float
+    unreadable: list[str]
+
+
+class PreviewImages(Callback):
+    """Logs the validation photographs' paintings to TensorBoard."""
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Tensor,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Photograph above painting, one image a photograph."""
+        if not isinstance(trainer.logger, TensorBoardLogger):
+            return
+        with torch.no_grad():
+            pairs = torch.cat([batch, pl_module(batch).float()], dim=2).clamp(0, 1)
+        for i, pair in enumerate(pairs):
+            name = f"preview/{batch_idx * len(batch) + i}"
+            trainer.logger.experiment.add_image(name, pair, trainer.global_step)
+
+
+def load_style(path: Path, size: int) -> Tensor:
+    """The style image with `size` px on its shorter side, (1, 3, H, W) in [0, 1].
+
+    Raises:
+        UserError: It cannot be read or is under 32 px.
+    """
+    image = open_photograph(path)
+    if min(image.size) < SMALLEST_STYLE:
+        raise UserError(
+            f"the style image {str(path)!r} is {image.width}x{image.height}: both sides must have "
+            f"at least {SMALLEST_STYLE} px"
+        )
+    return to_tensor(resize_shortest(image, size))[None].float() / 255
+
+
+def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
+    """The checkpoint that `--resume` means.
+
+    Args:
+        resume: A file, or "last": of `out` if given, else of the style's newest run.
+        style: The style image, for its name.
+        out: The run's folder.
+
+    Raises:
+        UserError: There is none.
+    """
+    if resume != "last":
+        return Path(resume)
+    if out is not None:
+        found = [Path(out) / CHECKPOINT]
+    else:
+        found = list(Path("runs").glob(f"{_style_name(style)}*/{CHECKPOINT}"))
+    found = [path for path in found if path.is_file()]
+    if not found:
+        where = out or f"runs/{_style_name(style)}"
+        raise UserError(f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path to --resume")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def _style_name(style: str | None) -> str:
+    return Path(style).stem if style else SAMPLE_STYLE.stem
+
+
+def run_folder(config: TrainConfig) -> Path:
+    """Where the run goes: `config.out`, or the first free of runs/<style>, runs/<style>-2, ...
+
+    Raises:
+        UserError: `config.out` holds a run already, or cannot be written to.
+    """
+    if config.out is not None:
+        folder = Path(config.out)
+        if config.resume is None and (folder / CHECKPOINT).exists():
+            raise UserError(
+                f"{config.out!r} holds a run: add --resume last to go on with it, or give another --out"
+            )
+    else:
+        base = Path("runs") / _style_name(config.style)
+        folder, number = base, 2
+        while folder.exists() and any(folder.iterdir()):
+            folder, number = base.with_name(f"{base.name}-{number}"), number + 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write to {str(folder)!r}: give another --out")
+    return folder
+
+
+def lightning_precision(precision: str, device: torch.device) -> Any:
+    """Lightning's name of a precision; "auto" is bf16 where the hardware has it."""
+    if precision == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            fast = device.type == "cpu" and (
+                torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+            )
+        precision = "bf16" if fast else "32"
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision]
+
+
+def _devices(devices: str) -> Any:
+    """Lightning takes "auto", a count, or a list such as "0,2"."""
+    if devices == "auto":
+        return devices
+    try:
+        numbers = [int(part) for part in devices.split(",") if part.strip()]
+    except ValueError:
+        raise UserError(
+            f"--devices is {devices!r}: give a count like 2, a list like 0,2 or auto"
+        ) from None
+    return numbers if "," in devices else numbers[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice to developers from people's terminals."""
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for advice in (".*does not have many workers.*", ".*logging interval.*", ".*isinstance.*"):
+                warnings.filterwarnings("ignore", advice)
+            warnings.filterwarnings("ignore", module="lightning.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt(trainer: L.Trainer) -> Iterator[None]:
+    """The first Ctrl-C ends training after the step at hand, the second one at once."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        print("\nstopping: saving what there is (Ctrl-C again to give up)", flush=True)
+        trainer.should_stop = True
+        signal.signal(signal.SIGINT, previous)
+
+    try:
+        previous = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not the main thread: whoever owns that decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> L.Trainer:
+    """Lightning's Trainer with our defaults under the user's `options`.
+
+    Raises:
+        UserError: Lightning refuses a value, or the accelerator is not there.
+    """
+    every = max(1, config.steps // _CHECKS)
+    callbacks = [
+        ModelCheckpoint(
+            folder, "last", every_n_train_steps=every, save_top_k=1, enable_version_counter=False
+        ),
+        LearningRateMonitor("step"),
+        PreviewImages(),
+        *(options.get("callbacks") or []),
+    ]
+    defaults: dict[str, Any] = {
+        "logger": TensorBoardLogger(folder, name="tensorboard", version=""),
+        "val_check_interval": every,
+        "check_val_every_n_epoch": None,
+        "num_sanity_val_steps": 0,
+        "log_every_n_steps": max(1, min(50, config.steps // 100)),
+        "gradient_clip_val": 1.0,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+    }
+    chosen = {**defaults, **options, "callbacks": callbacks}
+    try:
+        probe = L.Trainer(
+            accelerator=config.accelerator,
+            devices=_devices(config.devices),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+        )
+        return L.Trainer(
+            accelerator=config.accelerator,
+            devices=_devices(config.devices),
+            precision=lightning_precision(config.precision, probe.strategy.root_device),
+            max_steps=config.steps,
+            max_epochs=-1,
+            **chosen,
+        )
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        if isinstance(error, UserError):
+            raise
+        reason = " ".join(str(error).split())
+        raise UserError(f"Lightning refuses these settings: {reason}") from error
+
+
+def _make_preview(model: Path, photographs: list[Path], style: Path) -> Any:
+    stylize = Stylizer(model)
+    photos = [resize_longest(open_photograph(path), _PREVIEW_SIZE) for path in photographs]
+    pairs = [[photo, stylize(photo)] for photo in photos]
+    half = (len(pairs) + 1) // 2  # two pairs a row: wide sheets fit screens
+    rows = [pairs[i] + (pairs[half + i] if half + i < len(pairs) else []) for i in range(half)]
+    rows.append([resize_longest(open_photograph(style), _PREVIEW_SIZE)])
+    return contact_sheet(rows, labels=("photograph", "stylized") * 2)
+
+
+def train(config: TrainConfig, trainer_options: dict[str, Any] | None = None) -> TrainResult:
+    """Train one style, and leave a checkpoint, an ONNX model, a preview, logs and the settings.
+
+    Args:
+        config: The settings; those of a resumed run should be its own, see `read_checkpoint`.
+        trainer_options: Arguments of Lightning's Trainer that the settings do not cover.
+
+    Raises:
+        UserError: A setting cannot be used.
+        TrainingDiverged: The loss is no longer finite; the last checkpoint stays.
+    """
+    choose("network", config.network, NETWORKS)
+    content_layers = check_layers(config.content_layers)
+    style_layers = check_layers(config.style_layers)
+    style_path = Path(config.style) if config.style else SAMPLE_STYLE
+    style = load_style(style_path, config.style_size)
+    photographs = Photographs(
+        Path(config.photos) if config.photos else SAMPLE_PHOTOGRAPHS,
+        size=config.size,
+        batch_size=config.batch_size,
+        steps=config.steps,
+        seed=config.seed,
+        workers=config.workers,
+    )
+    if config.resume is not None:
+        read_checkpoint(config.resume)
+    vgg = VGG19(dict.fromkeys(content_layers + style_layers), config.vgg)
+    loss = PerceptualLoss(
+        vgg,
+        style,
+        content_layers,
+        style_layers,
+        config.content_weight,
+        config.style_weight,
+        config.tv_weight,
+    )
+    folder = run_folder(config)
+    write_atomically(folder / SETTINGS, yaml.safe_dump(config.as_dict(), sort_keys=False).encode())
+    with _quiet():
+        trainer = make_trainer(config, folder, trainer_options or {})
+        L.seed_everything(config.seed, verbose=False)
+        module = StyleTransfer(config, loss)
+        started = time.perf_counter()
+        with _stop_on_interrupt(trainer):
+            trainer.fit(module, photographs, ckpt_path=config.resume, weights_only=True)
+        seconds = time.perf_counter() - started
+        trainer.save_checkpoint(folder / CHECKPOINT)
+    model = folder / MODEL
+    preview = folder / PREVIEW
+    if trainer.is_global_zero:
+        export(folder / CHECKPOINT, model)
+        shown = [*photographs.validation_paths, *photographs.training_paths]
+        shown = list(dict.fromkeys(shown))[:_PREVIEW_PHOTOGRAPHS]
+        shown = [path for path in shown if str(path) not in photographs.unreadable]
+        save_image(_make_preview(model, shown, style_path), preview)
+    return TrainResult(
+        folder,
+        folder / CHECKPOINT,
+        model,
+        preview,
+        trainer.global_step,
+        seconds,
+        sorted(photographs.unreadable),
+    )
