@@ -61,11 +61,11 @@ class TrainConfig:
     )
     lr: float = _setting("peak learning rate of Adam; a warm-up and a cosine surround it", 3e-3)
     seed: int = _setting("seed of the weights, photographs, crops and flips", 0)
-    precision: str = _setting(
+    precision: str | int = _setting(
         "arithmetic: auto (bf16 where the hardware has it), 32, bf16 or 16", "auto"
     )
     accelerator: str = _setting("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
-    devices: str = _setting("how many devices, or which, as Lightning takes it", "auto")
+    devices: str | int = _setting("how many devices, or which, as Lightning takes it", "auto")
     workers: int | None = _setting(
         "processes that load photographs; default: 0 on a CPU, up to 8 on an accelerator", None
     )
@@ -81,11 +81,11 @@ class TrainConfig:
         Raises:
             UserError: A value is out of its range.
         """
+        self.precision, self.devices = str(self.precision), str(self.devices)  # YAML has numbers
         for name, least in (("steps", 1), ("batch_size", 1), ("size", 32), ("style_size", 32)):
             if getattr(self, name) < least:
-                raise UserError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}: it must be at least {least}"
-                )
+                flag, value = name.replace("_", "-"), getattr(self, name)
+                raise UserError(f"--{flag} is {value}: it must be at least {least}")
         for name in ("content_weight", "style_weight", "tv_weight", "lr"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):

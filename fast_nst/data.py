@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fast_nst.errors import UserError
-from fast_nst.images import find_images, open_image, to_array
+from fast_nst.images import find_images, flatten, open_image, to_array
 
 VALIDATION_PHOTOGRAPHS = 8
 _LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
@@ -33,11 +33,7 @@ class Sample(NamedTuple):
 
 def open_photograph(path: Path) -> Image.Image:
     """An RGB photograph; transparent parts lie on white."""
-    photo = open_image(path)
-    if photo.mode == "RGBA":
-        white = Image.new("RGBA", photo.size, "white")
-        photo = Image.alpha_composite(white, photo)
-    return photo.convert("RGB")
+    return flatten(open_image(path))
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -52,9 +48,9 @@ def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Imag
     shorter side.
     """
     shorter = min(photo.size)
-    side = min(shorter, rng.integers(size, int(size * _LARGEST_CROP), endpoint=True))
-    left = rng.integers(0, photo.width - side, endpoint=True)
-    top = rng.integers(0, photo.height - side, endpoint=True)
+    side = min(shorter, int(rng.integers(size, int(size * _LARGEST_CROP), endpoint=True)))
+    left = int(rng.integers(0, photo.width - side, endpoint=True))
+    top = int(rng.integers(0, photo.height - side, endpoint=True))
     box = (left, top, left + side, top + side)
     crop = photo.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop

@@ -19,15 +19,27 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fast_nst.errors import UserError
 
-Array = np.ndarray
+Array = npt.NDArray[np.uint8]
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 
 # What is read by name from a folder, and what can be written: suffix -> Pillow's format.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif")
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".avif",
+)
 WRITERS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -116,7 +128,9 @@ def open_image(source: Source) -> Image.Image:
         raise UserError(f"{name} is empty: give an image file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd files that it decodes all the same
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow warns of odd files that it decodes all the same
             with Image.open(io.BytesIO(data)) as image:
                 return _decode(image, name)
     except UserError:
@@ -228,7 +242,8 @@ def blend(photo: Array, stylized: Array, strength: float) -> Array:
     if strength == 1:
         return stylized
     mixed = photo + np.float32(strength) * (stylized.astype(np.float32) - photo)
-    return np.rint(mixed).astype(np.uint8)
+    rounded: Array = np.rint(mixed).astype(np.uint8)
+    return rounded
 
 
 def keep_colors(photo: Array, stylized: Array) -> Array:
@@ -239,7 +254,7 @@ def keep_colors(photo: Array, stylized: Array) -> Array:
     """
     luma = from_array(stylized).convert("YCbCr").getchannel("Y")
     _, blue, red = from_array(photo).convert("YCbCr").split()
-    return np.asarray(Image.merge("YCbCr", (luma, blue, red)).convert("RGB"))
+    return to_array(Image.merge("YCbCr", (luma, blue, red)))
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -162,7 +162,7 @@ class PerceptualLoss(nn.Module):
             energy = style_loss(torch.zeros_like(gram), gram)
             if not energy > 0:
                 raise UserError(
-                    f"the style image leaves {layer} dark: use another image or other --style-layers"
+                    f"the style image leaves {layer} dark: use another image or other layers"
                 )
             self.register_buffer(f"style_{layer}", gram, persistent=False)
             self.register_buffer(f"energy_{layer}", energy, persistent=False)

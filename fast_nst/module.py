@@ -15,7 +15,6 @@ from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.networks import build_network
 
-
 _WARM_UP = 0.1  # of the steps
 
 
@@ -48,7 +47,7 @@ class StyleTransfer(L.LightningModule):
     def __init__(self, config: TrainConfig, loss: PerceptualLoss) -> None:
         super().__init__()
         self.config = config
-        self.network = build_network(config.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = build_network(config.network).to(memory_format=torch.channels_last)
         self.loss = loss
 
     def forward(self, photographs: Tensor) -> Tensor:
@@ -68,8 +67,8 @@ class StyleTransfer(L.LightningModule):
         parts = self.losses(photographs)
         if not torch.isfinite(parts["total"]):
             raise TrainingDiverged(
-                f"the loss is {parts['total'].item()} at step {self.global_step}: training stopped. "
-                "Lower --lr, or --style-weight if that does not help"
+                f"the loss is {parts['total'].item()} at step {self.global_step}: stopped; "
+                "the last checkpoint is good. Lower --lr, or --style-weight if that does not help"
             )
         self.log_dict({f"train/{name}": parts[name].detach() for name in PARTS})
         self.log("loss", parts["total"].detach(), prog_bar=True, logger=False)

@@ -6,6 +6,8 @@ its class as a diagram and name it in `NETWORKS`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,8 +39,8 @@ def reflect_pad(images: Tensor, margin: int, multiple: int, minimum: int = 1) ->
     """
     for axis in (2, 3):
         length = images.shape[axis]
-        total = (length + 2 * margin + multiple - 1) // multiple * multiple
-        if minimum > 2 * margin:
+        total: Any = (length + 2 * margin + multiple - 1) // multiple * multiple
+        if minimum > 2 * margin:  # holds a symbol during export, hence no max()
             total = torch.sym_max(total, minimum)
         images = images.index_select(axis, _reflected(length, margin, total, images.device))
     return images
@@ -55,8 +57,10 @@ class JohnsonBlock(nn.Module):
         self.norm2 = nn.InstanceNorm2d(width, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, width, H, W) to the same."""
         y = F.relu(self.norm1(self.conv1(x)))
-        return x + self.norm2(self.conv2(y))
+        y = self.norm2(self.conv2(y))
+        return x + y
 
 
 class Johnson(nn.Module):
@@ -83,6 +87,7 @@ class Johnson(nn.Module):
         self.conv2 = nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect")
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same."""
         height, width = images.shape[-2:]
         # At 16 px the 1/4 resolution still has the 2 px that reflection and norm need.
         x = reflect_pad(images, margin=0, multiple=4, minimum=16)
@@ -106,7 +111,10 @@ class FastBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.norm(self.conv1(x))))
+        """(N, width, H, W) to the same."""
+        y = F.relu(self.norm(self.conv1(x)))
+        y = self.conv2(y)
+        return x + y
 
 
 class Fast(nn.Module):
@@ -128,6 +136,7 @@ class Fast(nn.Module):
         self.up2 = nn.Conv2d(16, 12, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same."""
         height, width = images.shape[-2:]
         x = reflect_pad(images, self.margin, multiple=4)
         x = F.relu(self.down1(x))  # 1/2 resolution, 16 channels

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -151,7 +150,7 @@ class Stylizer:
     @overload
     def __call__(
         self,
-        image: Sequence[Picture],
+        image: list[Any] | tuple[Any, ...],
         *,
         strength: float = ...,
         keep_colors: bool = ...,
@@ -160,7 +159,12 @@ class Stylizer:
 
     @overload
     def __call__(
-        self, image: Array, *, strength: float = ..., keep_colors: bool = ..., size: int | None = ...
+        self,
+        image: Array,
+        *,
+        strength: float = ...,
+        keep_colors: bool = ...,
+        size: int | None = ...,
     ) -> Array: ...
 
     @overload
@@ -175,7 +179,7 @@ class Stylizer:
 
     def __call__(
         self,
-        image: Picture | Sequence[Picture],
+        image: Picture | list[Any] | tuple[Any, ...],
         *,
         strength: float = 1.0,
         keep_colors: bool = False,
@@ -195,7 +199,9 @@ class Stylizer:
             UserError: A picture cannot be read, or an argument is out of range.
         """
         if not 0 <= strength <= 1:
-            raise UserError(f"strength is {strength:g}: it must be from 0 (photograph) to 1 (painting)")
+            raise UserError(
+                f"strength is {strength:g}: it must be from 0 (photograph) to 1 (painting)"
+            )
         if size is not None and size < 1:
             raise UserError(f"size is {size}: the longer side must be at least 1 px")
         if isinstance(image, list | tuple):
@@ -207,8 +213,8 @@ class Stylizer:
         if isinstance(image, str | os.PathLike | Image.Image):
             return self._stylize(open_image(image), strength, keep_colors, size)
         raise UserError(
-            f"cannot stylize a {type(image).__name__}: give a path, a PIL image, a uint8 array or a "
-            "list of them"
+            f"cannot stylize a {type(image).__name__}: give a path, a PIL image, a uint8 array or "
+            "a list of them"
         )
 
     def _stylize(

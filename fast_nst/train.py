@@ -1,4 +1,4 @@
-"""A training run from settings to model file: the loop is Lightning's, the rest is put together here."""
+"""A training run from settings to model file; the loop itself is Lightning's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -27,7 +28,6 @@ from fast_nst.errors import UserError, choose
 from fast_nst.export import export, read_checkpoint
 from fast_nst.images import (
     contact_sheet,
-    open_image,
     resize_longest,
     resize_shortest,
     save_image,
@@ -129,7 +129,9 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
     found = [path for path in found if path.is_file()]
     if not found:
         where = out or f"runs/{_style_name(style)}"
-        raise UserError(f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path to --resume")
+        raise UserError(
+            f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path to --resume"
+        )
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
@@ -147,7 +149,7 @@ def run_folder(config: TrainConfig) -> Path:
         folder = Path(config.out)
         if config.resume is None and (folder / CHECKPOINT).exists():
             raise UserError(
-                f"{config.out!r} holds a run: add --resume last to go on with it, or give another --out"
+                f"{config.out!r} holds a run: add --resume last to continue it, or change --out"
             )
     else:
         base = Path("runs") / _style_name(config.style)
@@ -163,7 +165,7 @@ def run_folder(config: TrainConfig) -> Path:
     return folder
 
 
-def lightning_precision(precision: str, device: torch.device) -> Any:
+def lightning_precision(precision: str | int, device: torch.device) -> Any:
     """Lightning's name of a precision; "auto" is bf16 where the hardware has it."""
     if precision == "auto":
         if device.type == "cuda":
@@ -173,11 +175,12 @@ def lightning_precision(precision: str, device: torch.device) -> Any:
                 torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
             )
         precision = "bf16" if fast else "32"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision]
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[str(precision)]
 
 
-def _devices(devices: str) -> Any:
+def _devices(devices: str | int) -> Any:
     """Lightning takes "auto", a count, or a list such as "0,2"."""
+    devices = str(devices)
     if devices == "auto":
         return devices
     try:
@@ -198,7 +201,11 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            for advice in (".*does not have many workers.*", ".*logging interval.*", ".*isinstance.*"):
+            for advice in (
+                ".*does not have many workers.*",
+                ".*logging interval.*",
+                ".*isinstance.*",
+            ):
                 warnings.filterwarnings("ignore", advice)
             warnings.filterwarnings("ignore", module="lightning.*")
             yield
@@ -212,7 +219,7 @@ def _stop_on_interrupt(trainer: L.Trainer) -> Iterator[None]:
     """The first Ctrl-C ends training after the step at hand, the second one at once."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        print("\nstopping: saving what there is (Ctrl-C again to give up)", flush=True)
+        sys.stderr.write("\nstopping: saving what there is (Ctrl-C again to give up)\n")
         trainer.should_stop = True
         signal.signal(signal.SIGINT, previous)
 
@@ -350,3 +357,8 @@ def train(config: TrainConfig, trainer_options: dict[str, Any] | None = None) ->
         seconds,
         sorted(photographs.unreadable),
     )
+
+
+def checkpoint_step(path: Path) -> int:
+    """How many optimizer steps a checkpoint, which `read_checkpoint` accepts, has behind it."""
+    return int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])

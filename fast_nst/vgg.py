@@ -85,9 +85,9 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise UserError(f"cannot read VGG-19 weights from {str(path)!r}: not a file of tensors") from (
-            error
-        )
+        raise UserError(
+            f"cannot read VGG-19 weights from {str(path)!r}: not a file of tensors"
+        ) from (error)
     if not isinstance(loaded, dict):
         raise UserError(f"{str(path)!r} holds no state dict; give one in torchvision's format")
     return loaded
@@ -240,7 +240,9 @@ class VGG19(nn.Module):
         self.scales = activation_scales(loaded, self.layers)
         for layer, scale in self.scales.items():
             if not scale > 0:
-                raise UserError(f"VGG-19 from {self.source!r} is dead at {layer}: its mean is {scale}")
+                raise UserError(
+                    f"VGG-19 from {self.source!r} is dead at {layer}: its mean is {scale}"
+                )
         self._mean, self._std = loaded.mean, loaded.std
         deepest = max(CONVOLUTIONS.index(layer[4:]) for layer in self.layers)
         self._names = CONVOLUTIONS[: deepest + 1]

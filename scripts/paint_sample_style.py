@@ -82,7 +82,11 @@ def streamline(x: float, y: float, length: float) -> np.ndarray:
 
 
 def stroke(
-    draw: ImageDraw.ImageDraw, path: np.ndarray, width: float, ink: np.ndarray, rng: np.random.Generator
+    draw: ImageDraw.ImageDraw,
+    path: np.ndarray,
+    width: float,
+    ink: np.ndarray,
+    rng: np.random.Generator,
 ) -> None:
     """Draw one stroke: bristles side by side, tapered, lit from the upper left."""
     scale = HEIGHT * SUPERSAMPLING
