@@ -174,7 +174,7 @@ class PerceptualLoss(nn.Module):
         Args:
             photographs: (N, 3, H, W), RGB in [0, 1].
         """
-        return self.vgg(photographs, self.content_layers)  # type: ignore[no-any-return]
+        return self.vgg(photographs, self.content_layers)
 
     def forward(self, generated: Tensor, content: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted parts and their sum, each a scalar batch mean.

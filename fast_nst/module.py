@@ -52,11 +52,11 @@ class StyleTransfer(L.LightningModule):
 
     def forward(self, photographs: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same."""
-        return self.network(photographs)  # type: ignore[no-any-return]
+        return self.network(photographs)
 
     def losses(self, photographs: Tensor) -> dict[str, Tensor]:
         """Stylize, and return the named parts of the loss."""
-        return self.loss(self(photographs), self.loss.content_features(photographs))  # type: ignore[no-any-return]
+        return self.loss(self(photographs), self.loss.content_features(photographs))
 
     def training_step(self, photographs: Tensor, batch_idx: int) -> Tensor:
         """One step's total loss.

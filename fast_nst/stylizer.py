@@ -145,7 +145,7 @@ class Stylizer:
         Returns:
             (N, H, W, 3) uint8.
         """
-        return self._session.run([OUTPUT], {INPUT: images})[0]  # type: ignore[no-any-return]
+        return self._session.run([OUTPUT], {INPUT: images})[0]
 
     @overload
     def __call__(
