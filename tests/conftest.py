@@ -1,0 +1,78 @@
+"""What several tests share: known models, real picture files, one real training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from fast_nst.cli import main
+from fast_nst.train import TrainResult
+
+
+def inverting_model(**changes) -> bytes:
+    """A model of our contract that paints 255 - x, so that every output is known by hand."""
+    names = {"input": "image", "output": "stylized", "type": TensorProto.UINT8, "channels": 3}
+    names.update(changes)
+    shape = ["N", "H", "W", names["channels"]]
+    most = helper.make_tensor("most", names["type"], [1], [255])
+    graph = helper.make_graph(
+        [helper.make_node("Sub", ["most", names["input"]], [names["output"]])],
+        "invert",
+        [helper.make_tensor_value_info(names["input"], names["type"], shape)],
+        [helper.make_tensor_value_info(names["output"], names["type"], shape)],
+        [most],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    model.metadata_props.add(key="title", value="Negative")
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def negative(tmp_path: Path) -> Path:
+    path = tmp_path / "negative.onnx"
+    path.write_bytes(inverting_model())
+    return path
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(noise(24, 36)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photographs, some in a subfolder, and two files that only look like some."""
+    folder = tmp_path_factory.mktemp("photographs")
+    (folder / "nested" / "deeper").mkdir(parents=True)
+    for i in range(6):
+        place = folder / "nested" / "deeper" if i % 2 else folder
+        smooth = Image.fromarray(noise(8, 9, seed=i)).resize((90 + i, 70 + 4 * i))
+        smooth.save(place / f"photo{i}.jpg")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no JPEG")
+    (folder / "nested" / "empty.png").touch()
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> TrainResult:
+    """A real run through the command line, as short as can be."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    arguments = f"train --photos {photographs} --out {out} --steps 6 --size 48 --style-size 64"
+    code = main([*arguments.split(), "--batch-size", "2", "--title", "Tiny", "--artist", "A. Non"])
+    assert code == 0
+    return TrainResult(
+        out, out / "last.ckpt", out / "model.onnx", out / "preview.jpg", 6, 0.0, []
+    )

