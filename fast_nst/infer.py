@@ -152,9 +152,10 @@ def _sources(inputs: Iterable[str], output: Path) -> Iterator[tuple[Path | None,
         if given == PIPE:
             yield None, Path("stdin.png")
         elif Path(given).is_dir():
+            # A second run into a subfolder must not paint the paintings.
+            inside = Path(given).resolve() in output.resolve().parents
             for path in find_images(given):
-                # A second run into a subfolder must not paint the paintings.
-                if not (output.is_dir() and path.resolve().is_relative_to(output.resolve())):
+                if not (inside and path.resolve().is_relative_to(output.resolve())):
                     yield path, path.relative_to(given)
         else:
             yield Path(given), Path(Path(given).name)

@@ -1,6 +1,6 @@
 """Make the sample photographs in `fast_nst/assets/photos` from scikit-image's wheel.
 
-Needs scikit-image, which nothing else here does: `pip install scikit-image`. The pictures and
+Needs scikit-image, which nothing else here does: `pip install scikit-image`; and this package. The pictures and
 their licences are listed in `fast_nst/assets/SOURCES.md`.
 """
 

@@ -102,7 +102,13 @@ def weights() -> VGGWeights:
 
 
 def make_loss(
-    weights: VGGWeights, style: torch.Tensor, layers=STYLE, content=CONTENT, alpha=1.0, beta=2.0, gamma=3.0
+    weights: VGGWeights,
+    style: torch.Tensor,
+    layers=STYLE,
+    content=CONTENT,
+    alpha=1.0,
+    beta=2.0,
+    gamma=3.0,
 ) -> PerceptualLoss:
     vgg = VGG19(dict.fromkeys((*layers, *content)), weights)
     return PerceptualLoss(vgg, style, content, layers, alpha, beta, gamma)
@@ -115,7 +121,9 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return tuple(torch.rand(shape, generator=generator) for shape in shapes)
 
 
-def parts_of(loss: PerceptualLoss, generated: torch.Tensor, photo: torch.Tensor) -> dict[str, float]:
+def parts_of(
+    loss: PerceptualLoss, generated: torch.Tensor, photo: torch.Tensor
+) -> dict[str, float]:
     parts = loss(generated, loss.content_features(photo))
     return {name: part.item() for name, part in parts.items()}
 
@@ -134,8 +142,12 @@ def test_perceptual_loss_is_the_sum_of_its_documented_parts(weights, pictures):
     ]
     assert parts["content"] == pytest.approx(1.0 * content.item(), rel=1e-5)
     assert parts["style"] == pytest.approx(2.0 * sum(styles).item() / 3, rel=1e-5)
-    assert parts["tv"] == pytest.approx(3.0 * total_variation(generated).item() / (24 * 28), rel=1e-5)
-    assert parts["total"] == pytest.approx(parts["content"] + parts["style"] + parts["tv"], rel=1e-6)
+    assert parts["tv"] == pytest.approx(
+        3.0 * total_variation(generated).item() / (24 * 28), rel=1e-5
+    )
+    assert parts["total"] == pytest.approx(
+        parts["content"] + parts["style"] + parts["tv"], rel=1e-6
+    )
 
 
 def test_a_picture_costs_nothing_against_itself(weights, pictures):

@@ -9,7 +9,14 @@ import torch
 from torchvision.models.vgg import cfgs, make_layers
 
 from fast_nst.errors import UserError
-from fast_nst.vgg import CONVOLUTIONS, LAYERS, VGG19, load_weights, reference_photographs, vgg_features
+from fast_nst.vgg import (
+    CONVOLUTIONS,
+    LAYERS,
+    VGG19,
+    load_weights,
+    reference_photographs,
+    vgg_features,
+)
 
 # Where torchvision's numbered layers hold each convolution.
 NUMBERS = dict(
@@ -34,7 +41,9 @@ def state(weights) -> dict[str, torch.Tensor]:
 
 def test_layers_agree_with_an_independent_network(weights, state):
     reference = make_layers(cfgs["E"])
-    reference.load_state_dict({key.removeprefix("features."): value for key, value in state.items()})
+    reference.load_state_dict(
+        {key.removeprefix("features."): value for key, value in state.items()}
+    )
     image = torch.rand(1, 3, 50, 66)
     x = image * 255 - torch.tensor([123.68, 116.779, 103.939]).view(3, 1, 1)  # Caffe's input
     expected = {}
