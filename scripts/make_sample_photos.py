@@ -1,7 +1,7 @@
 """Make the sample photographs in `fast_nst/assets/photos` from scikit-image's wheel.
 
-Needs scikit-image, which nothing else here does: `pip install scikit-image`; and this package. The pictures and
-their licences are listed in `fast_nst/assets/SOURCES.md`.
+Needs this package, and scikit-image, which nothing else here does: `pip install scikit-image`.
+The pictures and their licences are listed in `fast_nst/assets/SOURCES.md`.
 """
 
 from __future__ import annotations

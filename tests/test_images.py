@@ -124,7 +124,7 @@ def test_a_profile_is_converted_to_srgb():
 
 
 def _profile_with_swapped_red_and_blue() -> bytes:
-    """sRGB's own profile with the entries of two primaries exchanged in its tag table."""
+    """The profile of sRGB with the entries of two primaries exchanged in its tag table."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
     swapped = bytearray(profile)
@@ -167,14 +167,14 @@ def test_damaged_files_are_refused_or_decoded_but_never_crash(file_format: str):
         for position in rng.integers(0, len(whole), 5):
             flipped[position] ^= int(rng.integers(1, 256))
         damaged.append(bytes(flipped))
-    refused = 0
+    messages = []
     for data in damaged:
         try:
             assert open_image(data).mode in ("RGB", "RGBA")
         except UserError as error:
-            refused += 1
-            assert "\n" not in str(error)
-    assert refused >= 20
+            messages.append(str(error))
+    assert len(messages) >= 20
+    assert not any("\n" in message for message in messages)
 
 
 def test_bad_sources_get_a_clear_word(tmp_path: Path, monkeypatch):
@@ -249,7 +249,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path):
     with pytest.raises(UserError, match="cannot write 70000x1 as JPEG"):
         save_image(Image.new("RGB", (70000, 1)), target)
     assert target.read_bytes() == b"precious"
-    assert os.listdir(tmp_path) == ["a.jpg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
     with pytest.raises(UserError, match=r"suffix '\.xyz'"):
         save_image(Image.new("RGB", (1, 1)), tmp_path / "a.xyz")
     with pytest.raises(UserError, match="cannot write"):
