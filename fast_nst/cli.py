@@ -140,7 +140,7 @@ def parse_training(argv: Sequence[str]) -> tuple[TrainConfig, dict[str, Any]]:
             action.help = argparse.SUPPRESS
     _refuse_mistyped(argv, parser)
     try:
-        given = parser.instantiate_classes(parser.parse_args(list(argv), defaults=False))
+        given = parser.instantiate(parser.parse_args(list(argv), defaults=False))
     except (jsonargparse.ArgumentError, TypeError, ValueError, OSError) as error:
         raise UserError(_one_line(error)) from error
     chosen = given.as_dict()

@@ -65,14 +65,27 @@ class StyleTransfer(L.LightningModule):
             TrainingDiverged: It is not finite.
         """
         parts = self.losses(photographs)
-        if not torch.isfinite(parts["total"]):
-            raise TrainingDiverged(
-                f"the loss is {parts['total'].item()} at step {self.global_step}: stopped; "
-                "the last checkpoint is good. Lower --lr, or --style-weight if that does not help"
-            )
+        self._stop_unless_finite(parts["total"], "loss")
         self.log_dict({f"train/{name}": parts[name].detach() for name in PARTS})
         self.log("loss", parts["total"].detach(), prog_bar=True, logger=False)
         return parts["total"]
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep broken gradients out of the weights, and so out of the checkpoints.
+
+        Raises:
+            TrainingDiverged: A gradient is not finite.
+        """
+        if self.trainer.precision != "16-mixed":  # whose gradient scaler expects some
+            gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+            self._stop_unless_finite(torch.nn.utils.get_total_norm(gradients), "gradient's norm")
+
+    def _stop_unless_finite(self, value: Tensor, what: str) -> None:
+        if not torch.isfinite(value):
+            raise TrainingDiverged(
+                f"the {what} is {value.item()} at step {self.global_step}: training stopped, the "
+                "last checkpoint is good. Lower --lr, or --style-weight if that does not help"
+            )
 
     def validation_step(self, photographs: Tensor, batch_idx: int) -> None:
         """The same loss on photographs that training does not see."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from fast_nst.config import TrainConfig
@@ -88,7 +90,7 @@ class PreviewImages(Callback):
         if not isinstance(trainer.logger, TensorBoardLogger):
             return
         with torch.no_grad():
-            pairs = torch.cat([batch, pl_module(batch).float()], dim=2).clamp(0, 1)
+            pairs = torch.cat([batch, pl_module(batch).float()], dim=2).nan_to_num().clamp(0, 1)
         for i, pair in enumerate(pairs):
             name = f"preview/{batch_idx * len(batch) + i}"
             trainer.logger.experiment.add_image(name, pair, trainer.global_step)
@@ -125,7 +127,10 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
     if out is not None:
         found = [Path(out) / CHECKPOINT]
     else:
-        found = list(Path("runs").glob(f"{_style_name(style)}*/{CHECKPOINT}"))
+        numbered = re.compile(re.escape(_style_name(style)) + r"(-\d+)?")
+        found = [
+            p for p in Path("runs").glob(f"*/{CHECKPOINT}") if numbered.fullmatch(p.parent.name)
+        ]
     found = [path for path in found if path.is_file()]
     if not found:
         where = out or f"runs/{_style_name(style)}"
@@ -276,9 +281,9 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
             max_epochs=-1,
             **chosen,
         )
-    except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"Lightning refuses these settings: {reason}") from error
 

@@ -206,6 +206,15 @@ def test_a_single_layers_losses_ignore_its_scale(weights, pictures, layer):
     )
 
 
+def test_a_style_image_that_leaves_a_layer_dark_is_refused(weights):
+    """Black lies below VGG-19's mean: a convolution that only adds up gives nothing after ReLU."""
+    convolutions = dict(weights.convolutions)
+    convolutions["1_1"] = (torch.ones(64, 3, 3, 3), torch.zeros(64))
+    adding = dataclasses.replace(weights, convolutions=convolutions)
+    with pytest.raises(UserError, match="leaves relu1_1 dark"):
+        make_loss(adding, torch.zeros(1, 3, 32, 32), layers=("relu1_1",), content=("relu1_1",))
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
 def test_weights_must_be_above_zero(weights, pictures, bad):
     with pytest.raises(UserError, match="style-weight is"):
