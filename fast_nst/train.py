@@ -20,7 +20,14 @@ import lightning as L
 import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import (
+    Callback,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ProgressBar,
+    TQDMProgressBar,
+)
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
@@ -72,6 +79,19 @@ class TrainResult:
     steps: int
     seconds: float
     unreadable: list[str]
+
+
+class Progress(TQDMProgressBar):
+    """One bar for the whole run; the short validations between steps show none of their own."""
+
+    def init_validation_tqdm(self) -> Any:
+        """A bar that stays invisible."""
+        return Tqdm(disable=True)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """The run is a single epoch: there is nothing to count."""
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description("Training")
 
 
 class PreviewImages(Callback):
@@ -246,7 +266,7 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
         UserError: Lightning refuses a value, or the accelerator is not there.
     """
     every = max(1, config.steps // _CHECKS)
-    callbacks = [
+    callbacks: list[Callback] = [
         ModelCheckpoint(
             folder, "last", every_n_train_steps=every, save_top_k=1, enable_version_counter=False
         ),
@@ -254,6 +274,10 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
         PreviewImages(),
         *(options.get("callbacks") or []),
     ]
+    if options.get("enable_progress_bar", True) and not any(
+        isinstance(callback, ProgressBar) for callback in callbacks
+    ):
+        callbacks.append(Progress())
     defaults: dict[str, Any] = {
         "logger": TensorBoardLogger(folder, name="tensorboard", version=""),
         "val_check_interval": every,
