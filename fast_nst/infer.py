@@ -138,8 +138,10 @@ def plan(options: InferOptions) -> list[Job]:
         except UserError as error:
             raise UserError(f"{error} (for a folder, end it in /)") from None
         jobs = [Job(sources[0][0], Path(output))]
-    elif Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"{output!r} is a file: several pictures need -o FOLDER")
+    elif not Path(output).is_dir() and (
+        Path(output).exists() or (not single and Path(output).suffix.lower() in WRITERS)
+    ):
+        raise UserError(f"{output!r} is a file's name: several pictures need -o FOLDER")
     else:
         jobs = [Job(source, Path(output) / _writable(name)) for source, name in sources]
     _check_collisions(jobs)

@@ -144,8 +144,18 @@ class Stylizer:
 
         Returns:
             (N, H, W, 3) uint8.
+
+        Raises:
+            UserError: ONNX Runtime gives up, which is for want of memory.
         """
-        return self._session.run([OUTPUT], {INPUT: images})[0]
+        try:
+            return self._session.run([OUTPUT], {INPUT: images})[0]
+        except Exception as error:  # ONNX Runtime's own errors share no base class
+            size = f"{images.shape[2]}x{images.shape[1]}"
+            reason = " ".join(str(error).split())[:160]
+            raise UserError(
+                f"cannot stylize {size} px, make it smaller with --size: {reason}"
+            ) from error
 
     @overload
     def __call__(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from PIL import Image
 
 from fast_nst import Stylizer
@@ -112,6 +112,21 @@ def test_wrong_arguments_get_a_clear_word(stylize: Stylizer):
 def test_models_of_another_kind_are_refused(changes: dict, word: str):
     with pytest.raises(UserError, match=word):
         Stylizer(inverting_model(**changes))
+
+
+def test_a_model_that_fails_while_it_runs_gets_a_clear_word():
+    graph = helper.make_graph(
+        [helper.make_node("Sub", ["wall", "image"], ["stylized"])],
+        "fits 5x5 alone",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info("stylized", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor("wall", TensorProto.UINT8, [1, 5, 5, 3], [255] * 75)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    stylize = Stylizer(model.SerializeToString())
+    assert stylize(noise(5, 5)).shape == (5, 5, 3)
+    with pytest.raises(UserError, match="cannot stylize 6x7 px"):
+        stylize(noise(7, 6))
 
 
 def test_files_that_are_no_model_are_refused(tmp_path: Path):
