@@ -116,11 +116,15 @@ def test_models_of_another_kind_are_refused(changes: dict, word: str):
 
 def test_a_model_that_fails_while_it_runs_gets_a_clear_word():
     graph = helper.make_graph(
-        [helper.make_node("Sub", ["wall", "image"], ["stylized"])],
+        [
+            helper.make_node("Reshape", ["image", "wall"], ["inside"]),
+            helper.make_node("Shape", ["image"], ["size"]),
+            helper.make_node("Reshape", ["inside", "size"], ["stylized"]),
+        ],
         "fits 5x5 alone",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])],
         [helper.make_tensor_value_info("stylized", TensorProto.UINT8, ["N", "H", "W", 3])],
-        [helper.make_tensor("wall", TensorProto.UINT8, [1, 5, 5, 3], [255] * 75)],
+        [helper.make_tensor("wall", TensorProto.INT64, [4], [1, 5, 5, 3])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     stylize = Stylizer(model.SerializeToString())
