@@ -48,7 +48,7 @@ class TrainConfig:
         "shorter side of the style image, in px: larger for finer strokes", 256
     )
     content_weight: float = _setting("weight of the content loss: more keeps the photograph", 1.0)
-    style_weight: float = _setting("weight of the style loss: more paints bolder", 10.0)
+    style_weight: float = _setting("weight of the style loss: more paints bolder", 6.0)
     tv_weight: float = _setting("weight of the total variation loss: more smooths", 0.1)
     content_layers: list[str] = _setting("VGG-19 layers that compare content", ["relu3_3"])
     style_layers: list[str] = _setting(

@@ -224,16 +224,27 @@ def _resize(image: Image.Image, size: int, side: Callable[[Sequence[int]], int])
     width, height = (max(1, round(length * factor)) for length in image.size)
     if (width, height) == image.size:
         return image
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    try:
+        return image.resize((width, height), Image.Resampling.LANCZOS)
+    except (MemoryError, ValueError, OSError) as error:
+        raise UserError(f"no memory for {width}x{height} px: choose a smaller size") from error
 
 
 def resize_longest(image: Image.Image, size: int) -> Image.Image:
-    """Scale so that the longer side has `size` pixels."""
+    """Scale so that the longer side has `size` pixels.
+
+    Raises:
+        UserError: There is no memory for that.
+    """
     return _resize(image, size, max)
 
 
 def resize_shortest(image: Image.Image, size: int) -> Image.Image:
-    """Scale so that the shorter side has `size` pixels."""
+    """Scale so that the shorter side has `size` pixels.
+
+    Raises:
+        UserError: There is no memory for that.
+    """
     return _resize(image, size, min)
 
 

@@ -76,7 +76,9 @@ class InferOptions:
             raise UserError(f"--size is {self.size}: the longer side must be at least 1 px")
         if not 1 <= self.quality <= 100:
             raise UserError(f"--quality is {self.quality}: it must be from 1 to 100")
-        if self.output is None:
+        if not all(self.inputs):
+            raise UserError("an input has no name: give image files, folders or -")
+        if not self.output:
             raise UserError("no output: add -o FILE for one picture, -o FOLDER for several")
         if PIPE in self.inputs and len(self.inputs) > 1:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")

@@ -58,7 +58,12 @@ def _open_session(
     """Load a model and make sure that it is one of ours: pixels in, pixels out."""
     if threads is not None and threads < 1:
         raise UserError(f"threads is {threads}: it must be at least 1, or left out for all cores")
-    full_name = _PROVIDERS[choose("provider", provider.lower(), providers())]
+    short_name = choose("provider", provider.lower(), _PROVIDERS)
+    if short_name not in providers():
+        raise UserError(
+            f"the installed ONNX Runtime lacks {short_name!r}; it has: {', '.join(providers())}"
+        )
+    full_name = _PROVIDERS[short_name]
     if isinstance(model, bytes):
         name, data = "the model", model
     else:

@@ -229,6 +229,11 @@ def test_resize_hits_its_side(width: int, height: int, size: int):
     assert min(resize_shortest(Image.new("RGB", (20, 30)), size).size) == size
 
 
+def test_an_absurd_size_gets_a_clear_word():
+    with pytest.raises(UserError, match="no memory for 999999999x666666666 px"):
+        resize_longest(Image.new("RGB", (6, 4)), 999_999_999)
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "sub/b.jpeg", "c.png", "d.webp", "e.bmp", "f.tiff"])
 def test_save_in_every_format(tmp_path: Path, name: str):
     image = Image.new("RGBA", (9, 6), (200, 40, 40, 255))

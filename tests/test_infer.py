@@ -161,6 +161,10 @@ def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
     ("arguments", "word"),
     [
         (["PHOTO"], "no output"),
+        (["PHOTO", "-o", ""], "no output"),
+        (["", "-o", "out.png"], "no name"),
+        (["PHOTO", "-o", "out.png", "--size", "999999999"], "no memory"),
+        (["PHOTO", "-o", "out.png", "--provider", "coreml"], "lacks 'coreml'"),
         (["PHOTO", "-o", "out"], "end it in /"),
         (["PHOTO", "-o", "out.xyz"], "can be written as"),
         (["missing.jpg", "-o", "out.png"], "no file"),

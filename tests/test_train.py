@@ -176,6 +176,8 @@ def test_precision_names():
         ("--config MISSING", "does not exist"),
         ("--config UNKNOWN_KEY", "stpes"),
         ("--config UNKNOWN_TRAINER_KEY", "max_tiem"),
+        ("--config NO_LIST", "must be a list"),
+        ("--config SMALL", "decode"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(
@@ -185,7 +187,9 @@ def test_mistakes_get_one_line_and_exit_code_2(
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.yaml").write_text("stpes: 3\n")
     (tmp_path / "worse.yaml").write_text("trainer: {max_tiem: 3}\n")
+    (tmp_path / "string.yaml").write_text("style_layers: relu1_1\n")
     for name, path in (
+        ("NO_LIST", "string.yaml"),
         ("UNKNOWN_TRAINER_KEY", "worse.yaml"),
         ("UNKNOWN_KEY", "bad.yaml"),
         ("MISSING", "missing"),
