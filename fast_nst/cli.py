@@ -141,10 +141,11 @@ def parse_training(argv: Sequence[str]) -> tuple[TrainConfig, dict[str, Any]]:
     _refuse_mistyped(argv, parser)
     try:
         given = parser.instantiate(parser.parse_args(list(argv), defaults=False))
-    except (jsonargparse.ArgumentError, ValueError, OSError) as error:
-        raise UserError(_one_line(error)) from error
-    except TypeError as error:  # a string where the file should have a list
-        raise UserError("layers in the file must be a list, like [relu1_1, relu2_1]") from error
+    except (jsonargparse.ArgumentError, TypeError, ValueError, OSError) as error:
+        message = _one_line(error)
+        if "item assignment" in message:  # all that jsonargparse says of a string for a list
+            message = "layers in the file must be a list, like [relu1_1, relu2_1]"
+        raise UserError(message) from error
     chosen = given.as_dict()
     chosen.pop("config", None)
     options = dict(chosen.pop("trainer", None) or {})
