@@ -90,6 +90,8 @@ def _train(argv: Sequence[str]) -> int:
     from fast_nst.train import train
 
     result = train(config, trainer_options)
+    if not result.is_main_process:
+        return 0
     for name in result.unreadable:
         print(f"skipped, cannot be read: {name}", file=sys.stderr)
     if result.unreadable:

@@ -103,17 +103,17 @@ class Crops(Dataset[Sample]):
 
 
 class _From(Sampler[int]):
-    """0, 1, ... count - 1, whose next iteration begins at `start`."""
+    """Every `world`-th of 0, 1, ... count - 1, from `rank` on; iteration begins at `start`."""
 
-    def __init__(self, start: int, count: int) -> None:
-        self.start = start
-        self.count = count
+    def __init__(self, start: int, count: int, rank: int = 0, world: int = 1) -> None:
+        self.numbers = range(start + rank, count, world)
+        self.count = count // world
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.start, self.count))
+        return iter(self.numbers)
 
     def __len__(self) -> int:
-        return self.count
+        return self.count  # of the whole run: what a resumed trainer counts
 
 
 def _stack(samples: list[Sample]) -> tuple[Tensor, list[str]]:
@@ -194,17 +194,19 @@ class Photographs(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """The whole run as one epoch, from the trainer's current step on."""
         trainer = self.trainer
-        batches = 1 if trainer is None else trainer.accumulate_grad_batches
-        done = 0 if trainer is None else trainer.global_step
-        samples = self.batch_size * batches
-        on_cpu = trainer is None or trainer.strategy.root_device.type == "cpu"
+        samples, done, rank, world, on_cpu = self.batch_size, 0, 0, 1, True
+        if trainer is not None:
+            rank, world = trainer.global_rank, trainer.world_size
+            samples *= trainer.accumulate_grad_batches * world
+            done = trainer.global_step
+            on_cpu = trainer.strategy.root_device.type == "cpu"
         workers = self.workers
         if workers is None:
             workers = 0 if on_cpu else min(8, torch.get_num_threads())
         return DataLoader(
             Crops(self.training_paths, self.size, self.seed),
             batch_size=self.batch_size,
-            sampler=_From(done * samples, self.steps * samples),
+            sampler=_From(done * samples, self.steps * samples, rank, world),
             num_workers=workers,
             collate_fn=_stack,
             pin_memory=not on_cpu,

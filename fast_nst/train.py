@@ -56,6 +56,8 @@ SMALLEST_STYLE = 32
 _PREVIEW_PHOTOGRAPHS = 4
 _PREVIEW_SIZE = 480
 _CHECKS = 10  # validations and checkpoints a run
+# With several devices Lightning starts the same command again for each: they share one folder.
+_FOLDER_OF_RANK_0 = "FAST_NST_RUN_FOLDER"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class TrainResult:
         steps: Optimizer steps done.
         seconds: Spent in the training loop.
         unreadable: Photographs that were passed over.
+        is_main_process: False in all but the first of several processes, which writes the files.
     """
 
     folder: Path
@@ -79,6 +82,7 @@ class TrainResult:
     steps: int
     seconds: float
     unreadable: list[str]
+    is_main_process: bool = True
 
 
 class Progress(TQDMProgressBar):
@@ -170,6 +174,8 @@ def run_folder(config: TrainConfig) -> Path:
     Raises:
         UserError: `config.out` holds a run already, or cannot be written to.
     """
+    if _FOLDER_OF_RANK_0 in os.environ and int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        return Path(os.environ[_FOLDER_OF_RANK_0])
     if config.out is not None:
         folder = Path(config.out)
         if config.resume is None and (folder / CHECKPOINT).exists():
@@ -187,6 +193,7 @@ def run_folder(config: TrainConfig) -> Path:
         raise UserError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise UserError(f"cannot write to {str(folder)!r}: give another --out")
+    os.environ[_FOLDER_OF_RANK_0] = str(folder)
     return folder
 
 
@@ -285,6 +292,7 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
         "num_sanity_val_steps": 0,
         "log_every_n_steps": max(1, min(50, config.steps // 100)),
         "gradient_clip_val": 1.0,
+        "use_distributed_sampler": False,  # the samples are shared out in data.py
         "enable_model_summary": False,
         "default_root_dir": folder,
     }
@@ -385,6 +393,7 @@ def train(config: TrainConfig, trainer_options: dict[str, Any] | None = None) ->
         trainer.global_step,
         seconds,
         sorted(photographs.unreadable),
+        trainer.is_global_zero,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fast_nst.data import Crops, Photographs, central_crop, open_photograph, random_crop
+from fast_nst.data import Crops, Photographs, _From, central_crop, open_photograph, random_crop
 from fast_nst.errors import UserError
 from fast_nst.images import find_images
 
@@ -81,6 +81,15 @@ def test_validation_photographs_are_fixed_and_held_out(photographs: Path):
     assert fixed.shape == (len(data.validation_paths), 3, 40, 40)
     again = Photographs(photographs, size=40, batch_size=2, steps=3, seed=9)
     assert torch.equal(fixed, again.validation_photographs())
+
+
+def test_devices_share_each_batch_out():
+    """Two devices see between them what one sees with twice the batch, also after a resume."""
+    whole = list(_From(4, 16))
+    shares = [list(_From(4, 16, rank, 2)) for rank in (0, 1)]
+    assert sorted(shares[0] + shares[1]) == whole == list(range(4, 16))
+    assert len(_From(4, 16)) == 16
+    assert len(_From(4, 16, 1, 2)) == 8
 
 
 def test_one_photograph_is_enough(tmp_path: Path):
