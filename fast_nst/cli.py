@@ -25,7 +25,6 @@ _TRAINER_OWNED = {
     "max_steps",
     "max_epochs",
     "default_root_dir",
-    "logger",
 }
 
 

@@ -6,6 +6,7 @@ its class as a diagram and name it in `NETWORKS`.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -47,6 +48,11 @@ def reflect_pad(images: Tensor, margin: int, extra: int, multiple: int, minimum:
     return images
 
 
+def _chain(block: type[nn.Module], width: int, count: int) -> nn.Sequential:
+    """`count` blocks in a row, named block1, block2, ..."""
+    return nn.Sequential(OrderedDict((f"block{i + 1}", block(width)) for i in range(count)))
+
+
 class JohnsonBlock(nn.Module):
     """x + conv-norm-relu-conv-norm(x)."""
 
@@ -80,7 +86,7 @@ class Johnson(nn.Module):
         self.down1_norm = nn.InstanceNorm2d(64, affine=True)
         self.down2 = nn.Conv2d(64, 128, 3, stride=2, padding=1, padding_mode="reflect")
         self.down2_norm = nn.InstanceNorm2d(128, affine=True)
-        self.blocks = nn.Sequential(*(JohnsonBlock(128) for _ in range(5)))
+        self.blocks = _chain(JohnsonBlock, 128, count=5)
         self.up1 = nn.Conv2d(128, 64, 3, padding=1, padding_mode="reflect")
         self.up1_norm = nn.InstanceNorm2d(64, affine=True)
         self.up2 = nn.Conv2d(64, 32, 3, padding=1, padding_mode="reflect")
@@ -119,7 +125,7 @@ class FastBlock(nn.Module):
 
 
 class Fast(nn.Module):
-    """A twelfth of `Johnson`'s arithmetic: nothing at full resolution, widths of 16 and 32.
+    """A sixteenth of `Johnson`'s arithmetic: nothing at full resolution, 16 and 32 channels.
 
     The picture is mirrored outwards once and the convolutions use that up, as in Johnson et al.'s
     own network. Padding inside would tell the network where the border is, and it paints frames.
@@ -133,7 +139,7 @@ class Fast(nn.Module):
         self.down1 = nn.Conv2d(3, 16, 5, stride=2)
         self.down2 = nn.Conv2d(16, 32, 3, stride=2)
         self.norm = nn.InstanceNorm2d(32, affine=True)
-        self.blocks = nn.Sequential(*(FastBlock(32) for _ in range(5)))
+        self.blocks = _chain(FastBlock, 32, count=5)
         self.up1 = nn.Conv2d(32, 16, 3)
         self.up2 = nn.Conv2d(16, 12, 3)
 

@@ -55,7 +55,8 @@ CHECKPOINT, MODEL, PREVIEW, SETTINGS = "last.ckpt", "model.onnx", "preview.jpg",
 SMALLEST_STYLE = 32
 _PREVIEW_PHOTOGRAPHS = 4
 _PREVIEW_SIZE = 480
-_CHECKS = 10  # validations and checkpoints a run
+_CHECKS = 10  # validations and checkpoints a run,
+_CHECK_AT_LEAST_EVERY = 500  # steps, so that a long run loses little
 # With several devices Lightning starts the same command again for each: they share one folder.
 _FOLDER_OF_RANK_0 = "FAST_NST_RUN_FOLDER"
 
@@ -91,6 +92,13 @@ class Progress(TQDMProgressBar):
     def init_validation_tqdm(self) -> Any:
         """A bar that stays invisible."""
         return Tqdm(disable=True)
+
+    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """A resumed run's bar starts where the run does."""
+        super().on_train_start()
+        self.train_progress_bar.initial = trainer.global_step * trainer.accumulate_grad_batches
+        self.train_progress_bar.total = trainer.num_training_batches
+        self.train_progress_bar.set_description("Training")
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
         """The run is a single epoch: there is nothing to count."""
@@ -233,17 +241,28 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            for advice in (
-                ".*does not have many workers.*",
-                ".*logging interval.*",
-                ".*isinstance.*",
-            ):
-                warnings.filterwarnings("ignore", advice)
             warnings.filterwarnings("ignore", module="lightning.*")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say in one line what people can mend in what Lightning and torch raise while training."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise UserError(f"Lightning refuses these settings: {_one_line(error)}") from error
+    except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU's
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise UserError("out of memory: lower --batch-size or --size") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 @contextlib.contextmanager
@@ -272,15 +291,16 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
     Raises:
         UserError: Lightning refuses a value, or the accelerator is not there.
     """
-    every = max(1, config.steps // _CHECKS)
+    every = max(1, min(config.steps // _CHECKS, _CHECK_AT_LEAST_EVERY))
     callbacks: list[Callback] = [
         ModelCheckpoint(
             folder, "last", every_n_train_steps=every, save_top_k=1, enable_version_counter=False
         ),
-        LearningRateMonitor("step"),
         PreviewImages(),
         *(options.get("callbacks") or []),
     ]
+    if options.get("logger") is not False:
+        callbacks.append(LearningRateMonitor("step"))
     if options.get("enable_progress_bar", True) and not any(
         isinstance(callback, ProgressBar) for callback in callbacks
     ):
@@ -316,8 +336,7 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
     except UserError:
         raise
     except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"Lightning refuses these settings: {reason}") from error
+        raise UserError(f"Lightning refuses these settings: {_one_line(error)}") from error
 
 
 def _make_preview(model: Path, photographs: list[Path], style: Path) -> Any:
@@ -373,7 +392,7 @@ def train(config: TrainConfig, trainer_options: dict[str, Any] | None = None) ->
         L.seed_everything(config.seed, verbose=False)
         module = StyleTransfer(config, loss)
         started = time.perf_counter()
-        with _stop_on_interrupt(trainer):
+        with _explained(), _stop_on_interrupt(trainer):
             trainer.fit(module, photographs, ckpt_path=config.resume, weights_only=True)
         seconds = time.perf_counter() - started
         trainer.save_checkpoint(folder / CHECKPOINT)

@@ -10,6 +10,7 @@ import lightning as L
 import pytest
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -114,6 +115,33 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(photographs: Path, 
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.isfinite(value).all() for value in state.values())
     assert not (tmp_path / "model.onnx").exists()
+
+
+class Starve(L.Callback):
+    """Runs out of memory, as a batch that is too large does."""
+
+    def on_train_batch_start(self, *_) -> None:
+        torch.empty(2**55)
+
+
+class Misuse(L.Callback):
+    """Is refused by Lightning only once the run has begun."""
+
+    def setup(self, *_, **__) -> None:
+        raise MisconfigurationException("not\nlike this")
+
+
+@pytest.mark.parametrize(
+    ("callback", "word"), [(Starve(), "lower --batch-size"), (Misuse(), "refuses.*not like this")]
+)
+def test_what_goes_wrong_in_the_loop_is_explained(
+    photographs: Path, tmp_path: Path, callback, word
+):
+    config = TrainConfig(
+        photos=str(photographs), steps=2, size=32, style_size=32, out=str(tmp_path)
+    )
+    with pytest.raises(UserError, match=word):
+        train(config, {"callbacks": [callback], "logger": False})
 
 
 def test_an_old_run_is_never_overwritten(tmp_path: Path, monkeypatch):
