@@ -208,12 +208,12 @@ def infer(options: InferOptions) -> int:
     skipped, failures = [], []
     for job in _progress(jobs, options):
         assert job.target is not None
-        if job.target.exists() and not options.overwrite:
-            skipped.append(job.target)
-            continue
         try:
+            if job.target.exists() and not options.overwrite:
+                skipped.append(job.target)
+                continue
             record = _run(job, stylize, options)
-        except UserError as error:
+        except (UserError, OSError) as error:
             failures.append(str(error))
             record = {"input": str(job.source), "error": str(error)}
         if options.json:

@@ -75,6 +75,16 @@ def test_a_bad_file_does_not_stop_the_others(stylize, folder: Path, tmp_path: Pa
     assert good["milliseconds"] > 0
 
 
+def test_a_name_that_becomes_too_long_does_not_stop_the_others(
+    stylize, folder: Path, tmp_path: Path
+):
+    Image.fromarray(noise(4, 4)).save(folder / f"{'x' * 250}.gif")  # .gif.png is too long
+    code, _, err = stylize(folder, "-o", tmp_path / "out")
+    assert code == 1
+    assert "name too long" in err
+    assert "3 of 4 pictures" in err
+
+
 def test_nothing_is_overwritten_unasked(stylize, photo: Path, folder: Path, tmp_path: Path):
     target = tmp_path / "out.png"
     target.write_bytes(b"precious")
@@ -181,6 +191,8 @@ def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
         (["PHOTO", "other.png", "-o", "PHOTO"], "several pictures need -o FOLDER"),
         (["PHOTO", "other.png", "-o", "out.jpg"], "several pictures need -o FOLDER"),
         (["EMPTY", "-o", "out/"], "no images"),
+        (["x" * 300 + ".jpg", "-o", "out.png"], "[Nn]ame too long"),
+        (["PHOTO", "-o", "x" * 300 + ".png"], "[Nn]ame too long"),
         (["PHOTO", "-o", "PHOTO/below.png"], "cannot write"),
         ([], "required"),
     ],
