@@ -25,12 +25,11 @@ from lightning.pytorch.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
     ProgressBar,
-    TQDMProgressBar,
 )
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from fast_nst.callbacks import AtomicCheckpoints, PreviewImages, Progress
 from fast_nst.config import TrainConfig
 from fast_nst.data import Photographs, open_photograph, to_tensor
 from fast_nst.errors import UserError, choose
@@ -84,48 +83,6 @@ class TrainResult:
     seconds: float
     unreadable: list[str]
     is_main_process: bool = True
-
-
-class Progress(TQDMProgressBar):
-    """One bar for the whole run; the short validations between steps show none of their own."""
-
-    def init_validation_tqdm(self) -> Any:
-        """A bar that stays invisible."""
-        return Tqdm(disable=True)
-
-    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """A resumed run's bar starts where the run does."""
-        super().on_train_start()
-        self.train_progress_bar.initial = trainer.global_step * trainer.accumulate_grad_batches
-        self.train_progress_bar.total = trainer.num_training_batches
-        self.train_progress_bar.set_description("Training")
-
-    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """The run is a single epoch: there is nothing to count."""
-        super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description("Training")
-
-
-class PreviewImages(Callback):
-    """Logs the validation photographs' paintings to TensorBoard."""
-
-    def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Tensor,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Photograph above painting, one image a photograph."""
-        if not isinstance(trainer.logger, TensorBoardLogger):
-            return
-        with torch.no_grad():
-            pairs = torch.cat([batch, pl_module(batch).float()], dim=2).nan_to_num().clamp(0, 1)
-        for i, pair in enumerate(pairs):
-            name = f"preview/{batch_idx * len(batch) + i}"
-            trainer.logger.experiment.add_image(name, pair, trainer.global_step)
 
 
 def load_style(path: Path, size: int) -> Tensor:
@@ -316,7 +273,8 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
         "enable_model_summary": False,
         "default_root_dir": folder,
     }
-    chosen = {**defaults, **options, "callbacks": callbacks}
+    plugins = [AtomicCheckpoints(), *(options.get("plugins") or [])]
+    chosen = {**defaults, **options, "callbacks": callbacks, "plugins": plugins}
     try:
         probe = L.Trainer(
             accelerator=config.accelerator,

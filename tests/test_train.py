@@ -20,7 +20,13 @@ from fast_nst.config import TrainConfig
 from fast_nst.errors import UserError
 from fast_nst.images import open_image
 from fast_nst.module import TrainingDiverged
-from fast_nst.train import TrainResult, find_checkpoint, lightning_precision, run_folder, train
+from fast_nst.train import (
+    TrainResult,
+    find_checkpoint,
+    lightning_precision,
+    run_folder,
+    train,
+)
 from tests.conftest import noise
 
 
