@@ -109,24 +109,10 @@ def open_image(source: Source) -> Image.Image:
         UserError: It is missing, unreadable, damaged, no image, or too large to be honest.
     """
     name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the input"
-    if isinstance(source, Image.Image):
-        return _decode(source, name)
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if path.is_dir():
-            raise UserError(f"{name} is a folder: give an image file")
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise UserError(f"no file {name}: check the name") from None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UserError(f"cannot read {name}: {reason}") from error
-    else:
-        data = source if isinstance(source, bytes) else source.read()
-    if not data:
-        raise UserError(f"{name} is empty: give an image file")
+    data = b"" if isinstance(source, Image.Image) else _read(source, name)
     try:
+        if isinstance(source, Image.Image):  # it may still be undecoded, or closed
+            return _decode(source, name)
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
@@ -144,6 +130,25 @@ def open_image(source: Source) -> Image.Image:
         ) from error
     except _DECODING_ERRORS as error:
         raise UserError(f"{name} is damaged and cannot be decoded: {_one_line(error)}") from error
+
+
+def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.is_dir():
+            raise UserError(f"{name} is a folder: give an image file")
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"no file {name}: check the name") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise UserError(f"cannot read {name}: {reason}") from error
+    else:
+        data = source if isinstance(source, bytes) else source.read()
+    if not data:
+        raise UserError(f"{name} is empty: give an image file")
+    return data
 
 
 def _one_line(error: BaseException) -> str:

@@ -237,17 +237,32 @@ def _progress(jobs: list[Job], options: InferOptions) -> Iterable[Job]:
     return tqdm(jobs, unit="picture", file=sys.stderr)
 
 
+def _read_stdin() -> bytes:
+    if sys.stdin is None:  # closed by the caller
+        raise UserError("standard input is closed: pipe a picture into it, or give a file")
+    return sys.stdin.buffer.read()
+
+
+def _write_stdout(data: bytes) -> None:
+    """Write all of `data`: under PYTHONUNBUFFERED one `write` may stop short without an error."""
+    if sys.stdout is None:
+        raise UserError("standard output is closed: give -o FILE")
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) :]
+    sys.stdout.buffer.flush()
+
+
 def _run(job: Job, stylize: Stylizer, options: InferOptions) -> dict[str, Any]:
     """Read, stylize and write one picture; the record is what `--json` prints."""
-    photo = open_image(sys.stdin.buffer if job.source is None else job.source)
+    photo = open_image(_read_stdin() if job.source is None else job.source)
     started = time.perf_counter()
     painting = stylize(
         photo, strength=options.strength, keep_colors=options.keep_colors, size=options.size
     )
     milliseconds = 1000 * (time.perf_counter() - started)
     if job.target is None:
-        sys.stdout.buffer.write(encode_image(painting))
-        sys.stdout.buffer.flush()
+        _write_stdout(encode_image(painting))
     else:
         save_image(painting, job.target, options.quality)
     return {

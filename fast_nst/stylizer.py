@@ -44,6 +44,19 @@ def providers() -> list[str]:
     return [name for name, full in _PROVIDERS.items() if full in installed]
 
 
+def _full_name(provider: str) -> str:
+    """ONNX Runtime's name of an installed provider, given that or the short one."""
+    if provider in onnxruntime.get_available_providers():
+        return provider
+    short_names = {full: name for name, full in _PROVIDERS.items()}
+    short_name = choose("provider", short_names.get(provider, provider.lower()), _PROVIDERS)
+    if short_name not in providers():
+        raise UserError(
+            f"the installed ONNX Runtime lacks {short_name!r}; it has: {', '.join(providers())}"
+        )
+    return _PROVIDERS[short_name]
+
+
 def _session_options(threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised; the log repeats it
@@ -58,12 +71,7 @@ def _open_session(
     """Load a model and make sure that it is one of ours: pixels in, pixels out."""
     if threads is not None and threads < 1:
         raise UserError(f"threads is {threads}: it must be at least 1, or left out for all cores")
-    short_name = choose("provider", provider.lower(), _PROVIDERS)
-    if short_name not in providers():
-        raise UserError(
-            f"the installed ONNX Runtime lacks {short_name!r}; it has: {', '.join(providers())}"
-        )
-    full_name = _PROVIDERS[short_name]
+    full_name = _full_name(provider)
     if isinstance(model, bytes):
         name, data = "the model", model
     else:
@@ -116,7 +124,7 @@ class Stylizer:
 
     Args:
         model: An exported .onnx file, or its bytes; default: the model in the package.
-        provider: Device, by ONNX Runtime's short name; see `providers`.
+        provider: Device, by its short name (see `providers`) or ONNX Runtime's own.
         threads: Of one picture's arithmetic; default: one a core.
 
     Raises:
@@ -151,16 +159,23 @@ class Stylizer:
             (N, H, W, 3) uint8.
 
         Raises:
-            UserError: ONNX Runtime gives up, which is for want of memory.
+            UserError: ONNX Runtime gives up, which is for want of memory, or the model does not
+                keep the size.
         """
         try:
-            return self._session.run([OUTPUT], {INPUT: images})[0]
+            painted: Array = self._session.run([OUTPUT], {INPUT: images})[0]
         except Exception as error:  # ONNX Runtime's own errors share no base class
             size = f"{images.shape[2]}x{images.shape[1]}"
             reason = " ".join(str(error).split())[:160]
             raise UserError(
                 f"cannot stylize {size} px, make it smaller with --size: {reason}"
             ) from error
+        if painted.shape != images.shape:
+            raise UserError(
+                f"the model turns {images.shape} into {painted.shape}: a fast_nst model keeps the "
+                "shape, export it with fast-nst export"
+            )
+        return painted
 
     @overload
     def __call__(
@@ -224,7 +239,8 @@ class Stylizer:
                 self(item, strength=strength, keep_colors=keep_colors, size=size) for item in image
             ]
         if isinstance(image, np.ndarray):
-            return np.asarray(self._stylize(_from_pixels(image), strength, keep_colors, size))
+            # A copy: Pillow lends its pixels read-only.
+            return np.array(self._stylize(_from_pixels(image), strength, keep_colors, size))
         if isinstance(image, str | os.PathLike | Image.Image):
             return self._stylize(open_image(image), strength, keep_colors, size)
         raise UserError(

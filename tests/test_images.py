@@ -157,6 +157,16 @@ def test_a_pil_image_is_never_changed():
     np.testing.assert_array_equal(np.asarray(image), noise(4, 4))
 
 
+def test_a_pil_image_that_cannot_be_decoded_gets_a_clear_word():
+    whole = saved(Image.fromarray(noise(50, 50)), "JPEG")
+    with pytest.raises(UserError, match="is damaged"):
+        open_image(Image.open(io.BytesIO(whole[:900])))
+    closed = Image.open(io.BytesIO(whole))
+    closed.close()
+    with pytest.raises(UserError, match="is damaged"):
+        open_image(closed)
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"])
 def test_damaged_files_are_refused_or_decoded_but_never_crash(file_format: str):
     rng = np.random.default_rng(0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -150,6 +152,32 @@ def test_pipes(photo: Path, negative: Path, monkeypatch, capsysbinary):
     assert main(["infer", "-", "-o", "-", "-q", "-m", str(negative)]) == 0
     painted = to_array(open_image(capsysbinary.readouterr().out))
     np.testing.assert_array_equal(painted, 255 - pixels(photo))
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_success(negative: Path, tmp_path: Path, unbuffered: str):
+    photo = tmp_path / "large.png"
+    Image.fromarray(noise(400, 400)).save(photo)  # more than a pipe holds
+    command = [sys.executable, "-m", "fast_nst.cli", "infer", photo, "-o", "-", "-m", negative]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_closed_standard_streams_get_a_clear_word(photo: Path, negative: Path):
+    for arguments, closing, word in (
+        ("- -o out.png", "<&-", "standard input is closed"),
+        (f"'{photo}' -o -", ">&-", "standard output is closed"),
+    ):
+        command = f"'{sys.executable}' -m fast_nst.cli infer {arguments} -m '{negative}' {closing}"
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {word}")
 
 
 def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):

@@ -28,6 +28,7 @@ def test_each_kind_gives_its_own_kind(stylize: Stylizer, photo: Path):
     pixels = noise(24, 36)
     array = stylize(pixels)
     assert array.dtype == np.uint8
+    assert array.flags.writeable
     np.testing.assert_array_equal(array, 255 - pixels)
     for image in (stylize(Image.fromarray(pixels)), stylize(photo), stylize(str(photo))):
         assert isinstance(image, Image.Image)
@@ -131,6 +132,30 @@ def test_a_model_that_fails_while_it_runs_gets_a_clear_word():
     assert stylize(noise(5, 5)).shape == (5, 5, 3)
     with pytest.raises(UserError, match="cannot stylize 6x7 px"):
         stylize(noise(7, 6))
+
+
+def test_a_model_that_does_not_keep_the_size_gets_a_clear_word():
+    ends = {"start": 0, "end": 2**40, "axis": 1, "step": 2}
+    graph = helper.make_graph(
+        [helper.make_node("Slice", ["image", *ends], ["stylized"])],
+        "every other row",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info("stylized", TensorProto.UINT8, ["N", "R", "W", 3])],
+        [helper.make_tensor(name, TensorProto.INT64, [1], [ends[name]]) for name in ends],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    with pytest.raises(UserError, match=r"\(1, 8, 6, 3\) into \(1, 4, 6, 3\)"):
+        Stylizer(model.SerializeToString())(noise(8, 6))
+
+
+def test_a_provider_has_a_short_and_a_full_name():
+    pixels = noise(3, 4)
+    for name in ("cpu", "CPU", "CPUExecutionProvider"):
+        np.testing.assert_array_equal(
+            Stylizer(inverting_model(), provider=name)(pixels), 255 - pixels
+        )
+    with pytest.raises(UserError, match="lacks 'coreml'"):
+        Stylizer(inverting_model(), provider="CoreMLExecutionProvider")
 
 
 def test_files_that_are_no_model_are_refused(tmp_path: Path):
