@@ -119,7 +119,7 @@ class PerceptualLoss(nn.Module):
     Departures from the papers, so that one set of weights holds for pictures of any size and for
     any painting: content is divided by the feature map's N_l M_l, total variation by the picture's
     H W, and style at each layer by its value for a picture without any, `1 / (4 C^2) * sum A^2`,
-    which differs fortyfold from painting to painting. Where several layers are named, each loss is
+    which differs up to 28-fold between our styles. Where several layers are named, each loss is
     the average over them. All features are divided by their layer's activation scale (`vgg.py`), so
     that weights carry over between sources of VGG-19.
 
