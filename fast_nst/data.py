@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fast_nst.errors import UserError
-from fast_nst.images import find_images, flatten, open_image, to_array
+from fast_nst.images import find_images
+from fast_nst.tensors import open_photograph, to_bytes
 
 VALIDATION_PHOTOGRAPHS = 8
 _LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
@@ -29,16 +30,6 @@ class Sample(NamedTuple):
 
     crop: Tensor  # (3, S, S) uint8
     unreadable: list[str]
-
-
-def open_photograph(path: Path) -> Image.Image:
-    """An RGB photograph; transparent parts lie on white."""
-    return flatten(open_image(path))
-
-
-def to_tensor(image: Image.Image) -> Tensor:
-    """(3, H, W) uint8 of an RGB picture."""
-    return torch.from_numpy(to_array(image).copy()).permute(2, 0, 1)
 
 
 def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
@@ -98,7 +89,7 @@ class Crops(Dataset[Sample]):
             except UserError:
                 unreadable.append(str(path))
                 continue
-            return Sample(to_tensor(random_crop(photo, self.size, rng)), unreadable)
+            return Sample(to_bytes(random_crop(photo, self.size, rng)), unreadable)
         raise UserError(f"none of the {len(self.paths)} photographs can be read any more")
 
 
@@ -189,7 +180,7 @@ class Photographs(L.LightningDataModule):
     def validation_photographs(self) -> Tensor:
         """Their central squares, (N, 3, S, S) uint8."""
         crops = [central_crop(open_photograph(path), self.size) for path in self.validation_paths]
-        return torch.stack([to_tensor(crop) for crop in crops])
+        return torch.stack([to_bytes(crop) for crop in crops])
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The whole run as one epoch, from the trainer's current step on."""

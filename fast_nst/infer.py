@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +20,39 @@ from fast_nst.images import (
     open_image,
     save_image,
 )
-from fast_nst.stylizer import Stylizer, providers
+from fast_nst.options import option, positional
+from fast_nst.stylizer import Stylizer
 
 PIPE = "-"
 
 
-def _option(help: str, default: Any, *flags: str, metavar: str | None = None) -> Any:
-    metadata = {"help": help, "flags": flags, "metavar": metavar}
-    return field(default=default, metadata=metadata)
-
-
 @dataclass
 class InferOptions:
-    """What `fast-nst infer` can be told; its flags are made from these fields.
+    """What `fast-nst infer` can be told; its flags are made from these fields."""
 
-    Attributes:
-        inputs: Image files, folders of them, or "-" for standard input.
-    """
-
-    inputs: list[str]
-    output: str | None = _option(
+    inputs: list[str] = positional(
+        "image files, folders of them, or - for standard input", metavar="PHOTO"
+    )
+    output: str | None = option(
         "image file, folder for several pictures, or - for PNG on standard output",
         None,
         "-o",
         metavar="OUT",
     )
-    model: str | None = _option(
+    model: str | None = option(
         "exported .onnx file; default: the style in the package", None, "-m", metavar="MODEL"
     )
-    size: int | None = _option(
+    size: int | None = option(
         "longer side of the result, in px; default: that of the photograph", None, metavar="PX"
     )
-    strength: float = _option("0 is the photograph, 1 the painting", 1.0, metavar="0..1")
-    keep_colors: bool = _option("keep the photograph's colours, paint its light and dark", False)
-    provider: str = _option("device that runs the network, if installed", "cpu", metavar="NAME")
-    threads: int | None = _option("CPU threads; default: one a core", None, metavar="N")
-    quality: int = _option("of JPEG and WebP files, 1 to 100", 95, metavar="Q")
-    overwrite: bool = _option("replace output files that exist", False)
-    json: bool = _option("print one JSON object a picture on standard output", False)
-    quiet: bool = _option("print nothing but errors", False, "-q")
+    strength: float = option("0 is the photograph, 1 the painting", 1.0, metavar="0..1")
+    keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
+    provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
+    threads: int | None = option("CPU threads; default: one a core", None, metavar="N")
+    quality: int = option("of JPEG and WebP files, 1 to 100", 95, metavar="Q")
+    overwrite: bool = option("replace output files that exist", False)
+    json: bool = option("print one JSON object a picture on standard output", False)
+    quiet: bool = option("print nothing but errors", False, "-q")
 
     def __post_init__(self) -> None:
         """Refuse what can be refused without looking at a file.
@@ -84,31 +76,6 @@ class InferOptions:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")
         if self.output == PIPE and self.json:
             raise UserError("--json and -o - both want standard output: give one of them")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `InferOptions` to a parser."""
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="PHOTO",
-        help="image files, folders of them, or - for standard input",
-    )
-    for item in dataclasses.fields(InferOptions)[1:]:
-        names = (*item.metadata["flags"], f"--{item.name.replace('_', '-')}")
-        text, default = item.metadata["help"], item.default
-        if default is False:
-            parser.add_argument(*names, action="store_true", help=text)
-            continue
-        if default is not None:
-            text += f" (default: {default})"
-        if item.name == "provider":
-            text += f"; here: {', '.join(providers())}"
-        kind = {"size": int, "threads": int}.get(
-            item.name, str if default is None else type(default)
-        )
-        metavar = item.metadata["metavar"]
-        parser.add_argument(*names, type=kind, default=default, metavar=metavar, help=text)
 
 
 @dataclass(frozen=True)

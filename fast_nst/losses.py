@@ -6,9 +6,10 @@ Every sum is accumulated in float32 at least, whatever autocast says around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,20 @@ def _in_float32(function: _Function) -> _Function:
     return wrapped  # type: ignore[return-value]
 
 
+class _SelfProduct(torch.autograd.Function):
+    """`X^T X` with one matrix product in the gradient, where autograd's own would take two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.transpose(1, 2) @ x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x @ (gradient + gradient.transpose(1, 2))
+
+
 @_in_float32
 def gram_matrix(features: Tensor) -> Tensor:
     """Gram matrices divided by the number of positions, `G_ij = sum_k F_ik F_jk / M`.
@@ -48,7 +63,8 @@ def gram_matrix(features: Tensor) -> Tensor:
     """
     n, c, h, w = features.shape
     positions = features.permute(0, 2, 3, 1).reshape(n, h * w, c)  # no copy if channels_last
-    return positions.transpose(1, 2) @ positions / (h * w)
+    product: Tensor = _SelfProduct.apply(positions)
+    return product / (h * w)
 
 
 @_in_float32
@@ -113,6 +129,16 @@ def check_weights(**weights: float) -> None:
             )
 
 
+def _normalized(shares: Sequence[float] | None, count: int) -> list[float]:
+    """As many shares as there are styles, with the sum 1."""
+    given = [1.0] * count if shares is None else list(shares)
+    if not given or len(given) != count:
+        raise UserError(f"{count} style images and {len(given)} shares: give one for each")
+    if not all(0 < share < math.inf for share in given):
+        raise UserError(f"the styles' shares are {given}: each must be a number above 0")
+    return [share / sum(given) for share in given]
+
+
 class PerceptualLoss(nn.Module):
     """`content_weight * content + style_weight * style + tv_weight * tv` over named VGG features.
 
@@ -123,28 +149,33 @@ class PerceptualLoss(nn.Module):
     the average over them. All features are divided by their layer's activation scale (`vgg.py`), so
     that weights carry over between sources of VGG-19.
 
+    Several styles give one target: the mean of their Gram matrices, weighted by `style_shares`.
+    That is the Gram matrix of a canvas with such shares of its area painted in each style.
+
     Args:
         vgg: The feature extractor; it must hold all layers named here.
-        style_image: (1, 3, H, W), RGB in [0, 1].
+        style_image: (1, 3, H, W), RGB in [0, 1], or several of any sizes.
         content_layers: Where content is compared.
         style_layers: Where Gram matrices are compared.
         content_weight: alpha, above 0.
         style_weight: beta, above 0.
         tv_weight: gamma, above 0.
+        style_shares: How much of each style, above 0; default: equal. Only their ratios count.
 
     Raises:
-        UserError: A layer is unknown or a weight is not above 0.
+        UserError: A layer is unknown, a weight is not above 0, or a style leaves a layer dark.
     """
 
     def __init__(
         self,
         vgg: VGG19,
-        style_image: Tensor,
+        style_image: Tensor | Sequence[Tensor],
         content_layers: Iterable[str],
         style_layers: Iterable[str],
         content_weight: float,
         style_weight: float,
         tv_weight: float,
+        style_shares: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         check_weights(content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight)
@@ -155,10 +186,9 @@ class PerceptualLoss(nn.Module):
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.tv_weight = tv_weight
-        with torch.no_grad():
-            features = vgg(style_image, self.style_layers)
-        for layer in self.style_layers:
-            gram = gram_matrix(features[layer])
+        images = [style_image] if isinstance(style_image, Tensor) else list(style_image)
+        self.style_shares = _normalized(style_shares, len(images))
+        for layer, gram in self._style_grams(images).items():
             energy = style_loss(torch.zeros_like(gram), gram)
             if not energy > 0:
                 raise UserError(
@@ -166,6 +196,33 @@ class PerceptualLoss(nn.Module):
                 )
             self.register_buffer(f"style_{layer}", gram, persistent=False)
             self.register_buffer(f"energy_{layer}", energy, persistent=False)
+
+    @torch.no_grad()
+    def _style_grams(self, images: Sequence[Tensor]) -> dict[str, Tensor]:
+        grams: dict[str, Tensor] = {}
+        for image, share in zip(images, self.style_shares, strict=True):
+            features = self.vgg(image, self.style_layers)
+            for layer in self.style_layers:
+                gram = share * gram_matrix(features[layer])
+                grams[layer] = grams[layer] + gram if layer in grams else gram
+        return grams
+
+    def with_style(self, style_image: Tensor | Sequence[Tensor]) -> PerceptualLoss:
+        """The same loss for other style images, or for the same at another size.
+
+        Args:
+            style_image: As the class takes it, on its device; as many as before, same shares.
+        """
+        return PerceptualLoss(
+            self.vgg,
+            style_image,
+            self.content_layers,
+            self.style_layers,
+            self.content_weight,
+            self.style_weight,
+            self.tv_weight,
+            self.style_shares,
+        )
 
     @torch.no_grad()
     def content_features(self, photographs: Tensor) -> dict[str, Tensor]:
@@ -203,3 +260,50 @@ class PerceptualLoss(nn.Module):
             "tv": self.tv_weight * total_variation(generated) / pixels,
         }
         return {**parts, "total": torch.stack(tuple(parts.values())).sum()}
+
+
+class LossSettings(Protocol):
+    """What `build_loss` reads; `TrainConfig` and `OptimizeOptions` have these."""
+
+    content_layers: list[str]
+    style_layers: list[str]
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    vgg: str
+    pooling: str
+
+
+def build_loss(
+    settings: LossSettings,
+    style_image: Tensor | Sequence[Tensor],
+    style_shares: Sequence[float] | None = None,
+) -> PerceptualLoss:
+    """A `PerceptualLoss` with a VGG-19 of its own, on the style images' device.
+
+    Args:
+        settings: Layers, weights, VGG-19 source and pooling.
+        style_image: As `PerceptualLoss` takes it.
+        style_shares: As `PerceptualLoss` takes it.
+
+    Raises:
+        UserError: A setting cannot be used.
+    """
+    check_weights(
+        content_weight=settings.content_weight,
+        style_weight=settings.style_weight,
+        tv_weight=settings.tv_weight,
+    )
+    layers = check_layers([*settings.content_layers, *settings.style_layers])
+    first = style_image if isinstance(style_image, Tensor) else style_image[0]
+    vgg = VGG19(dict.fromkeys(layers), settings.vgg, settings.pooling).to(first.device)
+    return PerceptualLoss(
+        vgg,
+        style_image,
+        settings.content_layers,
+        settings.style_layers,
+        settings.content_weight,
+        settings.style_weight,
+        settings.tv_weight,
+        style_shares,
+    )

@@ -6,14 +6,11 @@ import contextlib
 import logging
 import os
 import re
-import signal
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning as L
@@ -27,31 +24,30 @@ from lightning.pytorch.callbacks import (
     ProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
 
 from fast_nst.callbacks import AtomicCheckpoints, PreviewImages, Progress
 from fast_nst.config import TrainConfig
-from fast_nst.data import Photographs, open_photograph, to_tensor
+from fast_nst.data import Photographs
+from fast_nst.devices import choose_precision, memory_explained
 from fast_nst.errors import UserError, choose
 from fast_nst.export import export, read_checkpoint
 from fast_nst.images import (
     contact_sheet,
-    resize_longest,
-    resize_shortest,
     save_image,
     write_atomically,
 )
-from fast_nst.losses import PerceptualLoss
+from fast_nst.interrupt import stop_on_interrupt
+from fast_nst.losses import build_loss
 from fast_nst.module import StyleTransfer
 from fast_nst.networks import NETWORKS
 from fast_nst.stylizer import Stylizer
-from fast_nst.vgg import VGG19, check_layers
+from fast_nst.tensors import open_photograph, open_style, to_tensor
+from fast_nst.vgg import check_layers
 
 ASSETS = Path(__file__).parent / "assets"
 SAMPLE_STYLE = ASSETS / "sample_style.jpg"
 SAMPLE_PHOTOGRAPHS = ASSETS / "photos"
 CHECKPOINT, MODEL, PREVIEW, SETTINGS = "last.ckpt", "model.onnx", "preview.jpg", "config.yaml"
-SMALLEST_STYLE = 32
 _PREVIEW_PHOTOGRAPHS = 4
 _PREVIEW_SIZE = 480
 _CHECKS = 10  # validations and checkpoints a run,
@@ -83,21 +79,6 @@ class TrainResult:
     seconds: float
     unreadable: list[str]
     is_main_process: bool = True
-
-
-def load_style(path: Path, size: int) -> Tensor:
-    """The style image with `size` px on its shorter side, (1, 3, H, W) in [0, 1].
-
-    Raises:
-        UserError: It cannot be read or is under 32 px.
-    """
-    image = open_photograph(path)
-    if min(image.size) < SMALLEST_STYLE:
-        raise UserError(
-            f"the style image {str(path)!r} is {image.width}x{image.height}: both sides must have "
-            f"at least {SMALLEST_STYLE} px"
-        )
-    return to_tensor(resize_shortest(image, size))[None].float() / 255
 
 
 def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
@@ -165,13 +146,7 @@ def run_folder(config: TrainConfig) -> Path:
 def lightning_precision(precision: str | int, device: torch.device) -> Any:
     """Lightning's name of a precision; "auto" is bf16 where the hardware has it."""
     if precision == "auto":
-        if device.type == "cuda":
-            fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            fast = device.type == "cpu" and (
-                torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-            )
-        precision = "bf16" if fast else "32"
+        precision = choose_precision("auto", device)
     return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[str(precision)]
 
 
@@ -209,37 +184,14 @@ def _quiet() -> Iterator[None]:
 def _explained() -> Iterator[None]:
     """Say in one line what people can mend in what Lightning and torch raise while training."""
     try:
-        yield
+        with memory_explained("lower --batch-size or --size"):
+            yield
     except MisconfigurationException as error:
         raise UserError(f"Lightning refuses these settings: {_one_line(error)}") from error
-    except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU's
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        raise UserError("out of memory: lower --batch-size or --size") from error
 
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-@contextlib.contextmanager
-def _stop_on_interrupt(trainer: L.Trainer) -> Iterator[None]:
-    """The first Ctrl-C ends training after the step at hand, the second one at once."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        sys.stderr.write("\nstopping: saving what there is (Ctrl-C again to give up)\n")
-        trainer.should_stop = True
-        signal.signal(signal.SIGINT, previous)
-
-    try:
-        previous = signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not the main thread: whoever owns that decides
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> L.Trainer:
@@ -299,11 +251,11 @@ def make_trainer(config: TrainConfig, folder: Path, options: dict[str, Any]) -> 
 
 def _make_preview(model: Path, photographs: list[Path], style: Path) -> Any:
     stylize = Stylizer(model)
-    photos = [resize_longest(open_photograph(path), _PREVIEW_SIZE) for path in photographs]
+    photos = [open_photograph(path, _PREVIEW_SIZE) for path in photographs]
     pairs = [[photo, stylize(photo)] for photo in photos]
     half = (len(pairs) + 1) // 2  # two pairs a row: wide sheets fit screens
     rows = [pairs[i] + (pairs[half + i] if half + i < len(pairs) else []) for i in range(half)]
-    rows.append([resize_longest(open_photograph(style), _PREVIEW_SIZE)])
+    rows.append([open_photograph(style, _PREVIEW_SIZE)])
     return contact_sheet(rows, labels=("photograph", "stylized") * 2)
 
 
@@ -319,10 +271,9 @@ def train(config: TrainConfig, trainer_options: dict[str, Any] | None = None) ->
         TrainingDiverged: The loss is no longer finite; the last checkpoint stays.
     """
     choose("network", config.network, NETWORKS)
-    content_layers = check_layers(config.content_layers)
-    style_layers = check_layers(config.style_layers)
+    check_layers(config.content_layers + config.style_layers)
     style_path = Path(config.style) if config.style else SAMPLE_STYLE
-    style = load_style(style_path, config.style_size)
+    style = to_tensor(open_style(style_path, config.style_size))
     photographs = Photographs(
         Path(config.photos) if config.photos else SAMPLE_PHOTOGRAPHS,
         size=config.size,
@@ -333,24 +284,19 @@ def train(config: TrainConfig, trainer_options: dict[str, Any] | None = None) ->
     )
     if config.resume is not None:
         read_checkpoint(config.resume)
-    vgg = VGG19(dict.fromkeys(content_layers + style_layers), config.vgg)
-    loss = PerceptualLoss(
-        vgg,
-        style,
-        content_layers,
-        style_layers,
-        config.content_weight,
-        config.style_weight,
-        config.tv_weight,
-    )
+    loss = build_loss(config, style)
     folder = run_folder(config)
     write_atomically(folder / SETTINGS, yaml.safe_dump(config.as_dict(), sort_keys=False).encode())
     with _quiet():
         trainer = make_trainer(config, folder, trainer_options or {})
         L.seed_everything(config.seed, verbose=False)
         module = StyleTransfer(config, loss)
+
+        def stop() -> None:
+            trainer.should_stop = True
+
         started = time.perf_counter()
-        with _explained(), _stop_on_interrupt(trainer):
+        with _explained(), stop_on_interrupt(stop):
             trainer.fit(module, photographs, ckpt_path=config.resume, weights_only=True)
         seconds = time.perf_counter() - started
         trainer.save_checkpoint(folder / CHECKPOINT)

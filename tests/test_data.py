@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from fast_nst.data import Crops, Photographs, _From, central_crop, open_photograph, random_crop
+from fast_nst.data import Crops, Photographs, _From, central_crop, random_crop
 from fast_nst.errors import UserError
 from fast_nst.images import find_images
+from fast_nst.tensors import open_photograph
 
 
 def readable(folder: Path) -> list[Path]:

@@ -1,0 +1,327 @@
+"""The reference path: the pixels of one picture, optimised until a `PerceptualLoss` is low.
+
+Gatys et al. 2016, "Image Style Transfer Using Convolutional Neural Networks", with the projection
+of Johnson et al. 2016 (section 4.1): after each update the picture is clipped to what can be shown.
+Tensors in, tensors out; files and terminals are somebody else's.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fast_nst.devices import autocast, choose_precision
+from fast_nst.errors import UserError, choose
+from fast_nst.losses import PARTS, PerceptualLoss
+
+OPTIMIZERS = ("lbfgs", "adam")
+STARTS = ("content", "noise")
+SMALLEST_SCALE = 32  # px, of the coarsest scale's longer side
+DIVERGED = 1000  # times the loss at the start,
+_NEGLIGIBLE = 1e-3  # or times this, should it start at its minimum
+
+# 0.02 is five levels of 255. L-BFGS finds its own step length: 1 is a full quasi-Newton step.
+_LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
+_SMALLER = 0.1  # learning rate of the second attempt
+# Mean change of a value in L-BFGS's first update: enough to measure curvature by, in bf16 too.
+_FIRST_STEP = 0.01
+# As good as torch's 100 in our runs; at 1024 px those are 2.5 GB.
+_LBFGS_HISTORY = 20
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """What one picture on the way scores.
+
+    Attributes:
+        step: Updates done at this scale; 0 is where it starts.
+        scale: 0 is the coarsest.
+        width: Of the picture, in px.
+        height: Of the picture, in px.
+        seconds: Since the start, without the time spent in callbacks.
+        losses: "content", "style", "tv" and "total", as `PerceptualLoss` weights them.
+    """
+
+    step: int
+    scale: int
+    width: int
+    height: int
+    seconds: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """What `optimize` found.
+
+    Attributes:
+        picture: (1, 3, H, W), RGB in [0, 1]: the best of the last scale that was begun.
+        best: What it scores.
+        history: Every iterate in order, those of a failed first attempt left out.
+        restarts: How often it had to begin again with smaller steps: 0, or 1 at each scale.
+    """
+
+    picture: Tensor
+    best: Iterate
+    history: list[Iterate]
+    restarts: int
+
+
+class OptimizationDiverged(UserError):
+    """The loss exploded, with smaller steps too.
+
+    Attributes:
+        result: The best picture until then.
+    """
+
+    def __init__(self, message: str, result: Optimized) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+Callback = Callable[[Iterate, Tensor], bool | None]
+
+
+def optimize(
+    content: Tensor,
+    style: Tensor | Sequence[Tensor] | None,
+    loss: PerceptualLoss,
+    *,
+    init: str | Tensor = "content",
+    steps: int = 500,
+    scales: int = 1,
+    optimizer: str = "lbfgs",
+    lr: float | None = None,
+    precision: str = "auto",
+    seed: int = 0,
+    callback: Callback | None = None,
+) -> Optimized:
+    """Change a picture's pixels, step by step, until `loss` is low.
+
+    With several scales the picture is first made small and then, each time twice as large, from
+    the enlarged result; the style images shrink and grow with it, so that large structures are
+    laid out while VGG-19 can still see them whole.
+
+    Args:
+        content: The photograph, (1, 3, H, W), RGB in [0, 1], on the device to work on.
+        style: The style image or images, (1, 3, H_s, W_s), at the size that goes with the
+            photograph's; None takes the one that `loss` was made for, which will do for one scale.
+        loss: Layers, weights and shares, on the same device.
+        init: Where to start: "content", "noise" (uniform in [0, 1]), or a picture (1, 3, h, w).
+        steps: Updates at each scale. An update of L-BFGS costs one gradient, as one of Adam does:
+            a line search (strong Wolfe) gave the same loss an update at twice the cost.
+        scales: 1 is the photograph's size alone.
+        optimizer: "lbfgs" or "adam".
+        lr: Step length; default 1 for L-BFGS, 0.02 for Adam.
+        precision: "32", "bf16" (the losses and Gram matrices stay float32), or "auto", which is
+            bf16 where the hardware has it.
+        seed: Of the noise.
+        callback: Called with every iterate and its picture (1, 3, h, w), which it must not change;
+            what it returns, if true, ends the run.
+
+    Returns:
+        The best picture of the last scale, and the history.
+
+    Raises:
+        UserError: An argument is out of its range.
+        OptimizationDiverged: The loss was not finite, or a thousand times that of the start,
+            and again after a restart with a tenth of the step length.
+    """
+    _check(content, style, steps, scales, lr)
+    choose("optimizer", optimizer, OPTIMIZERS)
+    precision = choose_precision(precision, content.device)
+    rate = _LEARNING_RATES[optimizer] if lr is None else lr
+    picture = _start(init, content, seed)
+    run = _Run(callback)
+    for scale in range(scales):
+        factor = 0.5 ** (scales - 1 - scale)
+        photograph = _resize(content, factor)
+        picture = _resize_to(picture, photograph.shape[-2:])
+        scaled_loss = loss
+        if style is not None:
+            styles = [style] if isinstance(style, Tensor) else style
+            scaled_loss = loss.with_style([_resize(image, factor) for image in styles])
+
+        attempt = partial(
+            iterates, picture, photograph, scaled_loss, optimizer, steps=steps, precision=precision
+        )
+        if not run.descend(scale, attempt(lr=rate)):
+            run.restart(scale)
+            if not run.descend(scale, attempt(lr=rate * _SMALLER)):
+                raise OptimizationDiverged(
+                    f"the loss exploded at {photograph.shape[-1]}x{photograph.shape[-2]} px, after "
+                    "a restart with smaller steps too: lower --lr, or --style-weight if that does "
+                    "not help",
+                    run.result(),
+                )
+        picture = run.best_picture
+        if run.stopped:
+            break
+    return run.result()
+
+
+def iterates(
+    start: Tensor,
+    photograph: Tensor,
+    loss: PerceptualLoss,
+    optimizer: str,
+    lr: float,
+    steps: int,
+    precision: str,
+) -> Iterator[tuple[Tensor, dict[str, float]]]:
+    """The picture after 0, 1, ... `steps` updates, with its losses.
+
+    Args:
+        start: (1, 3, H, W), RGB in [0, 1].
+        photograph: The same shape and range.
+        loss: On their device.
+        optimizer: "lbfgs" or "adam".
+        lr: Step length.
+        steps: Updates.
+        precision: "32" or "bf16".
+    """
+    # torch's first L-BFGS step changes all values together by 1 of these units. That they are a
+    # power of two makes the change of scale exact.
+    unit = 1.0
+    if optimizer == "lbfgs":
+        unit = 2.0 ** round(math.log2(_FIRST_STEP * start.numel()))
+    variable = (start / unit).contiguous().requires_grad_()
+    method = _method(optimizer, variable, lr)
+    with autocast(start.device, precision):
+        features = loss.content_features(_channels_last(photograph))
+    for step in range(steps + 1):
+        last = step == steps
+        with torch.set_grad_enabled(not last), autocast(start.device, precision):
+            picture = variable * unit
+            parts = loss(_channels_last(picture), features)
+        total = parts["total"]
+        if not last:
+            # Times the number of values, so that L-BFGS's thresholds see gradients of ordinary
+            # size: the loss is a mean over them.
+            (gradient,) = torch.autograd.grad(total * start.numel(), variable)
+            variable.grad = gradient
+        yield picture.detach(), {name: parts[name].item() for name in PARTS}
+        if not last:
+            method.step(lambda: total.detach())  # noqa: B023, it is called at once
+            with torch.no_grad():
+                variable.clamp_(0, 1 / unit)  # the projection
+
+
+def _method(name: str, variable: Tensor, lr: float) -> torch.optim.Optimizer:
+    if name == "adam":
+        return torch.optim.Adam([variable], lr=lr)
+    return torch.optim.LBFGS(
+        [variable],
+        lr=lr,
+        max_iter=1,
+        history_size=_LBFGS_HISTORY,
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
+
+
+class _Run:
+    """Keeps the history, the clock and the best picture."""
+
+    def __init__(self, callback: Callback | None) -> None:
+        self.callback = callback
+        self.history: list[Iterate] = []
+        self.restarts = 0
+        self.stopped = False
+        self.best_picture = torch.empty(0)
+        self._best: Iterate | None = None
+        self._started = time.perf_counter()
+
+    def restart(self, scale: int) -> None:
+        """Forget the failed attempt at a scale, but for its best picture."""
+        self.restarts += 1
+        self.history = [item for item in self.history if item.scale < scale]
+
+    def descend(self, scale: int, pictures: Iterator[tuple[Tensor, dict[str, float]]]) -> bool:
+        """Follow the iterates of one scale; False if they diverge."""
+        start = None
+        for step, (picture, losses) in enumerate(pictures):
+            total = losses["total"]
+            start = max(total, _NEGLIGIBLE) if start is None else start
+            height, width = picture.shape[-2:]
+            seconds = time.perf_counter() - self._started
+            item = Iterate(step, scale, width, height, seconds, losses)
+            best = self._best
+            if best is None or best.scale < scale or total < best.losses["total"]:
+                self._best, self.best_picture = item, picture
+            if not math.isfinite(total) or total > DIVERGED * start:
+                return False
+            self.history.append(item)
+            if self.callback is not None:
+                self.stopped = bool(self.callback(item, picture))
+                self._started += time.perf_counter() - self._started - seconds
+            if self.stopped:
+                break
+        return True
+
+    def result(self) -> Optimized:
+        assert self._best is not None
+        return Optimized(self.best_picture, self._best, self.history, self.restarts)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _start(init: str | Tensor, content: Tensor, seed: int) -> Tensor:
+    if isinstance(init, Tensor):
+        _check_picture("the start", init)
+        return _resize_to(init.to(content), content.shape[-2:])
+    if choose("start", init, STARTS) == "content":
+        return content
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(content.shape, generator=generator).to(content)
+
+
+def _resize_to(images: Tensor, size: Sequence[int]) -> Tensor:
+    if images.shape[-2:] == torch.Size(size):
+        return images
+    resized = F.interpolate(images, tuple(size), mode="bicubic", antialias=True)
+    return resized.clamp(0, 1)
+
+
+def _resize(images: Tensor, factor: float) -> Tensor:
+    return _resize_to(images, [max(1, round(length * factor)) for length in images.shape[-2:]])
+
+
+def _check_picture(what: str, picture: Tensor) -> None:
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
+        raise UserError(f"{what} has the shape {tuple(picture.shape)}: give (1, 3, H, W)")
+
+
+def _check(
+    content: Tensor,
+    style: Tensor | Sequence[Tensor] | None,
+    steps: int,
+    scales: int,
+    lr: float | None,
+) -> None:
+    _check_picture("the photograph", content)
+    for image in [] if style is None else [style] if isinstance(style, Tensor) else style:
+        _check_picture("a style image", image)
+    if steps < 0:
+        raise UserError(f"steps is {steps}: it must be 0 or more")
+    if scales < 1:
+        raise UserError(f"scales is {scales}: it must be at least 1")
+    if style is None and scales > 1:
+        raise UserError("several scales need the style image: loss holds it at one size alone")
+    coarsest = max(content.shape[-2:]) / 2 ** (scales - 1)
+    if scales > 1 and coarsest < SMALLEST_SCALE:
+        raise UserError(
+            f"with {scales} scales the first picture would have {coarsest:.0f} px: choose fewer, "
+            f"so that its longer side has at least {SMALLEST_SCALE}"
+        )
+    if lr is not None and not 0 < lr < math.inf:
+        raise UserError(f"lr is {lr:g}: it must be a number above 0")
