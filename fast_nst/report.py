@@ -1,0 +1,340 @@
+"""The comparison on files: what `fast-nst compare` reads, and the report that it writes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from PIL import Image
+
+from fast_nst.compare import (
+    Comparison,
+    Equivalent,
+    Pictures,
+    as_json,
+    compare,
+    environment,
+    model_config,
+)
+from fast_nst.config import TrainConfig
+from fast_nst.devices import PRECISIONS, choose_device, choose_precision, memory_explained
+from fast_nst.errors import UserError, choose
+from fast_nst.images import contact_sheet, encode_image, find_images, save_image, write_atomically
+from fast_nst.interrupt import stop_on_interrupt
+from fast_nst.losses import PARTS, build_loss
+from fast_nst.optimize import STARTS, Iterate
+from fast_nst.options import option, positional
+from fast_nst.plots import loss_curves
+from fast_nst.stylizer import DEFAULT_MODEL, Stylizer
+from fast_nst.tensors import open_photograph, open_style, to_tensor
+
+ASSETS = Path(__file__).parent / "assets"
+NUMBERS, PAGE, SHEET = "report.json", "report.html", "sheet.png"
+_SHEET_HEIGHT = 220
+
+
+@dataclass
+class CompareOptions:
+    """What `fast-nst compare` can be told; its flags are made from these fields."""
+
+    photos: list[str] = positional(
+        "image files or folders of them, best ones that training has not seen", metavar="PHOTO"
+    )
+    output: str = option(f"folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR")
+    model: str | None = option(
+        "exported .onnx file; default: the style in the package", None, "-m", metavar="MODEL"
+    )
+    style: str | None = option(
+        "style image; default: where the model's settings say that it was", None, metavar="STYLE"
+    )
+    steps: list[int] = option(
+        "iterations of the optimizer after which to look", [25, 50, 100, 200, 500]
+    )
+    size: int = option("longer side of the pictures, in px", 256, metavar="PX")
+    init: str = option(f"where the optimizer starts: {' or '.join(STARTS)}", "content")
+    vgg: str | None = option("VGG-19 weights; default: those the model was trained with", None)
+    precision: str = option(
+        f"the optimizer's arithmetic: {', '.join(PRECISIONS)}; auto is bf16 where the hardware "
+        "has it",
+        "auto",
+    )
+    device: str = option("of the optimizer: auto, cpu, cuda, cuda:1, mps", "auto")
+    provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
+    threads: int | None = option("CPU threads of both; default: one a core", None, metavar="N")
+    seed: int = option("seed of --init noise", 0)
+    overwrite: bool = option("replace an earlier report in DIR", False)
+    quiet: bool = option("print nothing but errors", False, "-q")
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused without looking at a file.
+
+        Raises:
+            UserError: A value is out of its range.
+        """
+        if not self.output:
+            raise UserError("no output: add -o DIR")
+        if not self.steps or min(self.steps) < 1:
+            raise UserError(f"--steps is {self.steps}: give numbers of at least 1")
+        for name in ("size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"--{name} is {value}: it must be at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed is {self.seed}: it must be between 0 and {2**32 - 1}")
+        choose("start", self.init, STARTS)
+        choose("precision", self.precision, PRECISIONS)
+        self.steps = sorted(set(self.steps))
+
+
+def run_compare(options: CompareOptions) -> int:
+    """Compare on every photograph, and write the report.
+
+    Returns:
+        The exit code: 0, or 1 if some of the photographs failed.
+
+    Raises:
+        UserError: Nothing can be compared at all.
+        KeyboardInterrupt: Stopped before the first photograph was done.
+    """
+    folder = Path(options.output)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{options.output!r} is a file: give a folder")
+    if (folder / NUMBERS).exists() and not options.overwrite:
+        raise UserError(f"{options.output!r} holds a report: add --overwrite to replace it")
+    paths = _photographs(options.photos)
+    model = options.model or str(DEFAULT_MODEL)
+    stylizer = Stylizer(model, provider=options.provider, threads=options.threads)
+    config = model_config(stylizer, model)
+    style_path = find_style(config, Path(model), options.style)
+    if options.vgg is not None:
+        config.vgg = options.vgg
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    device = choose_device(options.device)
+    style = open_style(style_path, config.style_size)
+    done: list[tuple[Comparison, Pictures]] = []
+    failures: list[str] = []
+    with memory_explained("lower --size"), _Progress(options, len(paths)) as progress:
+        loss = build_loss(config, to_tensor(style).to(device))
+        with stop_on_interrupt(progress.stop):
+            for path in paths:
+                try:
+                    photo = open_photograph(path, options.size)
+                except UserError as error:
+                    failures.append(str(error))
+                    continue
+                result = compare(
+                    path.name,
+                    photo,
+                    stylizer,
+                    loss,
+                    options.steps,
+                    init=options.init,
+                    precision=options.precision,
+                    seed=options.seed,
+                    callback=progress.update,
+                )
+                if result is None:
+                    break
+                done.append(result)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    if not done and progress.stopped:
+        raise KeyboardInterrupt
+    if not done:
+        raise UserError("none of the photographs can be read")
+    facts = {
+        "model": {
+            "file": model,
+            **{key: text for key, text in stylizer.metadata.items() if key != "config"},
+        },
+        "style": str(style_path),
+        "settings": {
+            "size": options.size,
+            "start": options.init,
+            "precision": choose_precision(options.precision, device),
+            "provider": options.provider,
+            "network_threads": options.threads or os.cpu_count(),
+            **_loss_settings(config),
+        },
+        "environment": environment(device),
+    }
+    write_report(folder, done, facts, style)
+    if not options.quiet:
+        print(_verdict(as_json([item for item, _ in done], facts)["summary"]), file=sys.stderr)
+        print(f"wrote {folder / PAGE}, {folder / SHEET} and {folder / NUMBERS}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _photographs(given: Sequence[str]) -> list[Path]:
+    paths: list[Path] = []
+    for name in given:
+        paths += find_images(name) if Path(name).is_dir() else [Path(name)]
+    return list(dict.fromkeys(paths))
+
+
+def find_style(config: TrainConfig, model: Path, given: str | None) -> Path:
+    """The style image that a model was trained on.
+
+    Args:
+        config: The model's.
+        model: Its file; the style may lie relative to it, or to the working folder.
+        given: What the user says, which is right.
+
+    Raises:
+        UserError: It is not where the settings say.
+    """
+    if given is not None:
+        return Path(given)
+    if config.style is None:
+        return ASSETS / "sample_style.jpg"
+    for place in (Path(config.style), model.parent / config.style):
+        if place.is_file():
+            return place
+    raise UserError(
+        f"the model was trained on {config.style!r}, which is not here: add --style IMAGE"
+    )
+
+
+def _loss_settings(config: TrainConfig) -> dict[str, Any]:
+    names = ("content_weight", "style_weight", "tv_weight", "content_layers", "style_layers")
+    return {name: getattr(config, name) for name in (*names, "style_size", "vgg", "pooling")}
+
+
+class _Progress:
+    """One bar for all iterations of all photographs."""
+
+    def __init__(self, options: CompareOptions, photographs: int) -> None:
+        from tqdm import tqdm
+
+        self.stopped = False
+        self._bar = tqdm(
+            total=photographs * max(options.steps),
+            unit="it",
+            file=sys.stderr,
+            disable=options.quiet,
+        )
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def stop(self) -> None:
+        """End after the update at hand; what is done is reported."""
+        self.stopped = True
+
+    def update(self, item: Iterate) -> bool:
+        """Count an iterate, and say whether to stop."""
+        self._bar.update(1 if item.step else 0)
+        self._bar.set_postfix({part: f"{item.losses[part]:.4g}" for part in PARTS}, refresh=False)
+        return self.stopped
+
+
+def write_report(
+    folder: Path,
+    done: Sequence[tuple[Comparison, Pictures]],
+    facts: dict[str, Any],
+    style: Image.Image,
+) -> None:
+    """Write the numbers, the page and the sheet of pictures.
+
+    Args:
+        folder: Made if missing.
+        done: At least one comparison.
+        facts: Model, style, settings and environment, as `report.json` shall have them.
+        style: The style image, to be shown.
+
+    Raises:
+        UserError: The folder cannot be written to.
+    """
+    record = as_json([item for item, _ in done], facts)
+    rows = [[p.photograph, p.network, *p.milestones] for _, p in done]
+    labels = ["photograph", "network", *(f"{m.steps} iterations" for m in done[0][0].milestones)]
+    save_image(contact_sheet(rows, labels, _SHEET_HEIGHT), folder / SHEET)
+    write_atomically(folder / PAGE, render_page(record, done, style).encode())
+    write_atomically(folder / NUMBERS, json.dumps(record, indent=1, allow_nan=False).encode())
+
+
+def render_page(
+    record: dict[str, Any], done: Sequence[tuple[Comparison, Pictures]], style: Image.Image
+) -> str:
+    """The report as one HTML file that needs no other.
+
+    Args:
+        record: What `report.json` holds.
+        done: The comparisons with their pictures.
+        style: The style image.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = format_seconds
+    return environment.get_template("report.html").render(
+        record=record,
+        summary=record["summary"],
+        equivalent=format_equivalent_mean(record["summary"]),
+        parts=PARTS,
+        plot=loss_curves([item for item, _ in done]),
+        style=_inline(style),
+        rows=[
+            {
+                "numbers": asdict(item),
+                "equivalent": format_equivalent(item.equivalent, item.milestones[-1].steps),
+                "photograph": _inline(pictures.photograph),
+                "network": _inline(pictures.network),
+                "milestones": [_inline(picture) for picture in pictures.milestones],
+            }
+            for item, pictures in done
+        ],
+    )
+
+
+def _inline(image: Image.Image) -> str:
+    data = base64.b64encode(encode_image(image, "JPEG", 90)).decode()
+    return f"data:image/jpeg;base64,{data}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Three significant digits in the unit that fits: "4.21 ms", "1.50 s", "2.25 min"."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
+
+
+def format_equivalent(equivalent: Equivalent, most: int) -> str:
+    """A photograph's equivalent iterations in words: "18", ">500", "worse than the start"."""
+    if equivalent.iterations is not None:
+        return f"{equivalent.iterations:.0f}"
+    return f">{most}" if equivalent.verdict == "never" else "worse than the start"
+
+
+def format_equivalent_mean(summary: dict[str, Any]) -> str:
+    """The mean over the photographs with its spread: "18 ± 3", "at least 230 ± 90"."""
+    values = summary["equivalent_iterations"]
+    bound = "" if values["bound"] == "about" else f"{values['bound']} "
+    return f"{bound}{values['mean']:.0f} ± {values['std']:.0f}"
+
+
+def _verdict(summary: dict[str, Any]) -> str:
+    last = summary["optimizer"][-1]
+    return (
+        f"{summary['photographs']} photographs: the network's loss is that of "
+        f"{format_equivalent_mean(summary)} iterations; it takes "
+        f"{format_seconds(summary['network']['seconds']['mean'])}, "
+        f"{last['steps']} iterations take {format_seconds(last['seconds']['mean'])}: "
+        f"{last['speed_up']['mean']:.0f} times as long"
+    )
