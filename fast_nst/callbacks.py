@@ -21,17 +21,13 @@ class Progress(TQDMProgressBar):
         """A bar that stays invisible."""
         return Tqdm(disable=True)
 
-    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """A resumed run's bar starts where the run does."""
-        super().on_train_start()
-        self.train_progress_bar.initial = trainer.global_step * trainer.accumulate_grad_batches
-        self.train_progress_bar.total = trainer.num_training_batches
-        self.train_progress_bar.set_description("Training")
-
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """The run is a single epoch: there is nothing to count."""
+        """The run is a single epoch: no need to count them. A resumed one starts where it was."""
         super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description("Training")
+        bar = self.train_progress_bar
+        bar.reset(trainer.num_training_batches)
+        bar.initial = bar.n = trainer.global_step * trainer.accumulate_grad_batches
+        bar.set_description("Training")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -212,7 +212,7 @@ class _Writer:
 
     def frame(self, item: Iterate, picture: Tensor) -> None:
         """One iterate, numbered through all scales."""
-        number = item.scale * self.options.steps + item.step
+        number = item.scale * (self.options.steps + 1) + item.step  # each scale has its start
         path = self.frames / f"{number:06d}{self.output.suffix}"
         save_image(self._finish(picture), path, self.options.quality)
 
@@ -282,6 +282,8 @@ def _report(options: OptimizeOptions, result: Optimized, precision: str) -> None
         print(json.dumps(record), flush=True)
     elif not options.quiet:
         parts = "  ".join(f"{name} {best.losses[name]:.4f}" for name in PARTS)
+        if len(result.history) < options.scales * (options.steps + 1):
+            print(f"stopped after {record['steps']} updates", file=sys.stderr)
         print(
             f"{options.content} -> {options.output}  {best.width}x{best.height}  {parts}",
             file=sys.stderr,

@@ -326,13 +326,15 @@ def format_equivalent_mean(summary: dict[str, Any]) -> str:
     """The mean over the photographs with its spread: "18 ± 3", "at least 230 ± 90"."""
     values = summary["equivalent_iterations"]
     bound = "" if values["bound"] == "about" else f"{values['bound']} "
-    return f"{bound}{values['mean']:.0f} ± {values['std']:.0f}"
+    spread = f" ± {values['std']:.0f}" if summary["photographs"] > 1 else ""
+    return f"{bound}{values['mean']:.0f}{spread}"
 
 
 def _verdict(summary: dict[str, Any]) -> str:
     last = summary["optimizer"][-1]
+    count = summary["photographs"]
     return (
-        f"{summary['photographs']} photographs: the network's loss is that of "
+        f"{count} photograph{'' if count == 1 else 's'}: the network's loss is that of "
         f"{format_equivalent_mean(summary)} iterations; it takes "
         f"{format_seconds(summary['network']['seconds']['mean'])}, "
         f"{last['steps']} iterations take {format_seconds(last['seconds']['mean'])}: "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 from fast_nst.callbacks import AtomicCheckpoints
+from fast_nst.cli import main
+from fast_nst.train import TrainResult
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path):
@@ -18,3 +21,14 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path)
         checkpoints.save_checkpoint({"step": 2, "broken": lambda: None}, target)
     assert torch.load(target, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_bar_of_a_resumed_run_starts_where_the_run_does(
+    run: TrainResult, photographs: Path, tmp_path: Path, capfd
+):
+    flags = ["--photos", photographs, "--out", tmp_path / "longer", "--steps", 9]
+    assert main(["train", "--resume", str(run.checkpoint), *map(str, flags)]) == 0
+    shown = re.findall(r"(\d+)/(\d+) \[", capfd.readouterr().err)
+    assert {total for _, total in shown} == {"9"}
+    assert min(int(done) for done, _ in shown) >= 6
+    assert shown[-1] == ("9", "9")

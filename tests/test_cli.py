@@ -30,7 +30,7 @@ def test_the_first_command_of_the_readme(tmp_path: Path):
     assert not {b"torch", b"torchvision", b"lightning", b"onnx", b"jsonargparse"} & imported
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["train", "export", "infer"])
 def test_doors_and_subcommands_are_the_same_code(command: str):
     door = python(ROOT / f"{command}.py", "--help")
     subcommand = python("-m", "fast_nst.cli", command, "--help")

@@ -219,3 +219,42 @@ def test_a_style_image_that_leaves_a_layer_dark_is_refused(weights):
 def test_weights_must_be_above_zero(weights, pictures, bad):
     with pytest.raises(UserError, match="style-weight is"):
         make_loss(weights, pictures[0], beta=bad)
+
+
+def test_the_gram_matrix_of_a_canvas_shared_by_two_styles_is_their_mix():
+    vgg = VGG19(["relu1_1"])
+    first, second = torch.rand(1, 3, 16, 12), torch.rand(1, 3, 16, 12) ** 3
+    mixed = PerceptualLoss(vgg, [first, second], ["relu1_1"], ["relu1_1"], 1, 1, 1, [0.75, 0.25])
+    grams = [gram_matrix(vgg(image, ["relu1_1"])["relu1_1"]) for image in (first, second)]
+    torch.testing.assert_close(mixed.get_buffer("style_relu1_1"), 0.75 * grams[0] + 0.25 * grams[1])
+    alike = PerceptualLoss(vgg, [first, second], ["relu1_1"], ["relu1_1"], 1, 1, 1, [3, 1])
+    assert torch.equal(alike.get_buffer("style_relu1_1"), mixed.get_buffer("style_relu1_1"))
+
+
+def test_one_style_given_twice_is_that_style():
+    vgg = VGG19(["relu1_1"])
+    style, photo = torch.rand(1, 3, 20, 20), torch.rand(1, 3, 20, 20)
+    once = PerceptualLoss(vgg, style, ["relu1_1"], ["relu1_1"], 1, 1, 1)
+    twice = PerceptualLoss(vgg, [style, style], ["relu1_1"], ["relu1_1"], 1, 1, 1, [1, 5])
+    content = once.content_features(photo)
+    torch.testing.assert_close(once(photo, content), twice(photo, content))
+
+
+def test_with_style_changes_the_style_alone():
+    vgg = VGG19(["relu1_1"])
+    first, second = torch.rand(1, 3, 20, 20), torch.rand(1, 3, 9, 11)
+    loss = PerceptualLoss(vgg, first, ["relu1_1"], ["relu1_1"], 2, 3, 4)
+    other = loss.with_style(second)
+    direct = PerceptualLoss(vgg, second, ["relu1_1"], ["relu1_1"], 2, 3, 4)
+    content = loss.content_features(first)
+    assert other(first, content) == direct(first, content)
+    assert loss(first, content)["style"] == 0
+    assert other.vgg is loss.vgg
+
+
+@pytest.mark.parametrize("shares", [[1.0], [1.0, 0.0], [1.0, -2.0], [1.0, float("nan")], []])
+def test_shares_that_cannot_be(shares: list[float]):
+    vgg = VGG19(["relu1_1"])
+    images = [torch.rand(1, 3, 8, 8)] * 2
+    with pytest.raises(UserError, match="share"):
+        PerceptualLoss(vgg, images, ["relu1_1"], ["relu1_1"], 1, 1, 1, shares)

@@ -39,8 +39,13 @@ def state(weights) -> dict[str, torch.Tensor]:
     return result
 
 
-def test_layers_agree_with_an_independent_network(weights, state):
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+def test_layers_agree_with_an_independent_network(weights, state, pooling):
     reference = make_layers(cfgs["E"])
+    if pooling == "avg":
+        for number, layer in enumerate(reference):
+            if isinstance(layer, torch.nn.MaxPool2d):
+                reference[number] = torch.nn.AvgPool2d(2)
     reference.load_state_dict(
         {key.removeprefix("features."): value for key, value in state.items()}
     )
@@ -54,7 +59,7 @@ def test_layers_agree_with_an_independent_network(weights, state):
                 expected[f"conv{name}"] = x
             elif number == NUMBERS[name] + 1:
                 expected[f"relu{name}"] = x
-    actual = vgg_features(image, weights, LAYERS)
+    actual = vgg_features(image, weights, LAYERS, pooling)
     for layer in LAYERS:
         size = expected[layer].abs().max().item()
         torch.testing.assert_close(actual[layer], expected[layer], rtol=1e-3, atol=1e-4 * size)
@@ -68,8 +73,9 @@ def test_mean_activations_are_those_of_the_original_network():
         assert mean / 1.3 < scales[layer] < mean * 1.3
 
 
-def test_scaled_activations_have_mean_one():
-    vgg = VGG19(("relu1_1", "relu4_2", "conv4_2"))
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+def test_scaled_activations_have_mean_one(pooling):
+    vgg = VGG19(("relu1_1", "relu4_2", "conv4_2"), pooling=pooling)
     features = vgg(reference_photographs())
     assert features["relu1_1"].mean().item() == pytest.approx(1, rel=1e-4)
     assert features["relu4_2"].mean().item() == pytest.approx(1, rel=1e-4)
@@ -88,9 +94,10 @@ def test_only_the_layers_asked_for_are_built_and_none_is_saved():
     assert list(vgg.parameters()) == []
 
 
+@pytest.mark.parametrize("pooling", ["max", "avg"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2), (17, 16)])
-def test_any_size(weights, size):
-    features = vgg_features(torch.rand(1, 3, *size), weights, ["relu5_4"])
+def test_any_size(weights, size, pooling):
+    features = vgg_features(torch.rand(1, 3, *size), weights, ["relu5_4"], pooling)
     assert torch.isfinite(features["relu5_4"]).all()
 
 
@@ -122,3 +129,8 @@ def test_bad_files_get_a_clear_word(tmp_path: Path, state):
 def test_unknown_layers_name_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'relu4_1'"):
         VGG19(["relu_4_1"])
+
+
+def test_unknown_pooling():
+    with pytest.raises(UserError, match=r"unknown pooling 'mean'\. .* Choose one of: max, avg"):
+        VGG19(["relu1_1"], pooling="mean")
