@@ -23,9 +23,8 @@ class Progress(TQDMProgressBar):
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
         """The run is a single epoch: no need to count them. A resumed one starts where it was."""
-        super().on_train_epoch_start(trainer)
         bar = self.train_progress_bar
-        bar.reset(trainer.num_training_batches)
+        bar.total = trainer.num_training_batches
         bar.initial = bar.n = trainer.global_step * trainer.accumulate_grad_batches
         bar.set_description("Training")
 

@@ -28,7 +28,8 @@ def test_the_bar_of_a_resumed_run_starts_where_the_run_does(
 ):
     flags = ["--photos", photographs, "--out", tmp_path / "longer", "--steps", 9]
     assert main(["train", "--resume", str(run.checkpoint), *map(str, flags)]) == 0
-    shown = re.findall(r"(\d+)/(\d+) \[", capfd.readouterr().err)
+    printed = capfd.readouterr()
+    shown = re.findall(r"(\d+)/(\d+) \[", printed.out + printed.err)
     assert {total for _, total in shown} == {"9"}
     assert min(int(done) for done, _ in shown) >= 6
     assert shown[-1] == ("9", "9")
