@@ -17,6 +17,8 @@ from torch import Tensor
 class Progress(TQDMProgressBar):
     """One bar for the whole run; the short validations between steps show none of their own."""
 
+    _batches = 0  # of the whole run, those before a resumption included
+
     def init_validation_tqdm(self) -> Any:
         """A bar that stays invisible."""
         return Tqdm(disable=True)
@@ -27,6 +29,19 @@ class Progress(TQDMProgressBar):
         bar.total = trainer.num_training_batches
         bar.initial = bar.n = trainer.global_step * trainer.accumulate_grad_batches
         bar.set_description("Training")
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Count from the run's start, whether or not Lightning's own number does."""
+        first = int(self.train_progress_bar.initial)
+        self._batches = max(self._batches, first) + 1
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, self._batches - 1)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
