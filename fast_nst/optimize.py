@@ -209,9 +209,12 @@ def iterates(
             variable.grad = gradient
         yield picture.detach(), {name: parts[name].item() for name in PARTS}
         if not last:
+            before = variable.detach().clone()
             method.step(lambda: total.detach())  # noqa: B023, it is called at once
             with torch.no_grad():
                 variable.clamp_(0, 1 / unit)  # the projection
+            if isinstance(method, torch.optim.LBFGS):
+                _tell_the_step_taken(method, variable, before)
 
 
 def _method(name: str, variable: Tensor, lr: float) -> torch.optim.Optimizer:
@@ -225,6 +228,16 @@ def _method(name: str, variable: Tensor, lr: float) -> torch.optim.Optimizer:
         tolerance_grad=0,
         tolerance_change=0,
     )
+
+
+def _tell_the_step_taken(method: torch.optim.LBFGS, variable: Tensor, before: Tensor) -> None:
+    """Let L-BFGS measure curvature along the projected step, not along the one it asked for.
+
+    Otherwise its curvature is wrong wherever the projection acts, and after some 150 iterations
+    the loss begins to jump. torch reads the step as `t * d` at its next one.
+    """
+    state = method.state[variable]
+    state["d"] = ((variable.detach() - before) / state["t"]).flatten()
 
 
 class _Run:

@@ -57,6 +57,17 @@ def test_the_loss_goes_down(loss: PerceptualLoss, optimizer: str, precision: str
     assert len(values) == 41
 
 
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_the_projection_does_not_mislead_lbfgs(vgg: VGG19, precision: str):
+    """A style of hard black and white holds many pixels at the limits, for long."""
+    style = (smooth(1, 50, 30) * 4 - 1.5).clamp(0, 1)
+    result = optimize(smooth(5), None, make_loss(vgg, style), steps=300, precision=precision)
+    values = totals(result)
+    assert ((result.picture == 0) | (result.picture == 1)).float().mean() > 0.1
+    assert max(values[100:]) < 1.1 * min(values)
+    assert all(later < 1.05 * earlier for earlier, later in itertools.pairwise(values[10:]))
+
+
 def test_history_parts_belong_to_the_picture_that_the_callback_sees(loss: PerceptualLoss):
     photo, seen = smooth(0), []
     result = optimize(
