@@ -237,7 +237,8 @@ def _tell_the_step_taken(method: torch.optim.LBFGS, variable: Tensor, before: Te
     the loss begins to jump. torch reads the step as `t * d` at its next one.
     """
     state = method.state[variable]
-    state["d"] = ((variable.detach() - before) / state["t"]).flatten()
+    if "t" in state:  # not before a first gradient that is not zero
+        state["d"] = ((variable.detach() - before) / state["t"]).flatten()
 
 
 class _Run:
