@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass
@@ -39,6 +38,7 @@ from fast_nst.tensors import open_photograph, open_style, to_tensor
 ASSETS = Path(__file__).parent / "assets"
 NUMBERS, PAGE, SHEET = "report.json", "report.html", "sheet.png"
 _SHEET_HEIGHT = 220
+_ADVICE = "lower --size"
 
 
 @dataclass
@@ -122,35 +122,37 @@ def run_compare(options: CompareOptions) -> int:
     style = open_style(style_path, config.style_size)
     done: list[tuple[Comparison, Pictures]] = []
     failures: list[str] = []
-    with memory_explained("lower --size"), _Progress(options, len(paths)) as progress:
+    with memory_explained(_ADVICE):
         loss = build_loss(config, to_tensor(style).to(device))
-        with stop_on_interrupt(progress.stop):
-            for path in paths:
-                try:
-                    photo = open_photograph(path, options.size)
-                except UserError as error:
-                    failures.append(str(error))
-                    continue
-                result = compare(
-                    path.name,
-                    photo,
-                    stylizer,
-                    loss,
-                    options.steps,
-                    init=options.init,
-                    precision=options.precision,
-                    seed=options.seed,
-                    callback=progress.update,
-                )
-                if result is None:
-                    break
-                done.append(result)
+    with _Progress(options, len(paths)) as progress, stop_on_interrupt(progress.stop):
+        for path in paths:
+            try:
+                photo = open_photograph(path, options.size)
+                with memory_explained(_ADVICE):
+                    result = compare(
+                        path.name,
+                        photo,
+                        stylizer,
+                        loss,
+                        options.steps,
+                        init=options.init,
+                        precision=options.precision,
+                        seed=options.seed,
+                        callback=progress.update,
+                    )
+            except UserError as error:
+                named = repr(str(path)) in str(error)
+                failures.append(str(error) if named else f"{path}: {error}")
+                continue
+            if result is None:
+                break
+            done.append(result)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if not done and progress.stopped:
         raise KeyboardInterrupt
     if not done:
-        raise UserError("none of the photographs can be read")
+        raise UserError("none of the photographs could be compared")
     facts = {
         "model": {
             "file": model,
@@ -162,7 +164,7 @@ def run_compare(options: CompareOptions) -> int:
             "start": options.init,
             "precision": choose_precision(options.precision, device),
             "provider": options.provider,
-            "network_threads": options.threads or os.cpu_count(),
+            "network_threads": options.threads or "one a core",
             **_loss_settings(config),
         },
         "environment": environment(device),
@@ -213,21 +215,17 @@ class _Progress:
     """One bar for all iterations of all photographs."""
 
     def __init__(self, options: CompareOptions, photographs: int) -> None:
-        from tqdm import tqdm
-
         self.stopped = False
-        self._bar = tqdm(
-            total=photographs * max(options.steps),
-            unit="it",
-            file=sys.stderr,
-            disable=options.quiet,
-        )
+        self._total = photographs * max(options.steps)
+        self._quiet = options.quiet
+        self._bar: Any = None
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def stop(self) -> None:
         """End after the update at hand; what is done is reported."""
@@ -235,6 +233,10 @@ class _Progress:
 
     def update(self, item: Iterate) -> bool:
         """Count an iterate, and say whether to stop."""
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self._total, unit="it", file=sys.stderr, disable=self._quiet)
         self._bar.update(1 if item.step else 0)
         self._bar.set_postfix({part: f"{item.losses[part]:.4g}" for part in PARTS}, refresh=False)
         return self.stopped
