@@ -8,10 +8,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
+import PIL
 import torch
 from PIL import Image
 from torch import Tensor
@@ -25,9 +27,8 @@ from fast_nst.optimize import Iterate, optimize
 from fast_nst.stylizer import Stylizer
 from fast_nst.tensors import to_image, to_tensor
 
-_WARM_UPS = 2
-_REPEATS = 10
-_PACKAGES = ("torch", "onnxruntime", "numpy", "pillow")
+WARM_UPS = 2
+REPEATS = 10
 
 
 @dataclass(frozen=True)
@@ -86,16 +87,16 @@ class Comparison:
     """One photograph, both ways.
 
     Attributes:
-        name: Of the file.
+        name: The file, as it was given.
         width: In px.
         height: In px.
         start: Losses of where the optimizer starts.
         network: Losses of the network's painting, in 8 bits, in float32.
-        network_seconds: Median of ten runs.
+        network_seconds: Median of `REPEATS` runs.
         network_spread: Their fastest and slowest.
         milestones: The optimizer's pictures.
-        curve: "seconds", "content", "style", "tv" and "total" after 0, 1, 2, ... iterations, in
-            the arithmetic of the run.
+        curve: "seconds", "content", "style", "tv" and "total" after 0, 1, 2, ... iterations, of
+            the unrounded pictures, in the arithmetic of the run.
         equivalent: The network's total loss on that curve.
     """
 
@@ -160,14 +161,11 @@ def compare(
     painting, timings = _time_network(stylizer, photo)
     network_seconds = statistics.median(timings)
     kept: dict[int, tuple[float, Tensor]] = {}
-    stopped = False
 
     def each(item: Iterate, picture: Tensor) -> bool:
-        nonlocal stopped
         if item.step == 0 or item.step in steps:
             kept[item.step] = (item.seconds, picture)
-        stopped = callback is not None and callback(item)
-        return stopped
+        return callback is not None and callback(item)
 
     history = optimize(
         content,
@@ -179,7 +177,7 @@ def compare(
         seed=seed,
         callback=each,
     ).history
-    if stopped:
+    if len(history) <= max(steps):
         return None
     images = {step: to_image(picture) for step, (_, picture) in kept.items()}
     milestones = [
@@ -187,18 +185,18 @@ def compare(
         for step in sorted(set(steps))
     ]
     curve = {part: [item.losses[part] for item in history] for part in PARTS}
-    network = score(painting)
+    network, start = score(painting), score(images[0])
     comparison = Comparison(
         name,
         photo.width,
         photo.height,
-        score(images[0]),
+        start,
         network,
         network_seconds,
         (min(timings), max(timings)),
         milestones,
         {"seconds": [item.seconds for item in history], **curve},
-        equivalent_iterations(curve["total"], network["total"]),
+        equivalent_iterations([start["total"], *curve["total"][1:]], network["total"]),
     )
     return comparison, Pictures(photo, painting, [images[m.steps] for m in milestones])
 
@@ -209,10 +207,10 @@ def _device(loss: PerceptualLoss) -> torch.device:
 
 def _time_network(stylizer: Stylizer, photo: Image.Image) -> tuple[Image.Image, list[float]]:
     pixels = to_array(photo)[None]
-    for _ in range(_WARM_UPS):
+    for _ in range(WARM_UPS):
         stylizer.run(pixels)
     timings = []
-    for _ in range(_REPEATS):
+    for _ in range(REPEATS):
         started = time.perf_counter()
         painted = stylizer.run(pixels)
         timings.append(time.perf_counter() - started)
@@ -228,7 +226,8 @@ def summarize(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Means and spreads over the photographs.
 
     The equivalent iterations count 0 for "worse" and the last iteration for "never"; "bound"
-    says what that makes of the mean: "at least", "at most", or "about" for both or neither.
+    says what that makes of the mean: "at least", "at most", or "about" for both or neither. A
+    speed-up is the ratio of the mean times.
     """
     equivalents = [item.equivalent for item in comparisons]
     most = comparisons[0].milestones[-1].steps
@@ -241,6 +240,7 @@ def summarize(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     bound = "about"
     if bool(counts["never"]) != bool(counts["worse"]):
         bound = "at least" if counts["never"] else "at most"
+    network_seconds = statistics.fmean(item.network_seconds for item in comparisons)
     rows = zip(*(item.milestones for item in comparisons), strict=True)
     return {
         "photographs": len(comparisons),
@@ -254,7 +254,7 @@ def summarize(comparisons: Sequence[Comparison]) -> dict[str, Any]:
             {
                 "steps": row[0].steps,
                 "seconds": _mean_and_spread([item.seconds for item in row]),
-                "speed_up": _mean_and_spread([item.speed_up for item in row]),
+                "speed_up": statistics.fmean(item.seconds for item in row) / network_seconds,
                 **_mean_losses([item.losses for item in row]),
             }
             for row in rows
@@ -275,7 +275,10 @@ def environment(device: torch.device) -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "fast_nst": __version__,
-        **{name: version(name) for name in _PACKAGES},
+        "torch": torch.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
     }
 
 
@@ -296,9 +299,14 @@ def model_config(stylizer: Stylizer, name: str) -> TrainConfig:
     """
     try:
         config = TrainConfig(**json.loads(stylizer.metadata["config"]))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, json.JSONDecodeError) as error:
         raise UserError(
             f"the model {name!r} does not say how it was trained: export it with fast-nst export"
+        ) from error
+    except TypeError as error:
+        raise UserError(
+            f"the model {name!r} was trained by fast_nst {stylizer.metadata.get('fast_nst', '?')} "
+            f"with settings that {__version__} does not know: compare it with that version"
         ) from error
     return config
 

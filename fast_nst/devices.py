@@ -55,14 +55,15 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 @contextlib.contextmanager
 def memory_explained(advice: str) -> Iterator[None]:
-    """Say in one line what people can do when torch has no memory left.
+    """Say in one line what people can do when there is no memory left.
 
     Raises:
-        UserError: Instead of torch's own error, with `advice`.
+        UserError: Instead of torch's or NumPy's own error, with `advice`.
     """
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU's
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:  # the first of torch, the second of NumPy
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not known and "allocate memory" not in str(error):
             raise
         raise UserError(f"out of memory: {advice}") from error

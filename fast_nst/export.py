@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from fast_nst import __version__
 from fast_nst.config import CHECKPOINT_KEY, TrainConfig
 from fast_nst.errors import UserError
-from fast_nst.images import write_atomically
+from fast_nst.files import write_atomically
 from fast_nst.networks import build_network
 from fast_nst.stylizer import INPUT, OUTPUT, Stylizer
 

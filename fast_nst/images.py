@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 import struct
 import warnings
 import zlib
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fast_nst.errors import UserError
+from fast_nst.files import write_atomically
 
 Array = npt.NDArray[np.uint8]
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
@@ -49,6 +49,7 @@ WRITERS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+_WIDEST = 4  # times the height, in a contact sheet
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 # Everything that Pillow's decoders have been seen to raise on damaged files.
 _DECODING_ERRORS = (
@@ -231,7 +232,7 @@ def _resize(image: Image.Image, size: int, side: Callable[[Sequence[int]], int])
         return image
     try:
         return image.resize((width, height), Image.Resampling.LANCZOS)
-    except (MemoryError, ValueError, OSError) as error:
+    except (MemoryError, OverflowError, ValueError, OSError) as error:
         raise UserError(f"no memory for {width}x{height} px: choose a smaller size") from error
 
 
@@ -331,37 +332,13 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], quality: int = 
     write_atomically(path, data)
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write beside `path` and rename, so that it never holds half of `data`.
-
-    Raises:
-        UserError: The place cannot be written.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{secrets.token_hex(6)}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise UserError(f"cannot write {str(target)!r}: it is a folder")
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"cannot write {str(target)!r}: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            temporary.unlink(missing_ok=True)
-
-
 def contact_sheet(
     rows: Sequence[Sequence[Image.Image]],
     labels: Sequence[str] = (),
     height: int = 300,
     gap: int = 8,
 ) -> Image.Image:
-    """A grid on white, each picture scaled to one height.
+    """A grid on white, each picture scaled to one height, or to fit in four times that width.
 
     Args:
         rows: Pictures, row by row; RGB.
@@ -371,16 +348,19 @@ def contact_sheet(
     """
     from PIL import ImageDraw
 
-    scaled = [
-        [
-            flatten(picture).resize(
-                (max(1, round(picture.width * height / picture.height)), height),
-                Image.Resampling.LANCZOS,
-            )
-            for picture in row
+    scaled = []
+    for row in rows:
+        factors = [min(height / p.height, _WIDEST * height / p.width) for p in row]
+        sizes = [
+            (max(1, round(p.width * factor)), max(1, round(p.height * factor)))
+            for p, factor in zip(row, factors, strict=True)
         ]
-        for row in rows
-    ]
+        scaled.append(
+            [
+                flatten(p).resize(size, Image.Resampling.LANCZOS)
+                for p, size in zip(row, sizes, strict=True)
+            ]
+        )
     header = 20 if labels else 0
     width = max(sum(picture.width + gap for picture in row) for row in scaled) + gap
     sheet = Image.new("RGB", (width, header + gap + len(scaled) * (height + gap)), "white")

@@ -15,8 +15,8 @@ def stop_on_interrupt(stop: Callable[[], Any]) -> Iterator[None]:
     """The first Ctrl-C calls `stop`, the second one interrupts at once."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
-        sys.stderr.write("\nstopping: saving what there is (Ctrl-C again to give up)\n")
         stop()
+        sys.stderr.write("\nstopping: saving what there is (Ctrl-C again to give up)\n")
         signal.signal(signal.SIGINT, previous)
 
     try:

@@ -23,12 +23,13 @@ from fast_nst.losses import PARTS, PerceptualLoss
 
 OPTIMIZERS = ("lbfgs", "adam")
 STARTS = ("content", "noise")
+STEPS = 200  # L-BFGS gains little after them
 SMALLEST_SCALE = 32  # px, of the coarsest scale's longer side
 DIVERGED = 1000  # times the loss at the start,
 _NEGLIGIBLE = 1e-3  # or times this, should it start at its minimum
 
 # 0.02 is five levels of 255. L-BFGS finds its own step length: 1 is a full quasi-Newton step.
-_LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
+LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
 _SMALLER = 0.1  # learning rate of the second attempt
 # Mean change of a value in L-BFGS's first update: enough to measure curvature by, in bf16 too.
 _FIRST_STEP = 0.01
@@ -95,7 +96,7 @@ def optimize(
     loss: PerceptualLoss,
     *,
     init: str | Tensor = "content",
-    steps: int = 500,
+    steps: int = STEPS,
     scales: int = 1,
     optimizer: str = "lbfgs",
     lr: float | None = None,
@@ -119,7 +120,7 @@ def optimize(
             a line search (strong Wolfe) gave the same loss an update at twice the cost.
         scales: 1 is the photograph's size alone.
         optimizer: "lbfgs" or "adam".
-        lr: Step length; default 1 for L-BFGS, 0.02 for Adam.
+        lr: Step length; default: that of `LEARNING_RATES`.
         precision: "32", "bf16" (the losses and Gram matrices stay float32), or "auto", which is
             bf16 where the hardware has it.
         seed: Of the noise.
@@ -137,7 +138,7 @@ def optimize(
     _check(content, style, steps, scales, lr)
     choose("optimizer", optimizer, OPTIMIZERS)
     precision = choose_precision(precision, content.device)
-    rate = _LEARNING_RATES[optimizer] if lr is None else lr
+    rate = LEARNING_RATES[optimizer] if lr is None else lr
     picture = _start(init, content, seed)
     run = _Run(callback)
     for scale in range(scales):
@@ -157,8 +158,7 @@ def optimize(
             if not run.descend(scale, attempt(lr=rate * _SMALLER)):
                 raise OptimizationDiverged(
                     f"the loss exploded at {photograph.shape[-1]}x{photograph.shape[-2]} px, after "
-                    "a restart with smaller steps too: lower --lr, or --style-weight if that does "
-                    "not help",
+                    "a restart with smaller steps too",
                     run.result(),
                 )
         picture = run.best_picture
@@ -202,13 +202,12 @@ def iterates(
             picture = variable * unit
             parts = loss(_channels_last(picture), features)
         total = parts["total"]
+        yield picture.detach(), {name: parts[name].item() for name in PARTS}
         if not last:
             # Times the number of values, so that L-BFGS's thresholds see gradients of ordinary
             # size: the loss is a mean over them.
             (gradient,) = torch.autograd.grad(total * start.numel(), variable)
-            variable.grad = gradient
-        yield picture.detach(), {name: parts[name].item() for name in PARTS}
-        if not last:
+            variable.grad = gradient.contiguous()
             before = variable.detach().clone()
             method.step(lambda: total.detach())  # noqa: B023, it is called at once
             with torch.no_grad():
@@ -241,6 +240,11 @@ def _tell_the_step_taken(method: torch.optim.LBFGS, variable: Tensor, before: Te
         state["d"] = ((variable.detach() - before) / state["t"]).flatten()
 
 
+def _is_better(item: Iterate, best: Iterate) -> bool:
+    total, least = item.losses["total"], best.losses["total"]
+    return item.scale > best.scale or total < least or not math.isfinite(least)
+
+
 class _Run:
     """Keeps the history, the clock and the best picture."""
 
@@ -267,10 +271,11 @@ class _Run:
             height, width = picture.shape[-2:]
             seconds = time.perf_counter() - self._started
             item = Iterate(step, scale, width, height, seconds, losses)
+            exploded = not math.isfinite(total) or total > DIVERGED * start
             best = self._best
-            if best is None or best.scale < scale or total < best.losses["total"]:
+            if best is None or (not exploded and _is_better(item, best)):
                 self._best, self.best_picture = item, picture
-            if not math.isfinite(total) or total > DIVERGED * start:
+            if exploded:
                 return False
             self.history.append(item)
             if self.callback is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 from fast_nst.config import like_training
 from fast_nst.devices import PRECISIONS, choose_device, choose_precision, memory_explained
 from fast_nst.errors import UserError, choose
+from fast_nst.files import check_place
 from fast_nst.images import (
     check_writable_format,
     keep_colors,
@@ -27,16 +29,20 @@ from fast_nst.images import (
 from fast_nst.interrupt import stop_on_interrupt
 from fast_nst.losses import PARTS, build_loss
 from fast_nst.optimize import (
+    LEARNING_RATES,
     OPTIMIZERS,
     STARTS,
+    STEPS,
     Iterate,
     OptimizationDiverged,
     Optimized,
     optimize,
 )
 from fast_nst.options import option, positional
-from fast_nst.stylizer import Stylizer
+from fast_nst.stylizer import MOST_THREADS, Stylizer
 from fast_nst.tensors import open_photograph, open_style, to_image, to_tensor
+
+_RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
 
 
 @dataclass
@@ -50,7 +56,7 @@ class OptimizeOptions:
         repeat=True,
     )
     output: str = option("image file to write", MISSING, "-o", metavar="OUT")
-    steps: int = option("updates, at each scale", 200)
+    steps: int = option("updates, at each scale", STEPS)
     size: int = option("longer side of the result, in px", 512, metavar="PX")
     style_size: int | None = option(
         "shorter side of the style image, in px; default: that of the result", None, metavar="PX"
@@ -70,7 +76,7 @@ class OptimizeOptions:
     vgg: str = like_training("vgg")
     pooling: str = like_training("pooling")
     optimizer: str = option(f"method: {' or '.join(OPTIMIZERS)}", "lbfgs")
-    lr: float | None = option("step length; default: 1 for lbfgs, 0.02 for adam", None)
+    lr: float | None = option(f"step length; default: {_RATES}", None)
     seed: int = option("seed of --init noise", 0)
     precision: str = option(
         f"arithmetic: {', '.join(PRECISIONS)}; auto is bf16 where the hardware has it", "auto"
@@ -103,6 +109,8 @@ class OptimizeOptions:
             raise UserError(f"--lr is {self.lr:g}: it must be a number above 0")
         if not 1 <= self.quality <= 100:
             raise UserError(f"--quality is {self.quality}: it must be from 1 to 100")
+        if (self.threads or 1) > MOST_THREADS:
+            raise UserError(f"--threads is {self.threads}: it must be at most {MOST_THREADS}")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed is {self.seed}: it must be between 0 and {2**32 - 1}")
         choose("optimizer", self.optimizer, OPTIMIZERS)
@@ -140,19 +148,19 @@ def run_optimize(options: OptimizeOptions) -> int:
         UserError: Something cannot be used, or the loss exploded; the best picture until then
             has been written.
     """
-    _check_output(Path(options.output), options.overwrite)
+    _check_output(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = choose_device(options.device)
     photo = resize_longest(open_image(options.content), options.size)
-    content = to_tensor(photo).to(device)
     style_size = options.style_size or min(photo.size)
     paths, shares = zip(*options.style_shares, strict=True)
-    styles = [to_tensor(open_style(path, style_size)).to(device) for path in paths]
-    init = _start(options.init, photo)
     writer = _Writer(options, photo)
     failure = None
-    with memory_explained("lower --size, or --scales if that does not help"):
+    with memory_explained("lower --size"):
+        content = to_tensor(photo).to(device)
+        styles = [to_tensor(open_style(path, style_size)).to(device) for path in paths]
+        init = _start(options.init, photo)
         loss = build_loss(options, styles, shares)
         with _Progress(options) as progress, stop_on_interrupt(progress.stop):
 
@@ -179,17 +187,37 @@ def run_optimize(options: OptimizeOptions) -> int:
                 failure, result = error, error.result
     writer.final(result.picture)
     if failure is not None:
-        raise UserError(f"{failure}. The best picture until then is in {options.output!r}")
+        raise UserError(
+            f"{failure}: lower --lr, or --style-weight if that does not help. The best picture "
+            f"until then is in {options.output!r}"
+        )
     _report(options, result, choose_precision(options.precision, device))
     return 0
 
 
-def _check_output(output: Path, overwrite: bool) -> None:
+def _check_output(options: OptimizeOptions) -> None:
+    """Refuse, before the work, places that cannot or must not be written."""
+    output = Path(options.output)
     check_writable_format(output)
     if output.is_dir():
         raise UserError(f"{str(output)!r} is a folder: name a file in it")
-    if output.exists() and not overwrite:
+    if output.exists() and not options.overwrite:
         raise UserError(f"{str(output)!r} exists: add --overwrite to replace it")
+    check_place(output)
+    if options.save_every is None:
+        return
+    frames = _frames_folder(output)
+    if frames.exists() and not frames.is_dir():
+        raise UserError(f"{str(frames)!r} is a file, the frames need a folder of that name")
+    old = [path for path in frames.glob("*") if re.fullmatch(r"\d{6}", path.stem)]
+    if old and not options.overwrite:
+        raise UserError(f"{str(frames)!r} holds frames: add --overwrite to replace them")
+    for path in old:  # those of a longer run would mix with the new ones
+        path.unlink()
+
+
+def _frames_folder(output: Path) -> Path:
+    return output.with_name(f"{output.stem}_frames")
 
 
 def _start(init: str, photo: Image.Image) -> str | Tensor:
@@ -208,20 +236,20 @@ class _Writer:
         self.options = options
         self.photo = photo
         self.output = Path(options.output)
-        self.frames = self.output.with_name(f"{self.output.stem}_frames")
+        self.frames = _frames_folder(self.output)
 
     def frame(self, item: Iterate, picture: Tensor) -> None:
         """One iterate, numbered through all scales."""
         number = item.scale * (self.options.steps + 1) + item.step  # each scale has its start
         path = self.frames / f"{number:06d}{self.output.suffix}"
-        save_image(self._finish(picture), path, self.options.quality)
+        save_image(self._finish(to_image(picture)), path, self.options.quality)
 
     def final(self, picture: Tensor) -> None:
         """The result, in the photograph's size whatever scale the run came to."""
-        save_image(self._finish(picture), self.output, self.options.quality)
+        image = to_image(picture).resize(self.photo.size, Image.Resampling.LANCZOS)
+        save_image(self._finish(image), self.output, self.options.quality)
 
-    def _finish(self, picture: Tensor) -> Image.Image:
-        image = to_image(picture)
+    def _finish(self, image: Image.Image) -> Image.Image:
         photo = self.photo.resize(image.size, Image.Resampling.LANCZOS)
         if self.options.keep_colors:
             image = Image.fromarray(keep_colors(to_array(photo), to_array(image)))

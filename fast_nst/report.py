@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 
 from fast_nst.compare import (
+    REPEATS,
+    WARM_UPS,
     Comparison,
     Equivalent,
     Pictures,
@@ -26,14 +28,15 @@ from fast_nst.compare import (
 from fast_nst.config import TrainConfig
 from fast_nst.devices import PRECISIONS, choose_device, choose_precision, memory_explained
 from fast_nst.errors import UserError, choose
-from fast_nst.images import contact_sheet, encode_image, find_images, save_image, write_atomically
+from fast_nst.files import check_place, write_atomically
+from fast_nst.images import contact_sheet, encode_image, find_images, save_image
 from fast_nst.interrupt import stop_on_interrupt
 from fast_nst.losses import PARTS, build_loss
 from fast_nst.optimize import STARTS, Iterate
 from fast_nst.options import option, positional
 from fast_nst.plots import loss_curves
-from fast_nst.stylizer import DEFAULT_MODEL, Stylizer
-from fast_nst.tensors import open_photograph, open_style, to_tensor
+from fast_nst.stylizer import DEFAULT_MODEL, MOST_THREADS, Stylizer
+from fast_nst.tensors import SAMPLE_STYLE, open_photograph, open_style, to_tensor
 
 ASSETS = Path(__file__).parent / "assets"
 NUMBERS, PAGE, SHEET = "report.json", "report.html", "sheet.png"
@@ -87,6 +90,8 @@ class CompareOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"--{name} is {value}: it must be at least 1")
+        if (self.threads or 1) > MOST_THREADS:
+            raise UserError(f"--threads is {self.threads}: it must be at most {MOST_THREADS}")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed is {self.seed}: it must be between 0 and {2**32 - 1}")
         choose("start", self.init, STARTS)
@@ -107,9 +112,10 @@ def run_compare(options: CompareOptions) -> int:
     folder = Path(options.output)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{options.output!r} is a file: give a folder")
-    if (folder / NUMBERS).exists() and not options.overwrite:
-        raise UserError(f"{options.output!r} holds a report: add --overwrite to replace it")
-    paths = _photographs(options.photos)
+    for name in (NUMBERS, PAGE, SHEET):
+        if (folder / name).exists() and not options.overwrite:
+            raise UserError(f"{options.output!r} has a {name}: add --overwrite to replace it")
+    paths = _photographs(options.photos, folder)
     model = options.model or str(DEFAULT_MODEL)
     stylizer = Stylizer(model, provider=options.provider, threads=options.threads)
     config = model_config(stylizer, model)
@@ -124,13 +130,14 @@ def run_compare(options: CompareOptions) -> int:
     failures: list[str] = []
     with memory_explained(_ADVICE):
         loss = build_loss(config, to_tensor(style).to(device))
+    check_place(folder / NUMBERS)
     with _Progress(options, len(paths)) as progress, stop_on_interrupt(progress.stop):
         for path in paths:
             try:
                 photo = open_photograph(path, options.size)
                 with memory_explained(_ADVICE):
                     result = compare(
-                        path.name,
+                        str(path),
                         photo,
                         stylizer,
                         loss,
@@ -147,12 +154,14 @@ def run_compare(options: CompareOptions) -> int:
             if result is None:
                 break
             done.append(result)
+    if len(paths) == len(failures) == 1:
+        raise UserError(failures[0])
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if not done and progress.stopped:
         raise KeyboardInterrupt
     if not done:
-        raise UserError("none of the photographs could be compared")
+        raise UserError(f"none of the {len(paths)} photographs could be compared")
     facts = {
         "model": {
             "file": model,
@@ -165,6 +174,10 @@ def run_compare(options: CompareOptions) -> int:
             "precision": choose_precision(options.precision, device),
             "provider": options.provider,
             "network_threads": options.threads or "one a core",
+            "network_runs": f"median of {REPEATS}, after {WARM_UPS} to warm up",
+            "given_instead_of_the_models_own": [
+                name for name in ("style", "vgg") if getattr(options, name) is not None
+            ],
             **_loss_settings(config),
         },
         "environment": environment(device),
@@ -176,11 +189,12 @@ def run_compare(options: CompareOptions) -> int:
     return 1 if failures else 0
 
 
-def _photographs(given: Sequence[str]) -> list[Path]:
+def _photographs(given: Sequence[str], output: Path) -> list[Path]:
+    """The files given and those in the folders given, but for an earlier report's own."""
     paths: list[Path] = []
     for name in given:
         paths += find_images(name) if Path(name).is_dir() else [Path(name)]
-    return list(dict.fromkeys(paths))
+    return [path for path in dict.fromkeys(paths) if path.resolve() != (output / SHEET).resolve()]
 
 
 def find_style(config: TrainConfig, model: Path, given: str | None) -> Path:
@@ -197,7 +211,7 @@ def find_style(config: TrainConfig, model: Path, given: str | None) -> Path:
     if given is not None:
         return Path(given)
     if config.style is None:
-        return ASSETS / "sample_style.jpg"
+        return SAMPLE_STYLE
     for place in (Path(config.style), model.parent / config.style):
         if place.is_file():
             return place
@@ -262,9 +276,10 @@ def write_report(
     record = as_json([item for item, _ in done], facts)
     rows = [[p.photograph, p.network, *p.milestones] for _, p in done]
     labels = ["photograph", "network", *(f"{m.steps} iterations" for m in done[0][0].milestones)]
-    save_image(contact_sheet(rows, labels, _SHEET_HEIGHT), folder / SHEET)
-    write_atomically(folder / PAGE, render_page(record, done, style).encode())
     write_atomically(folder / NUMBERS, json.dumps(record, indent=1, allow_nan=False).encode())
+    page = render_page(record, done, style)
+    write_atomically(folder / PAGE, page.encode(errors="replace"))  # file names can be any bytes
+    save_image(contact_sheet(rows, labels, _SHEET_HEIGHT), folder / SHEET)
 
 
 def render_page(
@@ -285,6 +300,7 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters["duration"] = format_seconds
+    environment.filters["times"] = format_times
     return environment.get_template("report.html").render(
         record=record,
         summary=record["summary"],
@@ -317,6 +333,11 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
 
 
+def format_times(ratio: float) -> str:
+    """A ratio as people say it: "12,400", "0.43"."""
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def format_equivalent(equivalent: Equivalent, most: int) -> str:
     """A photograph's equivalent iterations in words: "18", ">500", "worse than the start"."""
     if equivalent.iterations is not None:
@@ -340,5 +361,5 @@ def _verdict(summary: dict[str, Any]) -> str:
         f"{format_equivalent_mean(summary)} iterations; it takes "
         f"{format_seconds(summary['network']['seconds']['mean'])}, "
         f"{last['steps']} iterations take {format_seconds(last['seconds']['mean'])}: "
-        f"{last['speed_up']['mean']:.0f} times as long"
+        f"{format_times(last['speed_up'])} times as long"
     )

@@ -22,6 +22,7 @@ from fast_nst.images import (
 )
 
 INPUT, OUTPUT = "image", "stylized"
+MOST_THREADS = 1024
 DEFAULT_MODEL = Path(__file__).parent / "assets" / "default.onnx"
 
 _PROVIDERS = {
@@ -69,8 +70,11 @@ def _open_session(
     model: str | os.PathLike[str] | bytes, provider: str, threads: int | None
 ) -> onnxruntime.InferenceSession:
     """Load a model and make sure that it is one of ours: pixels in, pixels out."""
-    if threads is not None and threads < 1:
-        raise UserError(f"threads is {threads}: it must be at least 1, or left out for all cores")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UserError(
+            f"threads is {threads}: it must be at least 1 and at most {MOST_THREADS}, or left out "
+            "for all cores"
+        )
     full_name = _full_name(provider)
     if isinstance(model, bytes):
         name, data = "the model", model

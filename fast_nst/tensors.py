@@ -18,6 +18,7 @@ from fast_nst.images import (
     to_array,
 )
 
+SAMPLE_STYLE = Path(__file__).parent / "assets" / "sample_style.jpg"
 SMALLEST_STYLE = 32
 
 

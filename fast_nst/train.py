@@ -31,21 +31,20 @@ from fast_nst.data import Photographs
 from fast_nst.devices import choose_precision, memory_explained
 from fast_nst.errors import UserError, choose
 from fast_nst.export import export, read_checkpoint
+from fast_nst.files import write_atomically
 from fast_nst.images import (
     contact_sheet,
     save_image,
-    write_atomically,
 )
 from fast_nst.interrupt import stop_on_interrupt
 from fast_nst.losses import build_loss
 from fast_nst.module import StyleTransfer
 from fast_nst.networks import NETWORKS
 from fast_nst.stylizer import Stylizer
-from fast_nst.tensors import open_photograph, open_style, to_tensor
+from fast_nst.tensors import SAMPLE_STYLE, open_photograph, open_style, to_tensor
 from fast_nst.vgg import check_layers
 
 ASSETS = Path(__file__).parent / "assets"
-SAMPLE_STYLE = ASSETS / "sample_style.jpg"
 SAMPLE_PHOTOGRAPHS = ASSETS / "photos"
 CHECKPOINT, MODEL, PREVIEW, SETTINGS = "last.ckpt", "model.onnx", "preview.jpg", "config.yaml"
 _PREVIEW_PHOTOGRAPHS = 4

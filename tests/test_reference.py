@@ -118,9 +118,23 @@ def test_frames_through_all_scales(photo: Path, style: Path, tmp_path: Path):
     assert open_image(tmp_path / "out.jpg").width == 64
 
 
-def test_ctrl_c_writes_the_best_so_far(photo: Path, style: Path, tmp_path: Path):
+def test_frames_of_an_earlier_run_do_not_mix(photo: Path, style: Path, tmp_path: Path, capsys):
+    paint(photo, style, tmp_path / "out.png", "--save-every", 1)
+    (tmp_path / "out.png").unlink()
+    command = ["optimize", photo, "--style", style, "-o", tmp_path / "out.png", *FAST]
+    command += ["--save-every", 3]
+    assert main([str(flag) for flag in command]) == 2
+    assert "holds frames: add --overwrite" in capsys.readouterr().err
+    assert main([str(flag) for flag in [*command, "--overwrite"]]) == 0
+    names = [path.name for path in sorted((tmp_path / "out_frames").iterdir())]
+    assert names == ["000000.png", "000003.png"]
+
+
+@pytest.mark.parametrize("scales", [1, 2])
+def test_ctrl_c_writes_the_best_so_far(photo: Path, style: Path, tmp_path: Path, scales: int):
     command = [sys.executable, "-m", "fast_nst.cli", "optimize", photo, "--style", style]
     command += ["-o", tmp_path / "out.png", *FAST[:-1], "--steps", 10**6, "--save-every", 5]
+    command += ["--size", 80, "--scales", scales]
     process = subprocess.Popen(map(str, command), stderr=subprocess.PIPE)
     while not (tmp_path / "out_frames" / "000010.png").exists():
         assert process.poll() is None
@@ -130,7 +144,7 @@ def test_ctrl_c_writes_the_best_so_far(photo: Path, style: Path, tmp_path: Path)
     assert process.returncode == 0, errors
     assert b"stopping: saving what there is" in errors
     assert b"stopped after" in errors
-    assert open_image(tmp_path / "out.png").size == (40, 27)
+    assert open_image(tmp_path / "out.png").size == (80, 53)  # whatever scale it came to
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -195,6 +209,9 @@ def test_threads_are_those_asked_for(photo: Path, style: Path, tmp_path: Path):
         (["--style", "a.jpg:-1"], "share above 0"),
         (["-o", "out.gif"], "pictures can be written as"),
         (["-o", ""], "no output"),
+        (["-o", "{photo}/out.png"], "cannot write"),
+        (["--threads", str(2**40)], "it must be at most 1024"),
+        (["--size", str(2**40)], "choose a smaller size"),
         (["--stlye", "x"], "Did you mean '--style'"),
         (["--steps", "many"], "invalid int value: 'many'"),
     ],
@@ -202,6 +219,7 @@ def test_threads_are_those_asked_for(photo: Path, style: Path, tmp_path: Path):
 def test_what_cannot_be_used_has_its_line(
     photo: Path, style: Path, tmp_path: Path, capsys, flags: list[str], message: str
 ):
+    flags = [flag.replace("{photo}", str(photo)) for flag in flags]
     command = ["optimize", photo, "--style", style, "-o", tmp_path / "out.png", *FAST, *flags]
     assert main([str(flag) for flag in command]) == 2
     lines = capsys.readouterr().err.splitlines()

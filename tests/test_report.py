@@ -24,6 +24,7 @@ from fast_nst.report import (
     format_equivalent,
     format_equivalent_mean,
     format_seconds,
+    format_times,
 )
 from fast_nst.train import TrainResult
 from tests.conftest import inverting_model, noise
@@ -49,7 +50,8 @@ def read(folder: Path) -> dict:
 
 def test_the_json_has_every_number(folder: Path):
     record = read(folder)
-    assert [item["name"] for item in record["photographs"]] == ["first.png", "second <&>.png"]
+    names = [Path(item["name"]).name for item in record["photographs"]]
+    assert names == ["first.png", "second <&>.png"]
     assert record["model"]["title"] == "Tiny"
     assert record["settings"]["style_weight"] == TrainConfig().style_weight
     assert record["settings"]["precision"] == "32"
@@ -94,7 +96,7 @@ def test_the_page_shows_the_numbers_of_the_json(folder: Path):
             assert f"total {losses['total']:.3f}" in text
             assert f"content {losses['content']:.3f} · style {losses['style']:.3f}" in text
         assert format_seconds(item["network_seconds"]) in text
-    assert f"{summary['optimizer'][-1]['speed_up']['mean']:.0f} times" in text
+    assert f"{format_times(summary['optimizer'][-1]['speed_up'])} times" in text
     assert format_equivalent_mean(summary) in text
     assert "second <&>.png" in text  # escaped in the source
     assert html.escape("second <&>.png") in (folder / "out" / "report.html").read_text()
@@ -138,17 +140,19 @@ def test_the_verdict_is_printed_and_a_report_is_not_replaced(
 def test_ctrl_c_reports_what_is_done(folder: Path, run: TrainResult, tmp_path: Path):
     photos = [folder / "photos" / "first.png", folder / "photos" / "second <&>.png"]
     command = [sys.executable, "-m", "fast_nst.cli", "compare", *photos, "-m", run.model]
-    command += ["-o", tmp_path / "out", "--size", "32", "--steps", "60"]
+    command += ["-o", tmp_path / "out", "--size", "32", "--steps", "400"]
     process = subprocess.Popen(map(str, command), stderr=subprocess.PIPE, text=True)
     seen = ""
-    while not re.search(r"(6[2-9]|[789]\d)/120", seen):  # the second photograph is under way
-        seen += process.stderr.read(1)
+    while not re.search(r"4[1-9]\d/800", seen):  # the second photograph is under way
+        character = process.stderr.read(1)
+        assert character, seen
+        seen += character
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=120)[1]
     assert process.returncode == 0, rest
     assert "stopping" in rest
     record = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert [item["name"] for item in record["photographs"]] == ["first.png"]
+    assert [Path(item["name"]).name for item in record["photographs"]] == ["first.png"]
 
 
 def test_the_style_is_found_from_the_model(tmp_path: Path):
@@ -165,6 +169,7 @@ def test_the_style_is_found_from_the_model(tmp_path: Path):
 
 def test_words_for_numbers():
     assert [format_seconds(s) for s in (0.00421, 1.5, 135)] == ["4.21 ms", "1.5 s", "2.25 min"]
+    assert [format_times(r) for r in (12540.2, 10, 0.434)] == ["12,540", "10", "0.43"]
     assert format_equivalent(Equivalent("reached", 17.6), 500) == "18"
     assert format_equivalent(Equivalent("never"), 500) == ">500"
     assert format_equivalent(Equivalent("worse"), 500) == "worse than the start"
@@ -189,12 +194,15 @@ def test_words_for_numbers():
         (["-m", "none.onnx"], "no model 'none.onnx'"),
         (["-o", ""], "no output"),
         (["-o", "{photo}"], "is a file: give a folder"),
+        (["-o", "{photo}/report"], "cannot write"),
+        (["--threads", str(2**40)], "it must be at most 1024"),
+        (["--size", str(2**40)], "choose a smaller size"),
     ],
 )
 def test_what_cannot_be_used_has_its_line(
     run: TrainResult, photo: Path, tmp_path: Path, capsys, flags: list[str], message: str
 ):
-    flags = [str(photo) if flag == "{photo}" else flag for flag in flags]
+    flags = [flag.replace("{photo}", str(photo)) for flag in flags]
     base = ["compare", str(photo), "-m", str(run.model), "-o", str(tmp_path / "out")]
     assert main([*base, "--size", "32", "--steps", "1", *flags]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -206,7 +214,11 @@ def test_what_cannot_be_used_has_its_line(
 def test_photographs_that_are_not_there(tmp_path: Path, run: TrainResult, capsys):
     base = ["-m", str(run.model), "-o", str(tmp_path / "out"), "--quiet"]
     assert main(["compare", "none.jpg", *base]) == 2
-    assert "none of the photographs could be compared" in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: no file 'none.jpg': check the name\n"
+    assert main(["compare", "none.jpg", "nor.jpg", *base]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "error: none of the 2 photographs could be compared"
+    assert len(lines) == 3
     assert main(["compare", str(tmp_path), *base]) == 2
     assert "no images in" in capsys.readouterr().err
 

@@ -1,0 +1,58 @@
+"""Files that are written whole or not at all, in places that are known to take them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from fast_nst.errors import UserError
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(6)}.part")
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write beside `path` and rename, so that it never holds half of `data`.
+
+    Raises:
+        UserError: The place cannot be written.
+    """
+    target = Path(path)
+    temporary = _temporary(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise UserError(f"cannot write {str(target)!r}: it is a folder")
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"cannot write {str(target)!r}: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Make sure, before hours of work, that a file can be written.
+
+    Args:
+        path: Where; its folder is made if missing.
+
+    Raises:
+        UserError: It cannot.
+    """
+    target = Path(path)
+    temporary = _temporary(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(f"cannot write {str(target)!r}: {reason}") from error
