@@ -2,7 +2,7 @@
 
 import sys
 
-from fast_nst.cli import main
+from fast_nst.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["train", *sys.argv[1:]]))

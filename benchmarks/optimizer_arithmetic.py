@@ -13,10 +13,11 @@ from pathlib import Path
 
 import torch
 
-from fast_nst.config import TrainConfig
+from fast_nst.devices import to_tensor
 from fast_nst.losses import build_loss
-from fast_nst.optimize import optimize
-from fast_nst.tensors import open_photograph, open_style, to_tensor
+from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.reference.optimizer import optimize
+from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 

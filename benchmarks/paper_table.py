@@ -17,20 +17,21 @@ from pathlib import Path
 
 import torch
 
-from fast_nst.config import TrainConfig
-from fast_nst.export import to_onnx
-from fast_nst.images import to_array
+from fast_nst.devices import to_tensor
 from fast_nst.losses import build_loss
 from fast_nst.networks import build_network
-from fast_nst.optimize import optimize
-from fast_nst.stylizer import Stylizer
-from fast_nst.tensors import open_photograph, open_style, to_tensor
+from fast_nst.pictures.edit import Array, to_array
+from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.reference.optimizer import optimize
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.export import to_onnx
+from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 COUNTS = (100, 300, 500)
 
 
-def network_milliseconds(stylizer: Stylizer, pixels: object, repeats: int) -> list[float]:
+def network_milliseconds(stylizer: Stylizer, pixels: Array, repeats: int) -> list[float]:
     for _ in range(2):
         stylizer.run(pixels)
     times = []

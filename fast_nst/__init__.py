@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fast_nst.errors import UserError as UserError
-    from fast_nst.stylizer import Stylizer as Stylizer
+    from fast_nst.stylize.stylizer import Stylizer as Stylizer
 
 __version__ = "0.1.0"
 
-_HOMES = {"Stylizer": "fast_nst.stylizer", "UserError": "fast_nst.errors"}
+_HOMES = {"Stylizer": "fast_nst.stylize.stylizer", "UserError": "fast_nst.errors"}
 __all__ = ["Stylizer", "UserError", "__version__"]
 
 

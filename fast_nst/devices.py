@@ -6,8 +6,11 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from fast_nst.errors import UserError, choose
+from fast_nst.pictures.edit import from_array, to_array
 
 PRECISIONS = ("auto", "32", "bf16")
 
@@ -67,3 +70,19 @@ def memory_explained(advice: str) -> Iterator[None]:
         if not known and "allocate memory" not in str(error):
             raise
         raise UserError(f"out of memory: {advice}") from error
+
+
+def to_bytes(image: Image.Image) -> Tensor:
+    """(3, H, W) uint8 of an RGB picture."""
+    return torch.from_numpy(to_array(image).copy()).permute(2, 0, 1)
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """(1, 3, H, W) float32 in [0, 1] of an RGB picture."""
+    return to_bytes(image)[None].float() / 255
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """The RGB picture of (1, 3, H, W) in [0, 1], on any device; rounded to 8 bits."""
+    levels = (picture[0].detach() * 255).round().clamp(0, 255).byte()
+    return from_array(levels.permute(1, 2, 0).cpu().numpy())

@@ -14,6 +14,11 @@ class UserError(ValueError):
     """
 
 
+def one_line(error: object) -> str:
+    """An error's text without line breaks; its kind, if it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def choose(kind: str, given: str, allowed: Iterable[str]) -> str:
     """Return `given` if it is one of `allowed`, else say which name was probably meant.
 

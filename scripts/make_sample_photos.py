@@ -10,7 +10,9 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from fast_nst.images import open_image, resize_longest, save_image
+from fast_nst.pictures.edit import resize_longest
+from fast_nst.pictures.read import open_image
+from fast_nst.pictures.write import save_image
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 LONGEST_SIDE = 640

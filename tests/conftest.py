@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from fast_nst.cli import main
-from fast_nst.train import TrainResult
+from fast_nst.commands.main import main
+from fast_nst.training.run import TrainResult
 
 
 def inverting_model(**changes) -> bytes:

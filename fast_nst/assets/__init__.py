@@ -1,1 +1,13 @@
-"""Data files that ship with the package."""
+"""Data files that ship with the package, each under a name: nothing else knows their paths."""
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+DEFAULT_MODEL = _HERE / "default.onnx"
+SAMPLE_STYLE = _HERE / "sample_style.jpg"
+SAMPLE_PHOTOGRAPHS = _HERE / "photos"
+# What activation scales are measured on: these four, whatever else the folder may hold one day.
+REFERENCE_PHOTOGRAPHS = tuple(
+    SAMPLE_PHOTOGRAPHS / name
+    for name in ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg")
+)

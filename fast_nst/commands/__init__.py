@@ -1,0 +1,1 @@
+"""The `fast-nst` command: `main`, and one file a subcommand."""

@@ -1,0 +1,1 @@
+"""A fast network against the reference path: measuring it, and reporting on it."""

@@ -1,0 +1,1 @@
+"""Picture files and PIL images to and from NumPy arrays, no torch."""

@@ -1,0 +1,224 @@
+"""Picture files to PIL images, upright and in 8-bit sRGB, and the folders they lie in.
+
+Whatever a file holds (EXIF orientation, colour profile, CMYK, palette, 16 bits), what comes out is
+"RGB", or "RGBA" if it has transparency.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fast_nst.errors import UserError, one_line
+from fast_nst.pictures.edit import flatten, resize_longest, resize_shortest
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
+
+# What is read by name from a folder, and what can be written: suffix -> Pillow's format.
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".avif",
+)
+# Everything that Pillow's decoders have been seen to raise on damaged files.
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    AttributeError,
+    MemoryError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """The image files of a folder and its subfolders, sorted; hidden ones are left out.
+
+    Links to folders are not followed, so that a loop of them cannot trap the walk.
+
+    Raises:
+        UserError: The folder is missing, is none, or holds no image.
+    """
+    root = Path(folder)
+    if not root.exists():
+        raise UserError(f"no folder {str(root)!r}: check the name")
+    if not root.is_dir():
+        raise UserError(f"{str(root)!r} is a file: give a folder of images")
+    found = []
+    for directory, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(directory, name)
+            for name in names
+            if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+        ]
+    if not found:
+        raise UserError(
+            f"no images in {str(root)!r}: looked for names ending in {' '.join(IMAGE_SUFFIXES)}"
+        )
+    return sorted(found)
+
+
+def open_image(source: Source) -> Image.Image:
+    """Decode a picture: upright, sRGB, 8 bits, mode "RGB", or "RGBA" if it has transparency.
+
+    Of an animation, the first frame.
+
+    Args:
+        source: A path, encoded bytes, a binary file, or a PIL image.
+
+    Raises:
+        UserError: It is missing, unreadable, damaged, no image, or too large to be honest.
+    """
+    name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the input"
+    data = b"" if isinstance(source, Image.Image) else _read(source, name)
+    try:
+        if isinstance(source, Image.Image):  # it may still be undecoded, or closed
+            return _decode(source, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow warns of odd files that it decodes all the same
+            with Image.open(io.BytesIO(data)) as image:
+                return _decode(image, name)
+    except UserError:
+        raise
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise UserError(f"{name} has over {most:,} pixels: make it smaller first") from error
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{name} is not an image that can be read: give a JPEG, PNG, WebP or TIFF"
+        ) from error
+    except _DECODING_ERRORS as error:
+        raise UserError(f"{name} is damaged and cannot be decoded: {one_line(error)}") from error
+
+
+def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.is_dir():
+            raise UserError(f"{name} is a folder: give an image file")
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"no file {name}: check the name") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise UserError(f"cannot read {name}: {reason}") from error
+    else:
+        data = source if isinstance(source, bytes) else source.read()
+    if not data:
+        raise UserError(f"{name} is empty: give an image file")
+    return data
+
+
+def _decode(image: Image.Image, name: str) -> Image.Image:
+    if 0 in image.size:
+        raise UserError(f"{name} has no pixels: give an image of at least 1x1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.load()
+        profile = image.info.get("icc_profile")
+        with contextlib.suppress(*_DECODING_ERRORS):  # broken EXIF turns nothing
+            image = ImageOps.exif_transpose(image)
+        transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
+            "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
+        )
+        alpha = image.convert("RGBA").getchannel("A") if transparent else None
+        rgb = _to_srgb(_to_eight_bits(image), profile)
+    rgb.info = {}
+    if alpha is not None:
+        rgb.putalpha(alpha)
+    return rgb
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit, 32-bit and float pictures to 8 bits; Pillow's own `convert` would clip."""
+    if image.mode.startswith("I;16"):
+        wide = np.asarray(image).astype(np.float64) / 257
+    elif image.mode == "I":
+        wide = np.asarray(image).astype(np.float64)
+        if wide.max() > 255:  # 16 bits in a 32-bit container, or all 32
+            wide /= 257 if wide.max() < 65536 else (2**31 - 1) / 255
+    elif image.mode == "F":
+        wide = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=255)
+        if wide.max() <= 1:
+            wide *= 255
+    else:
+        return image
+    return Image.fromarray(np.clip(np.rint(wide), 0, 255).astype(np.uint8))
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Colours by the picture's own profile if that is usable, else as its mode says."""
+    if image.mode in ("P", "PA", "LA", "1", "La", "RGBa"):
+        image = image.convert("RGB" if image.mode in ("P", "PA", "RGBa") else "L")
+    if image.mode == "RGBA":
+        image = image.convert("RGB")
+    if profile:
+        from PIL import ImageCms
+
+        with contextlib.suppress(ImageCms.PyCMSError, *_DECODING_ERRORS):
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+            if converted is not None:
+                return converted
+    # A grey or RGB picture converts to itself: convert() would hand back the caller's own image.
+    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+
+
+SMALLEST_STYLE = 32
+
+
+def open_photograph(path: Path, size: int | None = None) -> Image.Image:
+    """An RGB photograph, its longer side `size` px if given; transparent parts lie on white.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    photo = flatten(open_image(path))
+    return photo if size is None else resize_longest(photo, size)
+
+
+def open_style(path: Path, size: int) -> Image.Image:
+    """A style image with `size` px on its shorter side.
+
+    Raises:
+        UserError: It cannot be read or is under 32 px.
+    """
+    image = open_photograph(path)
+    if min(image.size) < SMALLEST_STYLE:
+        raise UserError(
+            f"the style image {str(path)!r} is {image.width}x{image.height}: both sides must have "
+            f"at least {SMALLEST_STYLE} px"
+        )
+    return resize_shortest(image, size)

@@ -1,0 +1,75 @@
+"""PIL images to picture files, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from fast_nst.errors import UserError, one_line
+from fast_nst.files import write_atomically
+from fast_nst.pictures.edit import flatten
+
+WRITERS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF")
+
+
+def check_writable_format(path: str | os.PathLike[str]) -> str:
+    """Pillow's name of the format that a path's suffix stands for.
+
+    Raises:
+        UserError: None that can be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in WRITERS:
+        given = f"the suffix {suffix!r}" if suffix else "no suffix"
+        raise UserError(
+            f"{os.fspath(path)!r} has {given}: pictures can be written as {' '.join(WRITERS)}"
+        )
+    return WRITERS[suffix]
+
+
+def encode_image(image: Image.Image, file_format: str = "PNG", quality: int = 95) -> bytes:
+    """A picture as bytes in Pillow's `file_format`; JPEG and BMP get white for transparency."""
+    if file_format not in _WITH_ALPHA:
+        image = flatten(image)
+    buffer = io.BytesIO()
+    if file_format == "JPEG":  # full chroma resolution: brush strokes are all edges
+        image.save(buffer, file_format, quality=quality, subsampling=0 if quality >= 90 else 2)
+    elif file_format == "WEBP":
+        image.save(buffer, file_format, quality=quality)
+    else:
+        image.save(buffer, file_format)
+    return buffer.getvalue()
+
+
+def save_image(image: Image.Image, path: str | os.PathLike[str], quality: int = 95) -> None:
+    """Write a picture in the format of the path's suffix, whole or not at all.
+
+    Args:
+        image: "RGB" or "RGBA".
+        path: Its folder is made if missing.
+        quality: Of JPEG and WebP, 1 to 100.
+
+    Raises:
+        UserError: The suffix stands for no format, the format cannot hold such a size, or the
+            place cannot be written.
+    """
+    file_format = check_writable_format(path)
+    try:
+        data = encode_image(image, file_format, quality)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot write {image.width}x{image.height} as {file_format}: {one_line(error)}"
+        ) from error
+    write_atomically(path, data)

@@ -1,0 +1,1 @@
+"""Painting with an exported model: ONNX Runtime and NumPy, no torch."""

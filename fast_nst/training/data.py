@@ -1,0 +1,222 @@
+"""A folder of photographs as training crops.
+
+Which photograph, crop and flip a sample is, is a pure function of the seed and the sample's
+number: a resumed run sees what an uninterrupted one would have seen, with no state to save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from fast_nst.devices import to_bytes
+from fast_nst.errors import UserError
+from fast_nst.pictures.read import find_images, open_photograph
+
+VALIDATION_PHOTOGRAPHS = 8
+_LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
+
+
+class Sample(NamedTuple):
+    """A training crop, and the files that had to be passed over to get it."""
+
+    crop: Tensor  # (3, S, S) uint8
+    unreadable: list[str]
+
+
+def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """A square crop scaled to `size`, flipped half of the time.
+
+    It covers between `size` and twice that in the photograph, or all of a smaller one's
+    shorter side.
+    """
+    shorter = min(photo.size)
+    side = min(shorter, int(rng.integers(size, int(size * _LARGEST_CROP), endpoint=True)))
+    left = int(rng.integers(0, photo.width - side, endpoint=True))
+    top = int(rng.integers(0, photo.height - side, endpoint=True))
+    box = (left, top, left + side, top + side)
+    crop = photo.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
+
+
+def central_crop(photo: Image.Image, size: int) -> Image.Image:
+    """The central square, scaled to `size`."""
+    side = min(photo.size)
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return photo.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+class Crops(Dataset[Sample]):
+    """Sample i of an endless stream that visits each photograph once an epoch.
+
+    Args:
+        paths: The photographs; at least one must be readable.
+        size: Side of the crops, in px.
+        seed: Decides order, crops and flips.
+    """
+
+    def __init__(self, paths: list[Path], size: int, seed: int) -> None:
+        self.paths = paths
+        self.size = size
+        self.seed = seed
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+
+    def _position(self, i: int) -> int:
+        epoch, place = divmod(i, len(self.paths))
+        if self._order[0] != epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))
+            self._order = (epoch, order)
+        return int(self._order[1][place])
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i; an unreadable photograph's place is taken by the next readable one."""
+        rng = np.random.default_rng([self.seed, i, 1])
+        first = self._position(i)
+        unreadable: list[str] = []
+        for offset in range(len(self.paths)):
+            path = self.paths[(first + offset) % len(self.paths)]
+            try:
+                photo = open_photograph(path)
+            except UserError:
+                unreadable.append(str(path))
+                continue
+            return Sample(to_bytes(random_crop(photo, self.size, rng)), unreadable)
+        raise UserError(f"none of the {len(self.paths)} photographs can be read any more")
+
+
+class _From(Sampler[int]):
+    """Every `world`-th of 0, 1, ... count - 1, from `rank` on; iteration begins at `start`."""
+
+    def __init__(self, start: int, count: int, rank: int = 0, world: int = 1) -> None:
+        self.numbers = range(start + rank, count, world)
+        self.count = count // world
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return self.count  # of the whole run: what a resumed trainer counts
+
+
+def _stack(samples: list[Sample]) -> tuple[Tensor, list[str]]:
+    crops = torch.stack([sample.crop for sample in samples])
+    return crops, [name for sample in samples for name in sample.unreadable]
+
+
+class Photographs(L.LightningDataModule):
+    """Training crops and fixed validation photographs from one folder.
+
+    A quarter of the photographs, at most `VALIDATION_PHOTOGRAPHS`, evenly spaced in the sorted
+    list, is held out. A folder with a single one uses it for both.
+
+    Args:
+        folder: Flat or nested, with at least one readable image.
+        size: Side of the square crops, in px.
+        batch_size: Crops a batch.
+        steps: Batches in the whole run.
+        seed: Decides order, crops and flips.
+        workers: Loading processes; None decides by the accelerator.
+
+    Attributes:
+        unreadable: The files passed over so far.
+
+    Raises:
+        UserError: The folder is missing or holds no readable image.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        size: int,
+        batch_size: int,
+        steps: int,
+        seed: int = 0,
+        workers: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.batch_size = batch_size
+        self.steps = steps
+        self.seed = seed
+        self.workers = workers
+        self.unreadable: set[str] = set()
+        paths = find_images(folder)
+        self.validation_paths = self._hold_out(paths, folder)
+        held_out = set(self.validation_paths)
+        self.training_paths = [path for path in paths if path not in held_out]
+        if not any(self._readable(path) for path in self.training_paths):
+            self.training_paths = list(self.validation_paths)
+
+    def _readable(self, path: Path) -> bool:
+        try:
+            open_photograph(path)
+        except UserError:
+            self.unreadable.add(str(path))
+            return False
+        return True
+
+    def _hold_out(self, paths: list[Path], folder: Path) -> list[Path]:
+        wanted = min(VALIDATION_PHOTOGRAPHS, max(1, len(paths) // 4))
+        spaced = [paths[i * len(paths) // wanted] for i in range(wanted)]
+        chosen = [path for path in spaced if self._readable(path)]
+        if not chosen:
+            chosen = [next((path for path in paths if self._readable(path)), paths[0])]
+        if str(chosen[0]) in self.unreadable:
+            raise UserError(
+                f"none of the {len(paths)} images in {str(folder)!r} can be read: "
+                "give a folder of photographs"
+            )
+        return chosen
+
+    def validation_photographs(self) -> Tensor:
+        """Their central squares, (N, 3, S, S) uint8."""
+        crops = [central_crop(open_photograph(path), self.size) for path in self.validation_paths]
+        return torch.stack([to_bytes(crop) for crop in crops])
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The whole run as one epoch, from the trainer's current step on."""
+        trainer = self.trainer
+        samples, done, rank, world, on_cpu = self.batch_size, 0, 0, 1, True
+        if trainer is not None:
+            rank, world = trainer.global_rank, trainer.world_size
+            samples *= trainer.accumulate_grad_batches * world
+            done = trainer.global_step
+            on_cpu = trainer.strategy.root_device.type == "cpu"
+        workers = self.workers
+        if workers is None:
+            workers = 0 if on_cpu else min(8, torch.get_num_threads())
+        return DataLoader(
+            Crops(self.training_paths, self.size, self.seed),
+            batch_size=self.batch_size,
+            sampler=_From(done * samples, self.steps * samples, rank, world),
+            num_workers=workers,
+            collate_fn=_stack,
+            pin_memory=not on_cpu,
+            persistent_workers=workers > 0,
+        )
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The fixed validation photographs."""
+        photographs = [Sample(crop, []) for crop in self.validation_photographs()]
+        return DataLoader(photographs, batch_size=self.batch_size, collate_fn=_stack)  # type: ignore[arg-type]
+
+    def on_before_batch_transfer(
+        self, batch: tuple[Tensor, list[str]], dataloader_idx: int
+    ) -> Tensor:
+        """Note the unreadable files here, in the main process, and pass the photographs on."""
+        photographs, unreadable = batch
+        self.unreadable.update(unreadable)
+        return photographs
+
+    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
+        """(N, 3, S, S) float32 in [0, 1], channels last."""
+        return batch.float().div(255).contiguous(memory_format=torch.channels_last)

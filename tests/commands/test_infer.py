@@ -1,0 +1,253 @@
+"""Which file becomes which, and that nothing good is ever lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fast_nst.commands.main import main
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_image
+from tests.conftest import noise
+
+
+@pytest.fixture
+def stylize(negative: Path, capsys):
+    """Run `fast-nst infer` with the negative model; gives exit code, stdout and stderr."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        code = main(["infer", *map(str, arguments), "-m", str(negative)])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "in put"
+    (folder / "sub").mkdir(parents=True)
+    for i, name in enumerate(("one.png", "sub/two.png", "sub/drei ß.png")):
+        Image.fromarray(noise(6, 8, seed=i)).save(folder / name)
+    return folder
+
+
+def pixels(path: Path) -> np.ndarray:
+    return to_array(open_image(path))
+
+
+def test_one_picture(stylize, photo: Path, tmp_path: Path):
+    code, out, err = stylize(photo, "-o", tmp_path / "out.png")
+    assert (code, out) == (0, "")
+    assert "out.png  36x24" in err
+    np.testing.assert_array_equal(pixels(tmp_path / "out.png"), 255 - pixels(photo))
+
+
+def test_one_picture_into_a_folder(stylize, photo: Path, tmp_path: Path):
+    assert stylize(photo, "-o", f"{tmp_path}/new/")[0] == 0
+    assert (tmp_path / "new" / "photo.png").exists()
+
+
+def test_a_folder_keeps_names_and_subfolders(stylize, folder: Path, tmp_path: Path):
+    code, _, err = stylize(folder, "-o", tmp_path / "out")
+    assert code == 0
+    assert "3 of 3 pictures" in err
+    for name in ("one.png", "sub/two.png", "sub/drei ß.png"):
+        np.testing.assert_array_equal(pixels(tmp_path / "out" / name), 255 - pixels(folder / name))
+
+
+def test_a_bad_file_does_not_stop_the_others(stylize, folder: Path, tmp_path: Path):
+    (folder / "bad.jpg").write_text("no image")
+    code, out, err = stylize(folder, "-o", tmp_path / "out", "--json")
+    assert code == 1
+    assert "bad.jpg' is not an image" in err
+    assert "3 of 4 pictures" in err
+    records = [json.loads(line) for line in out.splitlines()]
+    assert sum("error" in record for record in records) == 1
+    assert not (tmp_path / "out" / "bad.jpg").exists()
+    good = next(record for record in records if record["input"].endswith("one.png"))
+    assert good["size"] == [8, 6]
+    assert good["milliseconds"] > 0
+
+
+def test_a_name_that_becomes_too_long_does_not_stop_the_others(
+    stylize, folder: Path, tmp_path: Path
+):
+    Image.fromarray(noise(4, 4)).save(folder / f"{'x' * 250}.gif")  # .gif.png is too long
+    code, _, err = stylize(folder, "-o", tmp_path / "out")
+    assert code == 1
+    assert "name too long" in err
+    assert "3 of 4 pictures" in err
+
+
+def test_nothing_is_overwritten_unasked(stylize, photo: Path, folder: Path, tmp_path: Path):
+    target = tmp_path / "out.png"
+    target.write_bytes(b"precious")
+    code, _, err = stylize(photo, "-o", target)
+    assert code == 2
+    assert "add --overwrite" in err
+    assert target.read_bytes() == b"precious"
+    assert stylize(photo, "-o", target, "--overwrite")[0] == 0
+    assert open_image(target).size == (36, 24)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "one.png").write_bytes(b"precious")
+    code, _, err = stylize(folder, "-o", tmp_path / "out")
+    assert code == 0
+    assert "1 skipped" in err
+    assert (tmp_path / "out" / "one.png").read_bytes() == b"precious"
+
+
+def test_an_input_is_never_the_output(stylize, photo: Path, folder: Path):
+    before = photo.read_bytes()
+    (photo.parent / "link.png").symlink_to(photo)
+    for target in (photo, photo.parent / "link.png", photo.parent):
+        code, _, err = stylize(photo, "-o", target, "--overwrite")
+        assert code == 2
+        assert "is an input too" in err
+    assert stylize(folder, "-o", folder, "--overwrite")[0] == 2
+    assert photo.read_bytes() == before
+
+
+def test_a_failed_run_keeps_the_old_output(stylize, tmp_path: Path):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n truncated")
+    (tmp_path / "out.png").write_bytes(b"precious")
+    code, _, err = stylize(tmp_path / "bad.png", "-o", tmp_path / "out.png", "--overwrite")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert (tmp_path / "out.png").read_bytes() == b"precious"
+
+
+def test_a_second_run_into_a_subfolder_does_not_paint_the_paintings(stylize, folder: Path):
+    assert stylize(folder, "-o", folder / "out")[0] == 0
+    assert "3 of 3" in stylize(folder, "-o", folder / "out", "--overwrite")[2]
+
+
+def test_two_pictures_of_one_name_are_refused(stylize, folder: Path, photo: Path, tmp_path: Path):
+    other = tmp_path / "other" / "photo.png"
+    other.parent.mkdir()
+    Image.fromarray(noise(4, 4)).save(other)
+    code, _, err = stylize(photo, other, "-o", tmp_path / "out")
+    assert code == 2
+    assert "would both become" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_formats_that_cannot_be_written_become_png(stylize, tmp_path: Path):
+    source = tmp_path / "in" / "a.gif"
+    source.parent.mkdir()
+    Image.fromarray(noise(4, 4)).save(source)
+    assert stylize(source.parent, "-o", tmp_path / "out")[0] == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.gif.png"]
+
+
+def test_pipes(photo: Path, negative: Path, monkeypatch, capsysbinary):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
+    assert main(["infer", "-", "-o", "-", "-q", "-m", str(negative)]) == 0
+    painted = to_array(open_image(capsysbinary.readouterr().out))
+    np.testing.assert_array_equal(painted, 255 - pixels(photo))
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_success(negative: Path, tmp_path: Path, unbuffered: str):
+    photo = tmp_path / "large.png"
+    Image.fromarray(noise(400, 400)).save(photo)  # more than a pipe holds
+    command = [
+        sys.executable,
+        "-m",
+        "fast_nst.commands.main",
+        "infer",
+        photo,
+        "-o",
+        "-",
+        "-m",
+        negative,
+    ]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_closed_standard_streams_get_a_clear_word(photo: Path, negative: Path):
+    for arguments, closing, word in (
+        ("- -o out.png", "<&-", "standard input is closed"),
+        (f"'{photo}' -o -", ">&-", "standard output is closed"),
+    ):
+        door = f"'{sys.executable}' -m fast_nst.commands.main"
+        command = f"{door} infer {arguments} -m '{negative}' {closing}"
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {word}")
+
+
+def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
+    assert stylize(photo, "-o", tmp_path / "s.png", "--size", 18)[0] == 0
+    assert open_image(tmp_path / "s.png").size == (18, 12)
+    assert stylize(photo, "-o", tmp_path / "z.png", "--strength", 0)[0] == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "z.png"), pixels(photo))
+    assert stylize(photo, "-o", tmp_path / "k.png", "--keep-colors")[0] == 0
+    chroma = [
+        np.asarray(Image.open(p).convert("YCbCr"))[..., 1:] for p in (photo, tmp_path / "k.png")
+    ]
+    assert (
+        np.abs(chroma[0].astype(int) - chroma[1]).mean()
+        < np.abs(128 - chroma[0].astype(int)).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["PHOTO"], "no output"),
+        (["PHOTO", "-o", ""], "no output"),
+        (["", "-o", "out.png"], "no name"),
+        (["PHOTO", "-o", "out.png", "--size", "999999999"], "no memory"),
+        (["PHOTO", "-o", "out.png", "--provider", "coreml"], "lacks 'coreml'"),
+        (["PHOTO", "-o", "out"], "end it in /"),
+        (["PHOTO", "-o", "out.xyz"], "can be written as"),
+        (["missing.jpg", "-o", "out.png"], "no file"),
+        (["PHOTO", "-o", "out.png", "--strength", "2"], "from 0"),
+        (["PHOTO", "-o", "out.png", "--strength", "much"], "invalid float value"),
+        (["PHOTO", "-o", "out.png", "--size", "0"], "at least 1"),
+        (["PHOTO", "-o", "out.png", "--quality", "101"], "from 1 to 100"),
+        (["PHOTO", "-o", "out.png", "--threads", "-1"], "at least 1"),
+        (["PHOTO", "-o", "out.png", "--provider", "tpu"], "unknown provider"),
+        (["PHOTO", "-o", "out.png", "--strenght", "1"], "Did you mean '--strength'"),
+        (["PHOTO", "-o", "-", "--json"], "both want standard output"),
+        (["-", "PHOTO", "-o", "out/"], "give it alone"),
+        (["PHOTO", "other.png", "-o", "-"], "single picture"),
+        (["PHOTO", "other.png", "-o", "PHOTO"], "several pictures need -o FOLDER"),
+        (["PHOTO", "other.png", "-o", "out.jpg"], "several pictures need -o FOLDER"),
+        (["EMPTY", "-o", "out/"], "no images"),
+        (["x" * 300 + ".jpg", "-o", "out.png"], "[Nn]ame too long"),
+        (["PHOTO", "-o", "x" * 300 + ".png"], "[Nn]ame too long"),
+        (["PHOTO", "-o", "PHOTO/below.png"], "cannot write"),
+        ([], "required"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(
+    stylize, photo: Path, tmp_path: Path, arguments: list[str], word: str, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    filled = [a.replace("PHOTO", str(photo)).replace("EMPTY", str(empty)) for a in arguments]
+    code, out, err = stylize(*filled)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert re.search(word, err), err
+    assert not list(tmp_path.glob("out*"))

@@ -1,0 +1,68 @@
+"""The command as a process: doors, help, start-up, pipes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fast_nst import __version__
+from fast_nst.commands.main import COMMANDS, main
+from fast_nst.pictures.read import open_image
+from fast_nst.training.settings import settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(*arguments, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, **options)
+
+
+def test_the_first_command_of_the_readme(tmp_path: Path):
+    photo = ROOT / "fast_nst" / "assets" / "photos" / "chelsea.jpg"
+    done = python("-X", "importtime", ROOT / "infer.py", photo, "-o", tmp_path / "out.jpg")
+    assert done.returncode == 0, done.stderr
+    assert open_image(tmp_path / "out.jpg").size == open_image(photo).size
+    imported = {line.split(b"|")[-1].strip() for line in done.stderr.splitlines()}
+    assert b"onnxruntime" in imported
+    assert not {b"torch", b"torchvision", b"lightning", b"onnx", b"jsonargparse"} & imported
+
+
+@pytest.mark.parametrize("command", ["train", "export", "infer"])
+def test_doors_and_subcommands_are_the_same_code(command: str):
+    door = python(ROOT / f"{command}.py", "--help")
+    subcommand = python("-m", "fast_nst.commands.main", command, "--help")
+    assert door.returncode == subcommand.returncode == 0
+    assert door.stdout == subcommand.stdout
+    assert b"usage: fast-nst " + command.encode() in door.stdout
+
+
+def test_training_help_has_every_setting_with_its_default():
+    text = " ".join(python(ROOT / "train.py", "--help").stdout.decode().split())
+    for name, _, default, meaning in settings():
+        assert f"--{name.replace('_', '-')}" in text
+        assert meaning.split()[0] in text
+        if isinstance(default, int | float):
+            assert f"default: {default})" in text, name
+
+
+def test_overview_and_version(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in COMMANDS)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fast-nst {__version__}\n"
+    assert main([]) == 2
+    capsys.readouterr()
+    assert main(["trian"]) == 2
+    assert "Did you mean 'train'" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path):
+    photo = ROOT / "fast_nst" / "assets" / "photos" / "rocket.jpg"
+    command = f"'{sys.executable}' '{ROOT}/infer.py' '{photo}' -o - -q | head -c 1 >/dev/null"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr

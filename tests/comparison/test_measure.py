@@ -1,0 +1,170 @@
+"""Equivalent iterations on curves known by hand, and one real comparison."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast_nst.comparison.measure import (
+    Comparison,
+    Equivalent,
+    Milestone,
+    compare,
+    equivalent_iterations,
+    model_config,
+    summarize,
+)
+from fast_nst.comparison.report import as_json, environment
+from fast_nst.devices import to_tensor
+from fast_nst.errors import UserError
+from fast_nst.losses import PARTS, PerceptualLoss
+from fast_nst.pictures.edit import from_array, to_array
+from fast_nst.stylize.stylizer import DEFAULT_MODEL, Stylizer
+from fast_nst.vgg import VGG19
+from tests.conftest import inverting_model, noise
+
+
+def test_equivalent_iterations_are_interpolated():
+    assert equivalent_iterations([8.0, 4.0, 2.0], 3.0) == Equivalent("reached", 1.5)
+    assert equivalent_iterations([8.0, 4.0, 2.0], 8.0) == Equivalent("reached", 0.0)
+    assert equivalent_iterations([8.0, 4.0, 2.0], 2.0) == Equivalent("reached", 2.0)
+    assert equivalent_iterations([8.0, 9.0, 5.0], 7.0) == Equivalent("reached", 1.5)
+
+
+def test_never_reached_and_worse_than_the_start():
+    assert equivalent_iterations([8.0, 4.0, 2.0], 1.9) == Equivalent("never")
+    assert equivalent_iterations([8.0, 4.0, 2.0], 8.1) == Equivalent("worse")
+
+
+@given(st.floats(0.5, 99.5), st.floats(0.1, 3.0))
+def test_equivalent_iterations_are_recovered_from_a_synthetic_curve(steps: float, decay: float):
+    """On 10 / (1 + k) ** decay, whose value between iterations is known."""
+    curve = [10 / (1 + k) ** decay for k in range(101)]
+    low = math.floor(steps)
+    total = curve[low] + (steps - low) * (curve[low + 1] - curve[low])
+    found = equivalent_iterations(curve, total)
+    assert found.verdict == "reached"
+    assert found.iterations == pytest.approx(steps, abs=1e-6)
+
+
+def comparison(total: float, equivalent: Equivalent, seconds: float = 0.01) -> Comparison:
+    losses = {"content": 0.0, "style": total, "tv": 0.0, "total": total}
+    milestones = [
+        Milestone(10, 1.0, losses, 1.0 / seconds),
+        Milestone(100, 9.0, losses, 9.0 / seconds),
+    ]
+    curve = {"seconds": [0.0, 1.0], **{part: [2.0, 1.0] for part in PARTS}}
+    spread = (seconds, seconds)
+    return Comparison("a.jpg", 4, 3, losses, losses, seconds, spread, milestones, curve, equivalent)
+
+
+def test_summary_by_hand():
+    items = [
+        comparison(1.0, Equivalent("reached", 20.0)),
+        comparison(3.0, Equivalent("reached", 40.0), 0.03),
+    ]
+    summary = summarize(items)
+    equivalent = summary["equivalent_iterations"]
+    assert equivalent["mean"] == 30
+    assert equivalent["std"] == pytest.approx(math.sqrt(200))
+    assert (equivalent["reached"], equivalent["never"], equivalent["worse"]) == (2, 0, 0)
+    assert equivalent["bound"] == "about"
+    assert summary["network"]["total"]["mean"] == 2
+    assert summary["network"]["seconds"]["mean"] == pytest.approx(0.02)
+    assert [row["steps"] for row in summary["optimizer"]] == [10, 100]
+    assert summary["optimizer"][1]["speed_up"] == pytest.approx(450)
+    assert summary["photographs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("others", "mean", "bound"),
+    [
+        (["never"], 60, "at least"),
+        (["worse"], 10, "at most"),
+        (["never", "worse"], 40, "about"),
+    ],
+)
+def test_photographs_without_an_equivalent_bound_the_mean(others, mean, bound):
+    items = [comparison(1.0, Equivalent("reached", 20.0))]
+    items += [comparison(1.0, Equivalent(verdict)) for verdict in others]
+    equivalent = summarize(items)["equivalent_iterations"]
+    assert equivalent["mean"] == mean
+    assert equivalent["bound"] == bound
+
+
+@pytest.fixture(scope="module")
+def loss() -> PerceptualLoss:
+    vgg = VGG19(["relu1_1", "relu2_1"])
+    style = to_tensor(from_array(noise(40, 40, seed=5)))
+    return PerceptualLoss(vgg, style, ["relu2_1"], ["relu1_1", "relu2_1"], 1.0, 5.0, 0.1)
+
+
+def test_both_ways_are_scored_as_the_pictures_that_are_saved(loss: PerceptualLoss):
+    photo = from_array(noise(24, 32))
+    stylizer = Stylizer(inverting_model())
+    found = compare("photo.png", photo, stylizer, loss, [2, 4], precision="32")
+    assert found is not None
+    numbers, pictures = found
+    assert (to_array(pictures.network) == 255 - to_array(photo)).all()
+    features = loss.content_features(to_tensor(photo))
+    shown = {
+        "start": (numbers.start, photo),
+        "network": (numbers.network, pictures.network),
+        "2": (numbers.milestones[0].losses, pictures.milestones[0]),
+        "4": (numbers.milestones[1].losses, pictures.milestones[1]),
+    }
+    for name, (losses, picture) in shown.items():
+        parts = loss(to_tensor(picture), features)
+        assert losses == pytest.approx({p: parts[p].item() for p in PARTS}, rel=1e-6), name
+    assert [m.steps for m in numbers.milestones] == [2, 4]
+    assert len(numbers.curve["total"]) == len(numbers.curve["seconds"]) == 5
+    # The curve is of unrounded pictures: 8 bits change little.
+    assert numbers.curve["total"][4] == pytest.approx(
+        numbers.milestones[1].losses["total"], rel=0.01
+    )
+    assert numbers.milestones[1].speed_up == pytest.approx(
+        numbers.milestones[1].seconds / numbers.network_seconds
+    )
+    low, high = numbers.network_spread
+    assert low <= numbers.network_seconds <= high
+
+
+def test_a_comparison_can_be_given_up(loss: PerceptualLoss):
+    photo, stylizer = from_array(noise(24, 32)), Stylizer(inverting_model())
+    assert compare("a", photo, stylizer, loss, [9], callback=lambda item: item.step == 1) is None
+
+
+def test_noise_as_the_start(loss: PerceptualLoss):
+    photo, stylizer = from_array(noise(24, 32)), Stylizer(inverting_model())
+    found = compare("a", photo, stylizer, loss, [1], init="noise", precision="32")
+    assert found is not None
+    assert found[0].start["content"] > 0
+
+
+def test_numbers_survive_json():
+    items = [comparison(1.0, Equivalent("reached", 20.0)), comparison(2.0, Equivalent("never"))]
+    record = json.loads(json.dumps(as_json(items, {"style": "a"}), allow_nan=False))
+    assert record["style"] == "a"
+    assert record["photographs"][1]["equivalent"] == {"verdict": "never", "iterations": None}
+    assert record["summary"] == json.loads(json.dumps(summarize(items)))
+
+
+def test_settings_come_from_the_model(tmp_path: Path):
+    config = model_config(Stylizer(DEFAULT_MODEL), "default.onnx")
+    assert config.style_weight == 6
+    assert config.pooling == "max"  # older files do not say, and it was the only one
+    with pytest.raises(UserError, match=r"'x\.onnx' does not say how it was trained"):
+        model_config(Stylizer(inverting_model()), "x.onnx")
+
+
+def test_the_machine_is_named():
+    facts = environment(torch.device("cpu"))
+    assert torch.__version__.startswith(facts["torch"])
+    assert facts["torch_threads"] >= 1
+    assert facts["processor"]

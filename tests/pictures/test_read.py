@@ -1,0 +1,217 @@
+"""Whatever a file holds, what comes out is upright 8-bit sRGB, or a clear word."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from fast_nst.errors import UserError
+from fast_nst.pictures.edit import (
+    to_array,
+)
+from fast_nst.pictures.read import find_images, open_image, open_photograph, open_style
+from tests.conftest import noise
+
+# How each EXIF orientation shows the stored array upright.
+UPRIGHT = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+def saved(image: Image.Image, file_format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation(orientation: int):
+    stored = noise(5, 7)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    opened = open_image(saved(Image.fromarray(stored), "PNG", exif=exif))
+    np.testing.assert_array_equal(to_array(opened), UPRIGHT[orientation](stored))
+
+
+def test_sixteen_bit_gray_is_scaled():
+    wide = np.array([[0, 257, 25700, 65535]], dtype=np.uint16)
+    opened = open_image(saved(Image.fromarray(wide), "PNG"))
+    assert to_array(opened)[0, :, 0].tolist() == [0, 1, 100, 255]
+
+
+def test_float_tiff():
+    unit = open_image(saved(Image.fromarray(np.array([[0, 0.2, 1.0]], np.float32)), "TIFF"))
+    assert to_array(unit)[0, :, 1].tolist() == [0, 51, 255]
+    levels = open_image(saved(Image.fromarray(np.array([[0, 51, 300.0]], np.float32)), "TIFF"))
+    assert to_array(levels)[0, :, 1].tolist() == [0, 51, 255]
+
+
+def test_gray_and_one_bit():
+    gray = noise(4, 5)[..., 0]
+    opened = to_array(open_image(saved(Image.fromarray(gray), "PNG")))
+    np.testing.assert_array_equal(opened, np.stack([gray] * 3, axis=-1))
+    bits = open_image(saved(Image.fromarray(gray > 99), "PNG"))
+    np.testing.assert_array_equal(to_array(bits)[..., 0], np.where(gray > 99, 255, 0))
+
+
+def test_cmyk_without_profile():
+    ink = Image.new("CMYK", (3, 2), (255, 0, 0, 0))
+    opened = open_image(saved(ink, "TIFF"))
+    assert opened.mode == "RGB"
+    assert opened.getpixel((0, 0)) == (0, 255, 255)
+    jpeg = open_image(saved(ink, "JPEG", quality=100))
+    assert np.abs(np.array(jpeg.getpixel((1, 1))) - (0, 255, 255)).max() <= 2
+
+
+def test_palette_with_and_without_transparency():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    plain = open_image(saved(image, "PNG"))
+    assert plain.mode == "RGB"
+    assert [plain.getpixel((x, 0)) for x in (0, 1)] == [(10, 20, 30), (200, 100, 50)]
+    clear = open_image(saved(image, "PNG", transparency=0))
+    assert clear.mode == "RGBA"
+    assert [clear.getpixel((x, 0)) for x in (0, 1)] == [(10, 20, 30, 0), (200, 100, 50, 255)]
+
+
+def test_transparency_is_kept_where_there_is_some():
+    pixels = noise(3, 4, 4)
+    np.testing.assert_array_equal(
+        np.asarray(open_image(saved(Image.fromarray(pixels), "PNG"))), pixels
+    )
+    assert open_image(saved(Image.new("LA", (2, 2), (9, 70)), "PNG")).getpixel((0, 0)) == (
+        9,
+        9,
+        9,
+        70,
+    )
+    key = saved(Image.new("RGB", (2, 2), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
+    assert open_image(key).getpixel((1, 1)) == (1, 2, 3, 0)
+
+
+def test_a_profile_is_converted_to_srgb():
+    """Where red is called blue, a red picture is a blue one."""
+    swapped = _profile_with_swapped_red_and_blue()
+    opened = open_image(saved(Image.new("RGB", (2, 2), (250, 10, 20)), "PNG", icc_profile=swapped))
+    assert np.abs(np.array(opened.getpixel((0, 0))) - (20, 10, 250)).max() <= 2
+    assert "icc_profile" not in opened.info
+
+
+def _profile_with_swapped_red_and_blue() -> bytes:
+    """The profile of sRGB with the entries of two primaries exchanged in its tag table."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    swapped = bytearray(profile)
+    swapped[red : red + 4], swapped[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(swapped)
+
+
+def test_a_broken_profile_leaves_the_pixels():
+    pixels = noise(3, 3)
+    data = saved(Image.fromarray(pixels), "PNG", icc_profile=b"not a profile at all")
+    np.testing.assert_array_equal(to_array(open_image(data)), pixels)
+
+
+def test_the_first_frame_of_an_animation():
+    frames = [Image.new("RGB", (4, 4), c) for c in ("red", "blue")]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert open_image(data).convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_wrong_suffix_does_not_matter(tmp_path: Path):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(saved(Image.new("RGB", (3, 2), "lime"), "PNG"))
+    assert open_image(path).getpixel((0, 0)) == (0, 255, 0)
+
+
+def test_a_pil_image_is_never_changed():
+    image = Image.fromarray(noise(4, 4))
+    opened = open_image(image)
+    opened.paste("red", (0, 0, 4, 4))
+    np.testing.assert_array_equal(np.asarray(image), noise(4, 4))
+
+
+def test_a_pil_image_that_cannot_be_decoded_gets_a_clear_word():
+    whole = saved(Image.fromarray(noise(50, 50)), "JPEG")
+    with pytest.raises(UserError, match="is damaged"):
+        open_image(Image.open(io.BytesIO(whole[:900])))
+    closed = Image.open(io.BytesIO(whole))
+    closed.close()
+    with pytest.raises(UserError, match="is damaged"):
+        open_image(closed)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"])
+def test_damaged_files_are_refused_or_decoded_but_never_crash(file_format: str):
+    rng = np.random.default_rng(0)
+    whole = saved(Image.fromarray(noise(20, 30)), file_format)
+    damaged = [whole[:cut] for cut in range(0, len(whole), max(1, len(whole) // 25))]
+    for _ in range(40):
+        flipped = bytearray(whole)
+        for position in rng.integers(0, len(whole), 5):
+            flipped[position] ^= int(rng.integers(1, 256))
+        damaged.append(bytes(flipped))
+    messages = []
+    for data in damaged:
+        try:
+            assert open_image(data).mode in ("RGB", "RGBA")
+        except UserError as error:
+            messages.append(str(error))
+    assert len(messages) >= 20
+    assert not any("\n" in message for message in messages)
+
+
+def test_bad_sources_get_a_clear_word(tmp_path: Path, monkeypatch):
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("hello")
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(saved(Image.new("1", (400, 400)), "PNG"))
+    for name, word in (
+        ("missing.jpg", "no file"),
+        ("", "is a folder"),
+        ("empty.jpg", "is empty"),
+        ("text.jpg", "not an image"),
+        ("a\0b.jpg", "cannot read"),
+    ):
+        with pytest.raises(UserError, match=word):
+            open_image(tmp_path / name)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match="over 2,000 pixels"):
+        open_image(bomb)
+
+
+def test_find_images(tmp_path: Path):
+    for name in ("b.JPG", "sub/a.png", "sub/.hidden.png", ".git/c.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
+    assert find_images(tmp_path) == [tmp_path / "b.JPG", tmp_path / "sub" / "a.png"]
+    with pytest.raises(UserError, match="no folder"):
+        find_images(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is a file"):
+        find_images(tmp_path / "notes.txt")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(UserError, match="no images in"):
+        find_images(tmp_path / "bare")
+
+
+def test_sizes(tmp_path: Path):
+    Image.new("RGB", (100, 50)).save(tmp_path / "a.png")
+    assert open_photograph(tmp_path / "a.png").size == (100, 50)
+    assert open_photograph(tmp_path / "a.png", 60).size == (60, 30)
+    assert open_style(tmp_path / "a.png", 60).size == (120, 60)
+    Image.new("RGB", (100, 31)).save(tmp_path / "thin.png")
+    with pytest.raises(UserError, match=r"thin\.png' is 100x31: both sides must have at least 32"):
+        open_style(tmp_path / "thin.png", 60)

