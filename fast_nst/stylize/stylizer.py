@@ -8,11 +8,11 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array, blend, from_array, keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.engines import INPUT, OUTPUT, open_session
+from fast_nst.stylize.gallery import find_model
 
 Picture = str | os.PathLike[str] | Image.Image | Array
 
@@ -21,7 +21,8 @@ class Stylizer:
     """One style, loaded once and applied to any number of pictures of any size.
 
     Args:
-        model: An exported .onnx file, or its bytes; default: the model in the package.
+        model: An exported .onnx file, its bytes, or the name of a style trained into `runs/`;
+            default: the model in the package.
         provider: Device, by its short name (see `providers`) or ONNX Runtime's own.
         threads: Of one picture's arithmetic; default: one a core.
 
@@ -40,11 +41,12 @@ class Stylizer:
         provider: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        self._session = open_session(DEFAULT_MODEL if model is None else model, provider, threads)
+        found = model if isinstance(model, bytes) else find_model(model)
+        self._session = open_session(found, provider, threads)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the model says of itself: title, artist, licence, network, config and more."""
+        """What the model says of itself: title, artist, licence, network, recipe and more."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, images: Array) -> Array:

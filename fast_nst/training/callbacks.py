@@ -1,34 +1,32 @@
-"""What Lightning calls back during a run: progress, previews, and checkpoints that are whole."""
+"""What Lightning calls back during a run: steps, previews, and checkpoints that are whole."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+EachStep = Callable[[int, int, float], bool | None]
 
-class Progress(TQDMProgressBar):
-    """One bar for the whole run; the short validations between steps show none of their own."""
 
-    _batches = 0  # of the whole run, those before a resumption included
+class Steps(Callback):
+    """Tells of every optimizer step, and ends the run when it is told to.
 
-    def init_validation_tqdm(self) -> Any:
-        """A bar that stays invisible."""
-        return Tqdm(disable=True)
+    Args:
+        each: Called with the steps done, of how many, and the loss; if it returns true on any of
+            several processes, the run ends on all.
+    """
 
-    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """The run is a single epoch: no need to count them. A resumed one starts where it was."""
-        bar = self.train_progress_bar
-        bar.total = trainer.num_training_batches
-        bar.initial = bar.n = trainer.global_step * trainer.accumulate_grad_batches
-        bar.set_description("Training")
+    def __init__(self, each: EachStep) -> None:
+        self.each = each
+        self._seen = 0
 
     def on_train_batch_end(
         self,
@@ -38,10 +36,14 @@ class Progress(TQDMProgressBar):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Count from the run's start, whether or not Lightning's own number does."""
-        first = int(self.train_progress_bar.initial)
-        self._batches = max(self._batches, first) + 1
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, self._batches - 1)
+        """Once a step, also where a step takes several batches."""
+        if trainer.global_step == self._seen:
+            return
+        self._seen = trainer.global_step
+        stop = bool(self.each(trainer.global_step, trainer.max_steps, float(outputs["loss"])))
+        if trainer.world_size > 1:
+            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        trainer.should_stop = trainer.should_stop or stop
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -63,6 +65,13 @@ class AtomicCheckpoints(TorchCheckpointIO):
 class PreviewImages(Callback):
     """Logs the validation photographs' paintings to TensorBoard."""
 
+    def __init__(self) -> None:
+        self._count = 0
+
+    def on_validation_epoch_start(self, *_: Any) -> None:
+        """Count from the first photograph again."""
+        self._count = 0
+
     def on_validation_batch_end(
         self,
         trainer: L.Trainer,
@@ -72,11 +81,20 @@ class PreviewImages(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Photograph above painting, one image a photograph."""
+        """Photograph above painting, one image a photograph.
+
+        Args:
+            trainer: Has the logger.
+            pl_module: Not used.
+            outputs: What the validation step returned: the paintings, (N, 3, S, S) in [0, 1].
+            batch: The photographs, of the same shape.
+            batch_idx: Not used: the last batch may be shorter than the others.
+            dataloader_idx: Not used.
+        """
+        first, self._count = self._count, self._count + len(batch)
         if not isinstance(trainer.logger, TensorBoardLogger):
             return
-        with torch.no_grad():
-            pairs = torch.cat([batch, pl_module(batch).float()], dim=2).nan_to_num().clamp(0, 1)
-        for i, pair in enumerate(pairs):
-            name = f"preview/{batch_idx * len(batch) + i}"
+        pairs = torch.cat([batch, outputs.float()], dim=2).nan_to_num().clamp(0, 1)
+        for number, pair in enumerate(pairs, start=first):
+            name = f"preview/{number}"
             trainer.logger.experiment.add_image(name, pair, trainer.global_step)

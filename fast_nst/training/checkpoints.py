@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,50 @@ from fast_nst import __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.networks import build_network
-from fast_nst.training.settings import CHECKPOINT_KEY, TrainConfig
+from fast_nst.stylize.gallery import RUNS, runs_of
+from fast_nst.training.settings import TrainConfig
 
 CHECKPOINT = "last.ckpt"
+RECORD = "fast_nst"  # where a Lightning checkpoint keeps what is ours
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, str]:
-    """The trained network, the settings and the VGG-19 source of a training checkpoint.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training run has saved.
+
+    Attributes:
+        network: Trained, in evaluation mode: (N, 3, H, W) in [0, 1] to the same.
+        config: The run's settings.
+        step: Optimizer steps done.
+        vgg_source: Where the VGG-19 of the loss came from.
+        vgg_scales: Layer name -> what its activations were divided by.
+        style_sha256: Of the style image's file.
+    """
+
+    network: nn.Module
+    config: TrainConfig
+    step: int
+    vgg_source: str
+    vgg_scales: dict[str, float]
+    style_sha256: str
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a training checkpoint.
 
     Raises:
         UserError: The file is missing, damaged, or a checkpoint of something else.
     """
     name = repr(os.fspath(path))
     if not Path(path).is_file():
-        raise UserError(f"no checkpoint {name}: training writes one to runs/<style>/last.ckpt")
+        raise UserError(f"no checkpoint {name}: training writes one to {RUNS}/<style>/{CHECKPOINT}")
     try:
         checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise UserError(f"{name} is not a checkpoint, or a damaged one: train again") from error
-    if not isinstance(checkpoint, dict) or CHECKPOINT_KEY not in checkpoint:
+    if not isinstance(checkpoint, dict) or RECORD not in checkpoint:
         raise UserError(f"{name} is a checkpoint of something else: give one that fast-nst wrote")
-    record = checkpoint[CHECKPOINT_KEY]
+    record = checkpoint[RECORD]
     try:
         config = TrainConfig(**record["config"])
         network = build_network(config.network)
@@ -46,12 +69,24 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfi
             if key.startswith(prefix)
         }
         network.load_state_dict(state)
+        return Checkpoint(
+            network.eval(),
+            config,
+            int(checkpoint["global_step"]),
+            record["vgg_source"],
+            record.get("vgg_scales", {}),
+            record.get("style_sha256", ""),
+        )
     except (TypeError, KeyError, RuntimeError) as error:
         raise UserError(
             f"{name} was written by fast_nst {record.get('version', '?')} and does not fit "
             f"{__version__}: export it with that version"
         ) from error
-    return network.eval(), config, record["vgg_source"]
+
+
+def style_name(style: str | None) -> str:
+    """What runs and models of a style image are called: the file's name."""
+    return Path(style).stem if style else SAMPLE_STYLE.stem
 
 
 def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
@@ -69,25 +104,49 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
         return Path(resume)
     if out is not None:
         found = [Path(out) / CHECKPOINT]
+        found = [path for path in found if path.is_file()]
     else:
-        numbered = re.compile(re.escape(style_name(style)) + r"(-\d+)?")
-        found = [
-            p for p in Path("runs").glob(f"*/{CHECKPOINT}") if numbered.fullmatch(p.parent.name)
-        ]
-    found = [path for path in found if path.is_file()]
+        found = runs_of(style_name(style), CHECKPOINT)
     if not found:
-        where = out or f"runs/{style_name(style)}"
+        where = out or str(RUNS / style_name(style))
         raise UserError(
             f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path to --resume"
         )
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return found[-1]
 
 
-def style_name(style: str | None) -> str:
-    """What runs and models of a style image are called: the file's name."""
-    return Path(style).stem if style else SAMPLE_STYLE.stem
+def continued(config: TrainConfig) -> TrainConfig:
+    """The settings of a run that may resume another: the checkpoint's, under those given.
+
+    Args:
+        config: As a user gave it. Without `resume` it comes back as it is.
+
+    Raises:
+        UserError: The checkpoint cannot be used, contradicts what was given, or is finished.
+    """
+    if config.resume is None:
+        return config
+    given = config.given()
+    path = find_checkpoint(config.resume, config.style, config.out)
+    checkpoint = read_checkpoint(path)
+    saved = checkpoint.config.as_dict()
+    # Which crop a step sees follows from the batches a step takes.
+    for what, new, old in (
+        ("--network", given.get("network"), saved["network"]),
+        ("trainer.accumulate_grad_batches", *_batches_a_step(given, saved)),
+    ):
+        if new not in (None, old):
+            raise UserError(f"{what} {new} contradicts --resume: {str(path)!r} has {old}")
+    trainer = {**saved["trainer"], **given.get("trainer", {})}
+    chosen = {"out": str(path.parent), **given, "resume": str(path), "trainer": trainer}
+    config = TrainConfig(**{**saved, "out": None, **chosen})
+    if checkpoint.step >= config.steps:
+        raise UserError(
+            f"{str(path)!r} has done its {checkpoint.step} steps: give a larger --steps to train on"
+        )
+    return config
 
 
-def checkpoint_step(path: Path) -> int:
-    """How many optimizer steps a checkpoint, which `read_checkpoint` accepts, has behind it."""
-    return int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
+def _batches_a_step(given: dict[str, Any], saved: dict[str, Any]) -> tuple[Any, Any]:
+    name = "accumulate_grad_batches"
+    return given.get("trainer", {}).get(name), saved["trainer"].get(name, 1)

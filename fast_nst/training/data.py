@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import lightning as L
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -45,14 +45,6 @@ def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Imag
     box = (left, top, left + side, top + side)
     crop = photo.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
-
-
-def central_crop(photo: Image.Image, size: int) -> Image.Image:
-    """The central square, scaled to `size`."""
-    side = min(photo.size)
-    left, top = (photo.width - side) // 2, (photo.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return photo.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
 class Crops(Dataset[Sample]):
@@ -179,7 +171,10 @@ class Photographs(L.LightningDataModule):
 
     def validation_photographs(self) -> Tensor:
         """Their central squares, (N, 3, S, S) uint8."""
-        crops = [central_crop(open_photograph(path), self.size) for path in self.validation_paths]
+        crops = [
+            ImageOps.fit(open_photograph(path), (self.size, self.size))
+            for path in self.validation_paths
+        ]
         return torch.stack([to_bytes(crop) for crop in crops])
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from fast_nst import __version__
+from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.stylize.engines import INPUT, OUTPUT
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.checkpoints import read_checkpoint
-from fast_nst.training.settings import TrainConfig
+from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name
 
 OPSET = 20
 # (N, H, W): tiny, odd, narrow, a batch, and one of ordinary size.
@@ -141,16 +141,19 @@ def check_parity(model: bytes, pixels: nn.Module) -> None:
             )
 
 
-def model_metadata(config: TrainConfig, vgg_source: str) -> dict[str, str]:
-    """What a model file says about itself."""
-    style = Path(config.style).stem if config.style else "sample_style"
+def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
+    """What a model file says about itself: nothing that only the machine that trained it has."""
+    config = checkpoint.config
     return {
-        "title": config.title or style,
+        "title": config.title or style_name(config.style),
         "artist": config.artist,
         "licence": config.licence,
         "network": config.network,
-        "vgg": vgg_source,
-        "config": json.dumps(config.as_dict()),
+        "recipe": json.dumps(config.recipe()),
+        "style": (Path(config.style) if config.style else SAMPLE_STYLE).name,
+        "style_sha256": checkpoint.style_sha256,
+        "vgg": Path(checkpoint.vgg_source).name,
+        "vgg_scales": json.dumps(checkpoint.vgg_scales),
         "fast_nst": __version__,
     }
 
@@ -169,5 +172,5 @@ def export(checkpoint: str | os.PathLike[str], output: str | os.PathLike[str]) -
         raise UserError(f"{os.fspath(output)!r} does not end in .onnx: name the model file so")
     if Path(output).is_dir():
         raise UserError(f"{os.fspath(output)!r} is a folder: name a file in it")
-    network, config, vgg_source = read_checkpoint(checkpoint)
-    write_atomically(output, to_onnx(network, model_metadata(config, vgg_source)))
+    saved = read_checkpoint(checkpoint)
+    write_atomically(output, to_onnx(saved.network, model_metadata(saved)))

@@ -13,7 +13,8 @@ from fast_nst import __version__
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.networks import build_network
-from fast_nst.training.settings import CHECKPOINT_KEY, TrainConfig
+from fast_nst.training.checkpoints import RECORD
+from fast_nst.training.settings import TrainConfig, plain
 
 _WARM_UP = 0.1  # of the steps
 
@@ -42,11 +43,13 @@ class StyleTransfer(L.LightningModule):
     Args:
         config: The run's settings.
         loss: What to minimise; its style is that of `config.style`.
+        style_sha256: Of the style image's file, for the records.
     """
 
-    def __init__(self, config: TrainConfig, loss: PerceptualLoss) -> None:
+    def __init__(self, config: TrainConfig, loss: PerceptualLoss, style_sha256: str = "") -> None:
         super().__init__()
         self.config = config
+        self.style_sha256 = style_sha256
         self.network = build_network(config.network).to(memory_format=torch.channels_last)
         self.loss = loss
 
@@ -54,9 +57,9 @@ class StyleTransfer(L.LightningModule):
         """(N, 3, H, W) in [0, 1] to the same."""
         return self.network(photographs)
 
-    def losses(self, photographs: Tensor) -> dict[str, Tensor]:
-        """Stylize, and return the named parts of the loss."""
-        return self.loss(self(photographs), self.loss.content_features(photographs))
+    def losses(self, photographs: Tensor, paintings: Tensor) -> dict[str, Tensor]:
+        """The named parts of the loss; both (N, 3, H, W) in [0, 1]."""
+        return self.loss(paintings, self.loss.content_features(photographs))
 
     def training_step(self, photographs: Tensor, batch_idx: int) -> Tensor:
         """One step's total loss.
@@ -64,50 +67,63 @@ class StyleTransfer(L.LightningModule):
         Raises:
             TrainingDiverged: It is not finite.
         """
-        parts = self.losses(photographs)
+        parts = self.losses(photographs, self(photographs))
         self._stop_unless_finite(parts["total"], "loss")
         self.log_dict({f"train/{name}": parts[name].detach() for name in PARTS})
-        self.log("loss", parts["total"].detach(), prog_bar=True, logger=False)
         return parts["total"]
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keep broken gradients out of the weights, and so out of the checkpoints.
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, and keep broken gradients out of the weights, and so out of the checkpoints.
 
         Raises:
             TrainingDiverged: A gradient is not finite.
         """
+        parameters = list(self.network.parameters())
+        if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+        else:
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         if self.trainer.precision != "16-mixed":  # whose gradient scaler expects some
-            gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-            self._stop_unless_finite(torch.nn.utils.get_total_norm(gradients), "gradient's norm")
+            self._stop_unless_finite(norm, "gradient's norm")
 
     def _stop_unless_finite(self, value: Tensor, what: str) -> None:
         if not torch.isfinite(value):
-            raise TrainingDiverged(
-                f"the {what} is {value.item()} at step {self.global_step}: training stopped, the "
-                "last checkpoint is good. Lower --lr, or --style-weight if that does not help"
-            )
+            raise TrainingDiverged(f"the {what} is {value.item()} at step {self.global_step}")
 
-    def validation_step(self, photographs: Tensor, batch_idx: int) -> None:
-        """The same loss on photographs that training does not see."""
-        parts = self.losses(photographs)
+    def validation_step(self, photographs: Tensor, batch_idx: int) -> Tensor:
+        """The same loss on photographs that training does not see; returns their paintings."""
+        paintings: Tensor = self(photographs)
+        parts = self.losses(photographs, paintings)
         n = len(photographs)
         self.log_dict({f"val/{name}": parts[name] for name in PARTS}, batch_size=n)
+        return paintings
 
-    def configure_optimizers(self) -> Any:
-        """Adam under one cycle of the learning rate."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.lr)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: one_cycle(step, self.config.steps)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam; each step sets its learning rate."""
+        return torch.optim.Adam(self.network.parameters(), lr=self.config.lr)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """The learning rate of this step, from the settings and the step alone.
+
+        Nothing of it is in a checkpoint, so that a resumed run follows the settings it is given.
+        """
+        rate = self.config.lr * one_cycle(self.global_step, self.config.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        self.log("train/lr", rate)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the settings, as plain values that load without pickle."""
-        checkpoint[CHECKPOINT_KEY] = {
+        checkpoint[RECORD] = {
             "version": __version__,
-            "config": self.config.as_dict(),
+            "config": {**self.config.as_dict(), "trainer": plain(self.config.trainer)},
             "vgg_source": self.loss.vgg.source,
+            "vgg_scales": self.loss.vgg.scales,
+            "style_sha256": self.style_sha256,
         }

@@ -66,6 +66,10 @@ def test_json_on_standard_output(photo: Path, style: Path, tmp_path: Path, capsy
     assert set(record["losses"]) == {"content", "style", "tv", "total"}
 
 
+def shares(style: str) -> list[tuple[Path, float]]:
+    return OptimizeOptions(content="c", style=[style], output="o").style_shares
+
+
 def test_several_styles_with_shares(photo: Path, style: Path, tmp_path: Path, capsys):
     other = tmp_path / "red:0.5.png"  # a name with a colon is a name if there is such a file
     Image.new("RGB", (40, 40), "red").save(other)
@@ -82,9 +86,9 @@ def test_several_styles_with_shares(photo: Path, style: Path, tmp_path: Path, ca
         return red - (green + blue) / 2
 
     assert redness(mostly_red) > redness(hardly_red) + 20
-    assert OptimizeOptions("c", [f"{other}"], "o").style_shares == [(other, 1.0)]
-    assert OptimizeOptions("c", ["a.jpg:0.7"], "o").style_shares == [(Path("a.jpg"), 0.7)]
-    assert OptimizeOptions("c", ["C:/a.jpg"], "o").style_shares == [(Path("C:/a.jpg"), 1.0)]
+    assert shares(f"{other}") == [(other, 1.0)]
+    assert shares("a.jpg:0.7") == [(Path("a.jpg"), 0.7)]
+    assert shares("C:/a.jpg") == [(Path("C:/a.jpg"), 1.0)]
 
 
 def test_refine_starts_from_the_networks_painting(
@@ -211,10 +215,10 @@ def test_threads_are_those_asked_for(photo: Path, style: Path, tmp_path: Path):
         (["-o", "out.gif"], "pictures can be written as"),
         (["-o", ""], "no output"),
         (["-o", "{photo}/out.png"], "cannot write"),
-        (["--threads", str(2**40)], "it must be at most 1024"),
+        (["--threads", str(2**40)], "it must be from 1 to 1024"),
         (["--size", str(2**40)], "choose a smaller size"),
         (["--stlye", "x"], "Did you mean '--style'"),
-        (["--steps", "many"], "invalid int value: 'many'"),
+        (["--steps", "many"], "--steps is 'many': it must be a whole number"),
     ],
 )
 def test_what_cannot_be_used_has_its_line(

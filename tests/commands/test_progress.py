@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fast_nst.interrupt import stop_on_interrupt
+from fast_nst.commands.progress import stop_on_interrupt
 
 
 def interrupt_twice(stopped: list[int]) -> None:

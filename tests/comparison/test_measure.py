@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -11,13 +12,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fast_nst.assets import DEFAULT_MODEL, SAMPLE_STYLE
 from fast_nst.comparison.measure import (
     Comparison,
     Equivalent,
     Milestone,
     compare,
     equivalent_iterations,
-    model_config,
+    find_style,
+    model_recipe,
     summarize,
 )
 from fast_nst.comparison.report import as_json, environment
@@ -25,7 +28,7 @@ from fast_nst.devices import to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.pictures.edit import from_array, to_array
-from fast_nst.stylize.stylizer import DEFAULT_MODEL, Stylizer
+from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.vgg import VGG19
 from tests.conftest import inverting_model, noise
 
@@ -155,12 +158,37 @@ def test_numbers_survive_json():
     assert record["summary"] == json.loads(json.dumps(summarize(items)))
 
 
-def test_settings_come_from_the_model(tmp_path: Path):
-    config = model_config(Stylizer(DEFAULT_MODEL), "default.onnx")
-    assert config.style_weight == 6
-    assert config.pooling == "max"  # older files do not say, and it was the only one
+def test_settings_come_from_the_model():
+    recipe = model_recipe(Stylizer(DEFAULT_MODEL).metadata, "default.onnx")
+    assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (6, 384, "max")
     with pytest.raises(UserError, match=r"'x\.onnx' does not say how it was trained"):
-        model_config(Stylizer(inverting_model()), "x.onnx")
+        model_recipe({"title": "x"}, "x.onnx")
+    future = json.dumps({**recipe.recipe(), "new_setting": 1})
+    with pytest.raises(UserError, match=r"trained by fast_nst 9\.9 with settings"):
+        model_recipe({"recipe": future, "fast_nst": "9.9"}, "x.onnx")
+
+
+def test_the_style_is_found_by_its_fingerprint(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "run" / "model.onnx"
+    model.parent.mkdir()
+    fingerprint = hashlib.sha256(b"the wave").hexdigest()
+    metadata = {"style": "wave.jpg", "style_sha256": fingerprint}
+    with pytest.raises(UserError, match=r"trained on wave\.jpg, which is not here: add --style"):
+        find_style(metadata, model)
+    Path("paintings").mkdir()
+    Path("paintings/wave.jpg").write_bytes(b"the wave")
+    assert find_style(metadata, model) == Path("paintings/wave.jpg")
+    Path("wave.jpg").write_bytes(b"another picture")
+    assert find_style(metadata, model) == Path("paintings/wave.jpg")
+    Path("paintings/wave.jpg").unlink()
+    with pytest.raises(UserError, match=r"'wave\.jpg' is another image than the one"):
+        find_style(metadata, model)
+    (model.parent / "config.yaml").write_text(f"style: {tmp_path}/renamed.jpg\n")
+    Path("renamed.jpg").write_bytes(b"the wave")
+    assert find_style(metadata, model) == tmp_path / "renamed.jpg"
+    sample = hashlib.sha256(SAMPLE_STYLE.read_bytes()).hexdigest()
+    assert find_style({"style": "gone.jpg", "style_sha256": sample}, model) == SAMPLE_STYLE
 
 
 def test_the_machine_is_named():

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from fast_nst import Stylizer
+from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
-from fast_nst.stylize.stylizer import DEFAULT_MODEL
 from tests.conftest import inverting_model, noise
 
 

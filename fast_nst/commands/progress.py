@@ -1,0 +1,102 @@
+"""What long work shows while it runs, and how Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+
+@contextlib.contextmanager
+def stop_on_interrupt(stop: Callable[[], Any]) -> Iterator[None]:
+    """The first Ctrl-C calls `stop`, the second one interrupts at once."""
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop()
+        sys.stderr.write("\nstopping: saving what there is (Ctrl-C again to give up)\n")
+        signal.signal(signal.SIGINT, previous)
+
+    try:
+        previous = signal.signal(signal.SIGINT, handle)
+    except ValueError:  # not the main thread: whoever owns that decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+class Progress:
+    """A bar on standard error; while it is entered, the first Ctrl-C sets `stopped`.
+
+    Args:
+        quiet: Show nothing.
+        unit: What is counted.
+
+    Attributes:
+        stopped: Whether the work should end after the step at hand.
+    """
+
+    def __init__(self, quiet: bool = False, unit: str = "it") -> None:
+        self.quiet = quiet
+        self.unit = unit
+        self.stopped = False
+        self._bar: Any = None
+        self._interrupts = contextlib.ExitStack()
+
+    def __enter__(self) -> Progress:
+        self._interrupts.enter_context(stop_on_interrupt(self.stop))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        self._interrupts.close()
+
+    def stop(self) -> None:
+        """End the work after the step at hand."""
+        self.stopped = True
+
+    def close(self) -> None:
+        """Take the bar down; the next `show` puts up another."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+    def show(
+        self,
+        done: int,
+        total: int,
+        what: str | None = None,
+        numbers: Mapping[str, float] | None = None,
+    ) -> bool:
+        """Move the bar.
+
+        Args:
+            done: Of `total`; where it is at the first call counts as no work of this run.
+            total: All there is to do.
+            what: Stands before the bar.
+            numbers: Stand behind it.
+
+        Returns:
+            Whether to stop.
+        """
+        if self.quiet:
+            return self.stopped
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc=what, initial=done, unit=self.unit, file=sys.stderr)
+        if numbers:
+            shown = {name: f"{value:.4g}" for name, value in numbers.items()}
+            self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(done - self._bar.n)
+        return self.stopped

@@ -1,0 +1,162 @@
+"""Which picture goes where, and what happens when one of them is bad."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fast_nst.errors import UserError
+from fast_nst.pictures.read import find_images
+from fast_nst.pictures.write import WRITERS, check_writable_format
+
+PIPE = "-"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture: None stands for standard input or output."""
+
+    source: Path | None
+    target: Path | None
+
+
+def plan(inputs: Sequence[str], output: str) -> list[Job]:
+    """Decide which file becomes which, before any work is done.
+
+    Args:
+        inputs: Image files, folders of them, or `PIPE`.
+        output: An image file, a folder, or `PIPE`.
+
+    Raises:
+        UserError: An input is missing, outputs collide with each other or with an input, or input
+            and output do not go together.
+    """
+    sources = list(_sources(inputs, Path(output)))
+    single = not several(inputs)
+    if output == PIPE:
+        if not single:
+            raise UserError("-o - takes a single picture: give -o FOLDER for several")
+        return [Job(sources[0][0], None)]
+    to_folder = not single or Path(output).is_dir() or output.endswith(("/", os.sep))
+    if not to_folder:
+        try:
+            check_writable_format(output)
+        except UserError as error:
+            raise UserError(f"{error} (for a folder, end it in /)") from None
+        jobs = [Job(sources[0][0], Path(output))]
+    elif not Path(output).is_dir() and (
+        Path(output).exists() or (not single and Path(output).suffix.lower() in WRITERS)
+    ):
+        raise UserError(f"{output!r} is a file's name: several pictures need -o FOLDER")
+    else:
+        jobs = [Job(source, Path(output) / _writable(name)) for source, name in sources]
+    _check_collisions(jobs)
+    return jobs
+
+
+def _sources(inputs: Iterable[str], output: Path) -> Iterator[tuple[Path | None, Path]]:
+    """Each picture with its name in an output folder; subfolders are kept."""
+    for given in inputs:
+        if given == PIPE:
+            yield None, Path("stdin.png")
+        elif Path(given).is_dir():
+            # A second run into a subfolder must not paint the paintings.
+            inside = Path(given).resolve() in output.resolve().parents
+            for path in find_images(given):
+                if not (inside and path.resolve().is_relative_to(output.resolve())):
+                    yield path, path.relative_to(given)
+        else:
+            yield Path(given), Path(Path(given).name)
+
+
+def _writable(name: Path) -> Path:
+    return name if name.suffix.lower() in WRITERS else name.with_name(name.name + ".png")
+
+
+def _check_collisions(jobs: list[Job]) -> None:
+    sources = {job.source.resolve() for job in jobs if job.source is not None}
+    targets: dict[Path, Path | None] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        target = job.target.resolve()
+        if target in sources:
+            raise UserError(f"{str(job.target)!r} is an input too: give another output")
+        if target in targets:
+            raise UserError(
+                f"{str(targets[target])!r} and {str(job.source)!r} would both become "
+                f"{str(job.target)!r}: stylize them into different folders"
+            )
+        targets[target] = job.source
+
+
+def several(inputs: Sequence[str]) -> bool:
+    """Whether these stand for more pictures than one, which a bad one then does not stop."""
+    return len(inputs) > 1 or Path(inputs[0]).is_dir()
+
+
+def refuse_existing(target: Path) -> None:
+    """Keep a single picture's output from replacing what is there.
+
+    Raises:
+        UserError: There is something.
+    """
+    if target.is_dir():
+        raise UserError(f"{str(target)!r} is a folder: name a file in it")
+    if target.exists():
+        raise UserError(f"{str(target)!r} exists: add --overwrite to replace it")
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A picture that was stylized.
+
+    Attributes:
+        size: Width and height of the result, in px.
+        milliseconds: Of stylizing alone.
+    """
+
+    size: tuple[int, int]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        job: The job.
+        painted: None if it was skipped or failed.
+        error: What went wrong, in one line.
+    """
+
+    job: Job
+    painted: Painted | None = None
+    error: str | None = None
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the output was there already."""
+        return self.painted is None and self.error is None
+
+
+def paint_all(
+    jobs: Iterable[Job], paint: Callable[[Job], Painted], overwrite: bool = False
+) -> Iterator[Outcome]:
+    """Work through a folder: past outputs that exist, and past what fails.
+
+    Args:
+        jobs: From `plan`, with a target each.
+        paint: Reads, stylizes and writes one.
+        overwrite: Replace outputs that exist.
+    """
+    for job in jobs:
+        try:
+            if not overwrite and job.target is not None and job.target.exists():
+                yield Outcome(job)
+            else:
+                yield Outcome(job, paint(job))
+        except (UserError, OSError) as error:
+            yield Outcome(job, error=str(error))

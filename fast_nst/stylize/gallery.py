@@ -1,0 +1,57 @@
+"""Models by name: the runs that training left in `runs/`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.errors import UserError, choose
+
+RUNS = Path("runs")
+MODEL = "model.onnx"
+
+
+def runs_of(style: str, file: str) -> list[Path]:
+    """A file of each run of a style, `runs/<style>` and `runs/<style>-2` and so on, newest last.
+
+    Args:
+        style: The style image's name, without suffix.
+        file: Its name in a run's folder; runs without it are left out.
+    """
+    numbered = re.compile(re.escape(style) + r"(-\d+)?")
+    found = [path for path in RUNS.glob(f"*/{file}") if numbered.fullmatch(path.parent.name)]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
+def trained_styles() -> list[str]:
+    """The names that `find_model` knows: each run with a model."""
+    return sorted(path.parent.name for path in RUNS.glob(f"*/{MODEL}"))
+
+
+def find_model(name: str | os.PathLike[str] | None) -> Path:
+    """The file that a model's name means.
+
+    Args:
+        name: A path; or a style's name, which stands for its newest run; None is the model in the
+            package.
+
+    Raises:
+        UserError: It is a bare word, and no run has that name; says which there are.
+    """
+    if name is None:
+        return DEFAULT_MODEL
+    path = Path(name)
+    if path.exists() or path.suffix or len(path.parts) != 1:
+        return path
+    found = runs_of(path.name, MODEL)
+    if found:
+        return found[-1]
+    names = trained_styles()
+    if not names:
+        raise UserError(
+            f"no model {str(name)!r}: give an .onnx file; {RUNS}/ holds no run to name instead"
+        )
+    choose("model", str(name), names)
+    raise AssertionError("unreachable: a run of that name was found above")

