@@ -76,6 +76,16 @@ def test_gradients_against_finite_differences():
     assert torch.autograd.gradcheck(total_variation, x)
 
 
+def test_a_batch_is_the_mean_of_its_pictures_by_hand():
+    gram = torch.tensor([[[1.0, 2.0], [2.0, 5.0]], [[0.0, 0.0], [0.0, 1.0]]])
+    target = torch.tensor([[[0.0, 2.0], [2.0, 1.0]]])
+    assert style_loss(gram, target).item() == ((1 + 16) / 16 + (4 + 4) / 16) / 2
+    features = torch.tensor([3.0, 1.0]).view(2, 1, 1, 1)
+    assert content_loss(features, torch.zeros(2, 1, 1, 1)).item() == (9 / 2 + 1 / 2) / 2
+    images = torch.tensor([[0.0, 1.0], [0.0, 0.5]]).view(2, 1, 1, 2)
+    assert total_variation(images).item() == (1 + 0.5) / 2
+
+
 @settings(max_examples=20)
 @given(st.permutations(range(4)))
 def test_batches_are_means_in_any_order(order: list[int]):
@@ -84,6 +94,9 @@ def test_batches_are_means_in_any_order(order: list[int]):
     torch.testing.assert_close(content_loss(x[order], y[order]), sum(singles) / 4)
     singles = [total_variation(x[i : i + 1]) for i in range(4)]
     torch.testing.assert_close(total_variation(x[order]), sum(singles) / 4)
+    target = gram_matrix(y[:1])
+    singles = [style_loss(gram_matrix(x[i : i + 1]), target) for i in range(4)]
+    torch.testing.assert_close(style_loss(gram_matrix(x[order]), target), sum(singles) / 4)
 
 
 def test_half_precision_is_summed_in_float32():

@@ -88,7 +88,8 @@ class StyleTransfer(L.LightningModule):
             norm = torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
         else:
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            if gradient_clip_val:
+                self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         if self.trainer.precision != "16-mixed":  # whose gradient scaler expects some
             self._stop_unless_finite(norm, "gradient's norm")
 

@@ -138,10 +138,10 @@ def test_the_verdict_is_printed_and_a_report_is_not_replaced(
 def test_ctrl_c_reports_what_is_done(folder: Path, run: TrainResult, tmp_path: Path):
     photos = [folder / "photos" / "first.png", folder / "photos" / "second <&>.png"]
     command = [sys.executable, "-m", "fast_nst.commands.main", "compare", *photos, "-m", run.model]
-    command += ["-o", tmp_path / "out", "--size", "32", "--steps", "400"]
+    command += ["-o", tmp_path / "out", "--size", "32", "--steps", "100"]
     process = subprocess.Popen(map(str, command), stderr=subprocess.PIPE, text=True)
     seen = ""
-    while not re.search(r"4[1-9]\d/800", seen):  # the second photograph is under way
+    while not re.search(r"1[1-9]\d/200", seen):  # the second photograph is under way
         character = process.stderr.read(1)
         assert character, seen
         seen += character

@@ -78,6 +78,17 @@ def test_a_bad_file_does_not_stop_the_others(stylize, folder: Path, tmp_path: Pa
     assert good["milliseconds"] > 0
 
 
+def test_json_has_a_line_for_what_was_skipped(stylize, folder: Path, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "one.png").write_bytes(b"precious")
+    _, out, _ = stylize(folder, "-o", tmp_path / "out", "--json", "-q")
+    records = {Path(r["input"]).name: r for r in map(json.loads, out.splitlines())}
+    assert set(records) == {"one.png", "two.png", "drei ß.png"}
+    assert records["one.png"]["skipped"] == "it exists"
+    assert records["one.png"]["output"] == str(tmp_path / "out" / "one.png")
+    assert "skipped" not in records["two.png"]
+
+
 def test_a_name_that_becomes_too_long_does_not_stop_the_others(
     stylize, folder: Path, tmp_path: Path
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,12 +33,25 @@ def test_the_first_command_of_the_readme(tmp_path: Path):
 
 
 @pytest.mark.parametrize("command", ["train", "export", "infer"])
-def test_doors_and_subcommands_are_the_same_code(command: str):
-    door = python(ROOT / f"{command}.py", "--help")
-    subcommand = python("-m", "fast_nst.commands.main", command, "--help")
-    assert door.returncode == subcommand.returncode == 0
-    assert door.stdout == subcommand.stdout
-    assert b"usage: fast-nst " + command.encode() in door.stdout
+def test_doors_and_subcommands_are_the_same_code(command: str, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{command}.py", "--help"])
+    with pytest.raises(SystemExit) as door:
+        runpy.run_path(str(ROOT / f"{command}.py"), run_name="__main__")
+    through_the_door = capsys.readouterr().out
+    with pytest.raises(SystemExit) as subcommand:
+        main([command, "--help"])
+    assert door.value.code == subcommand.value.code == 0
+    assert capsys.readouterr().out == through_the_door
+    assert f"usage: fast-nst {command}" in through_the_door
+
+
+def test_a_second_interrupt_is_130(monkeypatch, capsys):
+    def interrupted(*_) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fast_nst.commands.infer.run", interrupted)
+    assert main(["infer"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_training_help_has_every_setting_with_its_default(capsys):

@@ -135,21 +135,33 @@ def test_frames_of_an_earlier_run_do_not_mix(photo: Path, style: Path, tmp_path:
     assert names == ["000000.png", "000003.png"]
 
 
+def test_old_frames_outlive_a_run_that_cannot_begin(
+    photo: Path, style: Path, tmp_path: Path, capsys
+):
+    paint(photo, style, tmp_path / "out.png", "--save-every", 3)
+    command = ["optimize", photo, "-o", tmp_path / "out.png", *FAST, "--save-every", 1]
+    command += ["--overwrite", "--style", tmp_path / "none.jpg"]
+    assert main([str(flag) for flag in command]) == 2
+    assert "no file" in capsys.readouterr().err
+    names = [path.name for path in sorted((tmp_path / "out_frames").iterdir())]
+    assert names == ["000000.png", "000003.png"]
+
+
 @pytest.mark.parametrize("scales", [1, 2])
 def test_ctrl_c_writes_the_best_so_far(photo: Path, style: Path, tmp_path: Path, scales: int):
     command = [sys.executable, "-m", "fast_nst.commands.main", "optimize", photo, "--style", style]
     command += ["-o", tmp_path / "out.png", *FAST[:-1], "--steps", 10**6, "--save-every", 5]
-    command += ["--size", 80, "--scales", scales]
-    process = subprocess.Popen(map(str, command), stderr=subprocess.PIPE)
+    command += ["--size", 80, "--scales", scales, "--json"]
+    process = subprocess.Popen(map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not (tmp_path / "out_frames" / "000010.png").exists():
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert b"stopping: saving what there is" in errors
-    assert b"stopped after" in errors
     assert open_image(tmp_path / "out.png").size == (80, 53)  # whatever scale it came to
+    assert json.loads(out)["size"] == [80, 53]
     assert not list(tmp_path.glob(".*.part"))
 
 

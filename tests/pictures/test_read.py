@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,31 @@ def test_sizes(tmp_path: Path):
     Image.new("RGB", (100, 31)).save(tmp_path / "thin.png")
     with pytest.raises(UserError, match=r"thin\.png' is 100x31: both sides must have at least 32"):
         open_style(tmp_path / "thin.png", 60)
+
+
+class Watching(Image.Image):
+    """A picture that notes the process's warning filters while it is being decoded."""
+
+    def load(self):
+        self.seen = list(warnings.filters)
+        return super().load()
+
+
+def test_decoding_leaves_the_warning_filters_alone():
+    """They belong to the process: changed in one thread, they change in all."""
+    picture = Watching()
+    source = Image.new("RGB", (3, 2), "red")
+    picture.im, picture._mode, picture._size = source.im, "RGB", source.size
+    before = list(warnings.filters)
+    assert open_image(picture).size == (3, 2)
+    assert picture.seen == before
+
+
+def test_a_picture_that_pillow_warns_of_is_decoded_without_a_word():
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([255, 0, 0, 0, 255, 0])
+    palette.putpixel((1, 0), 1)
+    data = saved(palette, "PNG", transparency=b"\x00\xff")
+    image = open_image(data)
+    assert image.mode == "RGBA"
+    assert [image.getpixel((x, 0)) for x in (0, 1)] == [(255, 0, 0, 0), (0, 255, 0, 255)]

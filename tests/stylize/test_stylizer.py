@@ -14,8 +14,10 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from fast_nst import Stylizer
-from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_image
 from tests.conftest import inverting_model, noise
 
 
@@ -184,6 +186,14 @@ def test_the_shipped_model_paints():
     assert painting.shape == photo.shape
     assert np.abs(painting.astype(int) - photo).mean() > 20
     assert painting.std() > 20  # not one flat colour
+
+
+def test_the_shipped_model_paints_as_ever():
+    """A broken graph, decoder or resize shows here. After a new model: save the picture anew."""
+    painting = Stylizer()(SAMPLE_PHOTOGRAPHS / "chelsea.jpg", size=160)
+    golden = to_array(open_image(Path(__file__).parent / "golden.png")).astype(int)
+    assert golden.shape == (106, 160, 3)
+    assert np.abs(to_array(painting) - golden).mean() < 1
 
 
 def test_nothing_imports_torch():

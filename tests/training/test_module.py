@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -58,3 +60,18 @@ def test_content_features_carry_no_gradient(module: StyleTransfer):
 def test_a_loss_that_is_no_number_stops_training(module: StyleTransfer):
     with pytest.raises(TrainingDiverged, match="the loss is nan at step 0"):
         module.training_step(torch.full((1, 3, 32, 32), float("nan")), 0)
+
+
+def test_gradients_are_clipped_and_broken_ones_kept_out(module: StyleTransfer, monkeypatch):
+    monkeypatch.setattr(module, "_trainer", SimpleNamespace(precision="32-true", global_step=0))
+    optimizer = module.configure_optimizers()
+    parameters = list(module.network.parameters())
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    module.configure_gradient_clipping(optimizer, 0.5, "norm")
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    assert norm.item() == pytest.approx(0.5, rel=1e-4)
+    parameters[0].grad[0] = float("inf")
+    for clip in (0.5, None):
+        with pytest.raises(TrainingDiverged, match="the gradient's norm is"):
+            module.configure_gradient_clipping(optimizer, clip, "norm")

@@ -1,0 +1,22 @@
+# `make run` and `make test` set everything up in .venv first; see README.md.
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+run: $(VENV)/installed
+	$(BIN)/fast-nst train
+	$(BIN)/fast-nst infer fast_nst/assets/photos -m sample_style -o stylized --overwrite
+	@echo "Done: look at the pictures in stylized/ and at preview.jpg in the run's folder."
+
+test: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+$(VENV)/installed: pyproject.toml
+	python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.PHONY: run test

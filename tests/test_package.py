@@ -1,0 +1,70 @@
+"""The wheel, in environments that hold nothing else: a room left out of it would show."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PHOTO = ROOT / "fast_nst" / "assets" / "photos" / "rocket.jpg"
+
+
+def call(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    # A copy: an old build/ beside the sources would put back what is left out.
+    aside = shutil.ignore_patterns(".*", "build", "*.egg-info", "runs", "stylized")
+    source = shutil.copytree(ROOT, out / "source", ignore=aside)
+    call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source, cwd=out)
+    return next(out.glob("*.whl"))
+
+
+def installed(wheel: Path, place: Path, extra: str = "") -> Path:
+    """The folder of an empty environment's commands, with the wheel installed."""
+    venv.create(place / "venv", with_pip=True)
+    commands = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    call(commands / "python", "-m", "pip", "install", "-q", f"{wheel}{extra}", cwd=place)
+    return commands
+
+
+@pytest.mark.slow
+def test_the_light_install_stylizes(wheel: Path, tmp_path: Path):
+    commands = installed(wheel, tmp_path)
+    call(commands / "fast-nst", "infer", PHOTO, "-o", "painting.jpg", cwd=tmp_path)
+    assert (tmp_path / "painting.jpg").stat().st_size > 1000
+    packages = call(commands / "python", "-m", "pip", "list", cwd=tmp_path).stdout.lower()
+    assert "torch" not in packages
+    refused = subprocess.run(
+        [commands / "fast-nst", "train"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "is not installed: pip install '.[train]'" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_train_extra_trains_exports_compares_and_optimizes(wheel: Path, tmp_path: Path):
+    commands = installed(wheel, tmp_path, "[train]")
+    nst = commands / "fast-nst"
+    call(nst, "train", "--steps", "2", "--size", "64", cwd=tmp_path)
+    call(nst, "infer", PHOTO, "-m", "sample_style", "-o", "painting.jpg", cwd=tmp_path)
+    call(nst, "compare", PHOTO, "-m", "sample_style", "-o", "report", "--steps", "1", cwd=tmp_path)
+    style = ROOT / "fast_nst" / "assets" / "sample_style.jpg"
+    command = (nst, "optimize", PHOTO, "--style", style, "-o", "slow.jpg", "--steps", 1)
+    call(*command, "--size", "64", cwd=tmp_path)
+    made = {path.name for path in tmp_path.iterdir()}
+    assert {"painting.jpg", "slow.jpg", "report", "runs"} <= made
