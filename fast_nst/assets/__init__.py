@@ -3,7 +3,8 @@
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-DEFAULT_MODEL = _HERE / "default.onnx"
+STYLES = _HERE / "styles"  # NAME.onnx each
+DEFAULT_MODEL = STYLES / "starry_night.onnx"
 SAMPLE_STYLE = _HERE / "sample_style.jpg"
 SAMPLE_PHOTOGRAPHS = _HERE / "photos"
 # What activation scales are measured on: these four, whatever else the folder may hold one day.

@@ -62,8 +62,8 @@ class CompareOptions:
     )
     output: str = option(f"folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR")
     model: str | None = option(
-        "exported .onnx file, or the name of a style trained into runs/; default: the style in "
-        "the package",
+        "exported .onnx file, or a style's name: of the package's, or of a run in runs/; default: "
+        "starry_night",
         None,
         "-m",
         metavar="MODEL",

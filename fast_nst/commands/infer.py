@@ -43,8 +43,8 @@ class InferOptions:
         metavar="OUT",
     )
     model: str | None = option(
-        "exported .onnx file, or the name of a style trained into runs/; default: the style in "
-        "the package",
+        "exported .onnx file, or a style's name: of the package's, or of a run in runs/; default: "
+        "starry_night",
         None,
         "-m",
         metavar="MODEL",

@@ -43,7 +43,7 @@ from fast_nst.reference.optimizer import (
     optimize,
 )
 from fast_nst.stylize.engines import MOST_THREADS
-from fast_nst.stylize.gallery import trained_styles
+from fast_nst.stylize.gallery import style_names
 from fast_nst.stylize.stylizer import Stylizer
 
 _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
@@ -71,8 +71,8 @@ class OptimizeOptions(LossSettings):
     )
     scales: int = option("coarse to fine: 3 makes a quarter, a half and the whole size", 1, least=1)
     init: str = option(
-        "where to start: content, noise, an image, or an exported model (an .onnx file or a style "
-        "trained into runs/) to refine its painting",
+        "where to start: content, noise, an image, or an exported model (an .onnx file or a "
+        "style's name) to refine its painting",
         "content",
     )
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
@@ -211,10 +211,10 @@ def _start(init: str, photo: Image.Image) -> str | Tensor:
     """The start as `optimize` takes it: a name, or a picture of the photograph's size."""
     if init in STARTS:
         return init
-    if Path(init).suffix.lower() == ".onnx" or init in trained_styles():
+    if Path(init).suffix.lower() == ".onnx" or init in style_names():
         return to_tensor(Stylizer(init)(photo).convert("RGB"))
     if not Path(init).suffix and not Path(init).exists():
-        choose("start", init, (*STARTS, *trained_styles(), "an image file", "a model.onnx"))
+        choose("start", init, (*STARTS, *style_names(), "an image file", "a model.onnx"))
     return to_tensor(open_photograph(Path(init)).resize(photo.size, Image.Resampling.LANCZOS))
 
 

@@ -1,4 +1,4 @@
-"""Models by name: the runs that training left in `runs/`."""
+"""Models by name: the styles in the package, and the runs that training left in `runs/`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.errors import UserError, choose
+from fast_nst.assets import DEFAULT_MODEL, STYLES
+from fast_nst.errors import choose
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
@@ -25,20 +25,21 @@ def runs_of(style: str, file: str) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
-def trained_styles() -> list[str]:
-    """The names that `find_model` knows: each run with a model."""
-    return sorted(path.parent.name for path in RUNS.glob(f"*/{MODEL}"))
+def style_names() -> list[str]:
+    """Every name that `find_model` knows."""
+    trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
+    return sorted(trained | {path.stem for path in STYLES.glob("*.onnx")})
 
 
 def find_model(name: str | os.PathLike[str] | None) -> Path:
     """The file that a model's name means.
 
     Args:
-        name: A path; or a style's name, which stands for its newest run; None is the model in the
-            package.
+        name: A path; or a style's name, which stands for its newest run in `runs/`, else for the
+            style in the package; None is the package's default.
 
     Raises:
-        UserError: It is a bare word, and no run has that name; says which there are.
+        UserError: It is a bare word and no style has that name; says which there are.
     """
     if name is None:
         return DEFAULT_MODEL
@@ -48,10 +49,4 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     found = runs_of(path.name, MODEL)
     if found:
         return found[-1]
-    names = trained_styles()
-    if not names:
-        raise UserError(
-            f"no model {str(name)!r}: give an .onnx file; {RUNS}/ holds no run to name instead"
-        )
-    choose("model", str(name), names)
-    raise AssertionError("unreachable: a run of that name was found above")
+    return STYLES / f"{choose('model', path.name, style_names())}.onnx"

@@ -21,8 +21,8 @@ class Stylizer:
     """One style, loaded once and applied to any number of pictures of any size.
 
     Args:
-        model: An exported .onnx file, its bytes, or the name of a style trained into `runs/`;
-            default: the model in the package.
+        model: An exported .onnx file, its bytes, or a style's name (see `stylize.gallery`);
+            default: the package's default style.
         provider: Device, by its short name (see `providers`) or ONNX Runtime's own.
         threads: Of one picture's arithmetic; default: one a core.
 

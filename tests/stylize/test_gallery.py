@@ -11,7 +11,7 @@ from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
-from fast_nst.stylize.gallery import find_model, runs_of, trained_styles
+from fast_nst.stylize.gallery import find_model, runs_of, style_names
 from tests.conftest import inverting_model, noise
 
 
@@ -39,17 +39,20 @@ def test_a_name_is_the_newest_run_of_that_style(runs: Path):
 
 
 def test_an_unknown_name_lists_what_there_is(runs: Path, tmp_path: Path, capsys):
-    assert trained_styles() == ["wave", "wave-2", "wavelet"]
+    assert style_names() == ["starry_night", "wave", "wave-2", "wavelet"]
     with pytest.raises(UserError, match=r"unknown model 'waev'\. Did you mean 'wave'\? Choose"):
         find_model("waev")
     assert main(["infer", "x.jpg", "-o", "y.jpg", "-m", "sea"]) == 2
-    assert "Choose one of: wave, wave-2, wavelet" in capsys.readouterr().err
+    assert "Choose one of: starry_night, wave, wave-2, wavelet" in capsys.readouterr().err
 
 
-def test_without_runs_a_file_is_asked_for(tmp_path: Path, monkeypatch):
+def test_a_run_of_ones_own_beats_the_style_in_the_package(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"no model 'wave': give an \.onnx file"):
-        find_model("wave")
+    assert find_model("starry_night") == DEFAULT_MODEL
+    own = tmp_path / "runs" / "starry_night" / "model.onnx"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert find_model("starry_night").resolve() == own
 
 
 def test_files_and_the_default_are_themselves(runs: Path):

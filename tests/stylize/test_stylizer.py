@@ -181,7 +181,7 @@ def test_the_shipped_model_paints():
     assert stylize.metadata["title"]
     assert stylize.metadata["network"] == "fast"
     assert DEFAULT_MODEL.stat().st_size < 1_000_000
-    photo = np.asarray(Image.open(DEFAULT_MODEL.parent / "photos" / "chelsea.jpg"))
+    photo = np.asarray(Image.open(SAMPLE_PHOTOGRAPHS / "chelsea.jpg"))
     painting = stylize(photo)
     assert painting.shape == photo.shape
     assert np.abs(painting.astype(int) - photo).mean() > 20

@@ -1,0 +1,48 @@
+"""What the README says is so: its Python runs, its flags and files exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fast_nst.commands.compare import CompareOptions
+from fast_nst.commands.infer import InferOptions
+from fast_nst.commands.optimize import OptimizeOptions
+from fast_nst.options import flags_of
+from fast_nst.pictures.read import open_image
+from fast_nst.training.settings import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["stylize", "optimize"])
+def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fast_nst").symlink_to(ROOT / "fast_nst")
+    names: dict[str, object] = {}
+    exec(snippet, names)
+    if "album" in names:
+        assert open_image("painting.png").size == names["painting"].size
+        assert max(names["album"][0].size) == 800
+    else:
+        assert len(names["history"]) == 6
+        assert capsys.readouterr().out.count("'total'") == 6
+
+
+def test_every_flag_that_it_names_exists():
+    options = (TrainConfig, InferOptions, OptimizeOptions, CompareOptions)
+    known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))
+    assert named - known - {"--logdir"} == set()  # the last is TensorBoard's
+
+
+def test_every_file_that_it_links_exists():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    links += re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs" / "measurements.md").read_text())
+    assert len(links) > 5
+    for link in links:
+        assert (ROOT / link).exists() or (ROOT / "docs" / link).exists(), link
