@@ -224,6 +224,8 @@ def _add_option(group: Any, item: Field[Any], kind: type, is_list: bool, note: s
         group.add_argument(*names, action="store_true", **shared)
         return
     shared["metavar"] = known["metavar"]
+    if known["choices"] and known["metavar"] is None:
+        shared["metavar"] = f"{{{','.join(known['choices'])}}}"
     if kind is dict:
         group.add_argument(*names, type=dict[str, Any], **shared)
     elif known["repeat"]:
@@ -234,8 +236,6 @@ def _add_option(group: Any, item: Field[Any], kind: type, is_list: bool, note: s
 
 def _help(item: Field[Any], default: Any, note: str) -> str:
     text: str = item.metadata["help"] + note
-    if item.metadata.get("choices"):
-        text += f": {', '.join(item.metadata['choices'])}"
     if isinstance(default, list):
         default = ",".join(map(str, default))
     if default is MISSING and not item.metadata.get("positional"):

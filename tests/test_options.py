@@ -112,7 +112,7 @@ def test_help_has_meaning_range_and_default(parsed, capsys):
     assert "how fast (default: 0.5)" in text
     assert "which (default: a,b)" in text
     assert "how many --" in text  # nothing is added where there is no default
-    assert "how to pool: max, avg (default: max)" in text
+    assert "--pooling {max,avg} how to pool (default: max)" in text
     assert "-o OUT, --out OUT" in text
     assert text.index("how heavy") < text.index("What many share:") < text.index("how to pool")
 

@@ -28,13 +28,14 @@ def parse(
         description=description,
         exit_on_error=False,
         allow_abbrev=False,
+        print_config=None,
         formatter_class=argparse.HelpFormatter,
     )
     parser.add_argument(
         _CONFIG, action="config", help="YAML file with any of these as keys; flags beat it"
     )
     add_options(parser, options)
-    words = prepare(argv, options, _CONFIG, "--print_config")
+    words = prepare(argv, options, _CONFIG)
     try:
         given = parser.parse_args(words, defaults=False).as_dict()
     except (argparse.ArgumentError, argparse.ArgumentTypeError, TypeError, ValueError) as error:

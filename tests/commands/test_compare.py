@@ -15,9 +15,7 @@ import pytest
 from PIL import Image
 
 from fast_nst.commands.main import main
-from fast_nst.comparison.measure import Equivalent
 from fast_nst.comparison.report import (
-    format_equivalent,
     format_equivalent_mean,
     format_seconds,
     format_times,
@@ -151,14 +149,6 @@ def test_ctrl_c_reports_what_is_done(folder: Path, run: TrainResult, tmp_path: P
     assert "stopping" in rest
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [Path(item["name"]).name for item in record["photographs"]] == ["first.png"]
-
-
-def test_words_for_numbers():
-    assert [format_seconds(s) for s in (0.00421, 1.5, 135)] == ["4.21 ms", "1.5 s", "2.25 min"]
-    assert [format_times(r) for r in (12540.2, 10, 0.434)] == ["12,540", "10", "0.43"]
-    assert format_equivalent(Equivalent("reached", 17.6), 500) == "18"
-    assert format_equivalent(Equivalent("never"), 500) == ">500"
-    assert format_equivalent(Equivalent("worse"), 500) == "worse than the start"
 
 
 @pytest.mark.parametrize(

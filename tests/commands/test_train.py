@@ -40,6 +40,7 @@ def test_unreadable_photographs_are_counted_and_named(photographs: Path, tmp_pat
         ("--accelerator abacus", "Lightning refuses"),
         ("--accelerator cuda", "Lightning refuses"),
         ("--devices some", "--devices is 'some'"),
+        ("--devices=", "--devices is ''"),
         ("--precision 7", "unknown precision"),
         ("--trainer.max_steps 7", "give --steps instead"),
         ("--stlye x.jpg", "Did you mean '--style'"),

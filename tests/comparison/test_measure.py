@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +22,6 @@ from fast_nst.comparison.measure import (
     model_recipe,
     summarize,
 )
-from fast_nst.comparison.report import as_json, environment
 from fast_nst.devices import to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
@@ -150,14 +148,6 @@ def test_noise_as_the_start(loss: PerceptualLoss):
     assert found[0].start["content"] > 0
 
 
-def test_numbers_survive_json():
-    items = [comparison(1.0, Equivalent("reached", 20.0)), comparison(2.0, Equivalent("never"))]
-    record = json.loads(json.dumps(as_json(items, {"style": "a"}), allow_nan=False))
-    assert record["style"] == "a"
-    assert record["photographs"][1]["equivalent"] == {"verdict": "never", "iterations": None}
-    assert record["summary"] == json.loads(json.dumps(summarize(items)))
-
-
 def test_settings_come_from_the_model():
     recipe = model_recipe(Stylizer(DEFAULT_MODEL).metadata, "default.onnx")
     assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (6, 384, "max")
@@ -189,10 +179,3 @@ def test_the_style_is_found_by_its_fingerprint(tmp_path: Path, monkeypatch):
     assert find_style(metadata, model) == tmp_path / "renamed.jpg"
     sample = hashlib.sha256(SAMPLE_STYLE.read_bytes()).hexdigest()
     assert find_style({"style": "gone.jpg", "style_sha256": sample}, model) == SAMPLE_STYLE
-
-
-def test_the_machine_is_named():
-    facts = environment(torch.device("cpu"))
-    assert torch.__version__.startswith(facts["torch"])
-    assert facts["torch_threads"] >= 1
-    assert facts["processor"]

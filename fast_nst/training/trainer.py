@@ -1,0 +1,169 @@
+"""Lightning's Trainer: our defaults, the user's arguments, its errors in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import lightning as L
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import (
+    Callback,
+    ModelCheckpoint,
+)
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from fast_nst.devices import memory_explained
+from fast_nst.errors import UserError, one_line
+from fast_nst.training.callbacks import AtomicCheckpoints, EachStep, PreviewImages, Steps
+from fast_nst.training.settings import TrainConfig
+
+_CHECKS = 10  # validations and checkpoints a run,
+_CHECK_AT_LEAST_EVERY = 500  # steps, so that a long run loses little
+_LIGHTNING_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+_REFUSALS = (ValueError, TypeError, RuntimeError, ImportError)  # of the Trainer's constructor
+# What the settings or this module decide, and what to give instead.
+_OWNED = {
+    "accelerator": "--accelerator",
+    "devices": "--devices",
+    "precision": "--precision",
+    "max_steps": "--steps",
+    "max_epochs": "--steps",
+    "default_root_dir": "--out",
+}
+
+
+def _devices(devices: str) -> Any:
+    """Lightning takes "auto", a count, or a list such as "0,2"."""
+    if devices == "auto":
+        return devices
+    try:
+        numbers = [int(part) for part in devices.split(",") if part.strip()]
+        return numbers if "," in devices else numbers[0]
+    except (ValueError, IndexError):
+        raise UserError(
+            f"--devices is {devices!r}: give a count like 2, a list like 0,2 or auto"
+        ) from None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's advice to developers from people's terminals."""
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def explained(*refusals: type[Exception]) -> Iterator[None]:
+    """Say in one line what people can mend in what Lightning and torch raise.
+
+    Args:
+        refusals: Errors that mean, next to Lightning's own, that settings cannot be used.
+
+    Raises:
+        UserError: Instead of their own errors.
+    """
+    kinds: tuple[type[Exception], ...] = (MisconfigurationException, *refusals)
+    try:
+        with memory_explained("lower --batch-size or --size"):
+            yield
+    except UserError:
+        raise
+    except kinds as error:
+        raise UserError(f"Lightning refuses these settings: {one_line(error)}") from error
+
+
+def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of Lightning's Trainer from YAML: values checked, `class_path` made into objects.
+
+    Raises:
+        UserError: The Trainer has no such argument, or not with such a value, or the settings
+            have another name for it.
+    """
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(L.Trainer, "trainer", skip=set(_OWNED), instantiate=False)
+    for name in given:
+        if name in _OWNED:
+            raise UserError(f"trainer.{name} is not to be set: give {_OWNED[name]} instead")
+    try:
+        parsed = parser.parse_object({"trainer": given}, defaults=False)
+        return dict(parser.instantiate(parsed).as_dict().get("trainer") or {})
+    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
+        raise UserError(f"trainer: {one_line(error)}") from error
+
+
+def make_trainer(
+    config: TrainConfig, folder: Path, options: dict[str, Any], each: EachStep | None = None
+) -> L.Trainer:
+    """Lightning's Trainer with our defaults under the user's `options`.
+
+    Args:
+        config: With a precision that is decided.
+        folder: Of the run.
+        options: Arguments of the Trainer.
+        each: As `train` takes it.
+
+    Raises:
+        UserError: Lightning refuses a value, or the accelerator is not there.
+    """
+    every = max(1, min(config.steps // _CHECKS, _CHECK_AT_LEAST_EVERY))
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            folder, "last", every_n_train_steps=every, save_top_k=1, enable_version_counter=False
+        ),
+        PreviewImages(),
+        *(options.get("callbacks") or []),
+    ]
+    if each is not None:
+        callbacks.append(Steps(each))
+    defaults: dict[str, Any] = {
+        "logger": TensorBoardLogger(folder, name="tensorboard", version=""),
+        "val_check_interval": every,
+        "check_val_every_n_epoch": None,
+        "num_sanity_val_steps": 0,
+        "log_every_n_steps": max(1, min(50, config.steps // 100)),
+        "gradient_clip_val": 1.0,
+        "use_distributed_sampler": False,  # the samples are shared out in data.py
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+    }
+    plugins = [AtomicCheckpoints(), *(options.get("plugins") or [])]
+    chosen = {**defaults, **options, "callbacks": callbacks, "plugins": plugins}
+    chosen["enable_progress_bar"] = False  # whoever asked for the run shows its steps
+    with explained(*_REFUSALS):
+        return L.Trainer(
+            accelerator=config.accelerator,
+            devices=_devices(config.devices),
+            precision=_LIGHTNING_PRECISIONS[config.precision],
+            max_steps=config.steps,
+            max_epochs=-1,
+            **chosen,
+        )
+
+
+def root_device(config: TrainConfig) -> torch.device:
+    """The device that Lightning will take for these settings."""
+    with explained(*_REFUSALS):
+        probe = L.Trainer(
+            accelerator=config.accelerator,
+            devices=_devices(config.devices),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+        )
+    return probe.strategy.root_device
