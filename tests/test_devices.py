@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import pytest
 import torch
 
 from fast_nst.devices import (
+    ArithmeticTimes,
+    arithmetic_times,
     autocast,
     choose_device,
     choose_precision,
+    describe_precision,
     memory_explained,
     to_bytes,
     to_image,
@@ -38,6 +44,45 @@ def test_precisions():
     assert choose_precision("auto", torch.device("meta")) == "32"
     with pytest.raises(UserError, match="unknown precision '64'"):
         choose_precision("64", cpu)
+
+
+def test_auto_is_the_faster_and_float32_where_it_hardly_matters():
+    assert ArithmeticTimes(1.0, 0.5).faster == "bf16"
+    assert ArithmeticTimes(1.0, 0.89).faster == "bf16"
+    assert ArithmeticTimes(1.0, 0.91).faster == "32"
+    assert ArithmeticTimes(0.33, 0.58).faster == "32"  # avx512_bf16 without AMX
+    assert ArithmeticTimes(1.0, math.inf).faster == "32"
+
+
+def test_both_arithmetics_are_really_timed_once_a_process(monkeypatch):
+    cpu = torch.device("cpu")
+    seen = []
+
+    def timed(network, device, precision) -> float:
+        seen.append(precision)
+        return {"32": 0.2, "bf16": 0.3}[precision] / len(seen)
+
+    monkeypatch.setattr("fast_nst.devices._time_once", timed)
+    arithmetic_times.cache_clear()
+    try:
+        assert choose_precision("auto", cpu) == "32"
+        assert choose_precision("auto", cpu) == "32"
+        assert seen == ["32", "bf16"] * 3
+        assert describe_precision(cpu).startswith("precision 32: on this machine bf16 takes 1")
+    finally:
+        arithmetic_times.cache_clear()
+
+
+def test_timing_costs_less_than_two_seconds_and_no_randomness():
+    arithmetic_times.cache_clear()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    started = time.perf_counter()
+    times = arithmetic_times(torch.device("cpu"))
+    assert time.perf_counter() - started < 4  # a busy machine's two
+    assert 0 < times.float32 < 2
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_autocast_is_on_for_bf16_alone():

@@ -20,7 +20,7 @@ from fast_nst.devices import arithmetic_times
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
 from fast_nst.training.module import TrainingDiverged, one_cycle
-from fast_nst.training.run import Fitted, TrainResult, fit, run_folder
+from fast_nst.training.run import Fitted, TrainResult, _agreed, fit, run_folder
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
@@ -159,6 +159,14 @@ def test_auto_is_measured_said_and_recorded(photographs: Path, tmp_path: Path):
     assert f"precision {faster}: " in said[0]
     settings = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert settings["precision"] == faster
+
+
+def test_other_processes_do_what_the_first_decided(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setenv("X_OF_RANK_0", "old")
+    assert _agreed("X_OF_RANK_0", lambda: "new") == "new"
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert _agreed("X_OF_RANK_0", lambda: "its own") == "new"
 
 
 def test_bf16_learns_what_float32_learns(photographs: Path, tmp_path: Path):
