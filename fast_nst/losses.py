@@ -308,9 +308,9 @@ def build_loss(
     Raises:
         UserError: A setting cannot be used.
     """
-    layers = check_layers([*settings.content_layers, *settings.style_layers])
+    layers = dict.fromkeys([*settings.content_layers, *settings.style_layers])
     first = style_image if isinstance(style_image, Tensor) else style_image[0]
-    vgg = VGG19(dict.fromkeys(layers), settings.vgg, settings.pooling).to(first.device)
+    vgg = VGG19(layers, settings.vgg, settings.pooling).to(first.device)
     return PerceptualLoss(
         vgg,
         style_image,

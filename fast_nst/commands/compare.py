@@ -12,6 +12,7 @@ import torch
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
+from fast_nst.commands.shared import model_option, threads_option
 from fast_nst.comparison.measure import (
     REPEATS,
     WARM_UPS,
@@ -46,7 +47,6 @@ from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.options import check, option, positional
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.reference.optimizer import STARTS, Iterate
-from fast_nst.stylize.engines import MOST_THREADS
 from fast_nst.stylize.gallery import find_model
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -61,13 +61,7 @@ class CompareOptions:
         "image files or folders of them, best ones that training has not seen", metavar="PHOTO"
     )
     output: str = option(f"folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR")
-    model: str | None = option(
-        "exported .onnx file, or a style's name: of the package's, or of a run in runs/; default: "
-        "starry_night",
-        None,
-        "-m",
-        metavar="MODEL",
-    )
+    model: str | None = model_option()
     style: str | None = option(
         "style image to measure with, whatever the model says; default: the one that it was "
         "trained on",
@@ -90,9 +84,7 @@ class CompareOptions:
     )
     device: str = option("of the optimizer: auto, cpu, cuda, cuda:1, mps", "auto")
     provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
-    threads: int | None = option(
-        "CPU threads of both; default: one a core", None, metavar="N", least=1, most=MOST_THREADS
-    )
+    threads: int | None = threads_option(" of both")
     seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)
     overwrite: bool = option("replace an earlier report in DIR", False)
     quiet: bool = option("print nothing but errors", False, "-q")

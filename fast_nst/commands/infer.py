@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst.commands.progress import Progress
+from fast_nst.commands.shared import model_option, quality_option, threads_option
 from fast_nst.errors import UserError
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import encode_image, save_image
-from fast_nst.stylize.engines import MOST_THREADS, providers
+from fast_nst.stylize.engines import providers
 from fast_nst.stylize.folder import (
     PIPE,
     Job,
@@ -42,13 +43,7 @@ class InferOptions:
         "-o",
         metavar="OUT",
     )
-    model: str | None = option(
-        "exported .onnx file, or a style's name: of the package's, or of a run in runs/; default: "
-        "starry_night",
-        None,
-        "-m",
-        metavar="MODEL",
-    )
+    model: str | None = model_option()
     size: int | None = option(
         "longer side of the result, in px; default: that of the photograph",
         None,
@@ -60,10 +55,8 @@ class InferOptions:
     )
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
     provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
-    threads: int | None = option(
-        "CPU threads; default: one a core", None, metavar="N", least=1, most=MOST_THREADS
-    )
-    quality: int = option("of JPEG and WebP files, 1 to 100", 95, metavar="Q", least=1, most=100)
+    threads: int | None = threads_option()
+    quality: int = quality_option()
     overwrite: bool = option("replace output files that exist", False)
     json: bool = option("print one JSON object a picture on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
+from fast_nst.commands.shared import quality_option, threads_option
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,
@@ -42,7 +43,6 @@ from fast_nst.reference.optimizer import (
     Optimized,
     optimize,
 )
-from fast_nst.stylize.engines import MOST_THREADS
 from fast_nst.stylize.gallery import style_names
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -85,13 +85,11 @@ class OptimizeOptions(LossSettings):
         choices=PRECISIONS,
     )
     device: str = option("auto, cpu, cuda, cuda:1, mps", "auto")
-    threads: int | None = option(
-        "CPU threads; default: one a core", None, metavar="N", least=1, most=MOST_THREADS
-    )
+    threads: int | None = threads_option()
     save_every: int | None = option(
         "write a frame every N updates, into the folder OUT_frames", None, metavar="N", least=1
     )
-    quality: int = option("of JPEG and WebP files, 1 to 100", 95, metavar="Q", least=1, most=100)
+    quality: int = quality_option()
     overwrite: bool = option("replace the output file if it exists", False)
     json: bool = option("print the result's losses as one JSON object on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")

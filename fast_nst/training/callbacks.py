@@ -28,6 +28,10 @@ class Steps(Callback):
         self.each = each
         self._seen = 0
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A resumed run begins at the step where it was."""
+        self._seen = trainer.global_step
+
     def on_train_batch_end(
         self,
         trainer: L.Trainer,
@@ -40,7 +44,9 @@ class Steps(Callback):
         if trainer.global_step == self._seen:
             return
         self._seen = trainer.global_step
-        stop = bool(self.each(trainer.global_step, trainer.max_steps, float(outputs["loss"])))
+        # Lightning has divided it by the batches of a step.
+        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+        stop = bool(self.each(trainer.global_step, trainer.max_steps, loss))
         if trainer.world_size > 1:
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
         trainer.should_stop = trainer.should_stop or stop

@@ -56,7 +56,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise UserError(f"{name} is not a checkpoint, or a damaged one: train again") from error
-    if not isinstance(checkpoint, dict) or RECORD not in checkpoint:
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(RECORD), dict):
         raise UserError(f"{name} is a checkpoint of something else: give one that fast-nst wrote")
     record = checkpoint[RECORD]
     try:
@@ -77,7 +77,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             record.get("vgg_scales", {}),
             record.get("style_sha256", ""),
         )
-    except (TypeError, KeyError, RuntimeError) as error:
+    except (TypeError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{name} was written by fast_nst {record.get('version', '?')} and does not fit "
             f"{__version__}: export it with that version"

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from fast_nst.training.checkpoints import CHECKPOINT, continued, style_name
 from fast_nst.training.data import Photographs
 from fast_nst.training.export import export
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
-from fast_nst.training.settings import TrainConfig
+from fast_nst.training.settings import TrainConfig, plain
 from fast_nst.training.trainer import explained, make_trainer, quiet, root_device, trainer_arguments
 
 PREVIEW, SETTINGS = "preview.jpg", "config.yaml"
@@ -130,13 +131,16 @@ def _advice_on_divergence(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[None]:
-    """Lightning turns Ctrl-C into exit code 1; give it back as what it is."""
+    """Lightning turns Ctrl-C into exit code 1 and ignores more of it: put both right."""
+    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        with contextlib.suppress(ValueError):  # not the main thread, which alone has handlers
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
 
 
 def _as_yaml(config: TrainConfig) -> bytes:
@@ -186,8 +190,12 @@ def fit(
         UserError: A setting cannot be used.
         TrainingDiverged: The loss is no longer finite; the last checkpoint stays.
     """
+    in_python = trainer_options or {}
+    if plain(in_python):  # kept and continued as those of a file are
+        arguments = {**config.trainer, **plain(in_python)}
+        config = TrainConfig(**{**config.given(), "trainer": arguments})
     config = continued(config)
-    options = {**trainer_arguments(config.trainer), **(trainer_options or {})}
+    options = {**trainer_arguments(config.trainer), **in_python}
     style_path = Path(config.style) if config.style else SAMPLE_STYLE
     style = to_tensor(open_style(style_path, config.style_size))
     photographs = Photographs(
@@ -203,12 +211,16 @@ def fit(
         loss = build_loss(config, style)
         folder = Path(_agreed(_FOLDER_OF_RANK_0, lambda: str(run_folder(config))))
         if config.precision == "auto":
-            chosen = _agreed(_PRECISION_OF_RANK_0, lambda: choose_precision("auto", device))
-            config = dataclasses.replace(config, precision=chosen)
-            if notice is not None:
-                notice(describe_precision(device))
-        write_atomically(folder / SETTINGS, _as_yaml(config))
+
+            def measured() -> str:
+                chosen = choose_precision("auto", device)
+                if notice is not None:
+                    notice(describe_precision(device))
+                return chosen
+
+            config = dataclasses.replace(config, precision=_agreed(_PRECISION_OF_RANK_0, measured))
         trainer = make_trainer(config, folder, options, each)
+        write_atomically(folder / SETTINGS, _as_yaml(config))
         L.seed_everything(config.seed, verbose=False)
         module = StyleTransfer(config, loss, hashlib.sha256(style_path.read_bytes()).hexdigest())
         started = time.perf_counter()

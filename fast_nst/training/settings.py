@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fast_nst import devices
 from fast_nst.losses import LossSettings
 from fast_nst.networks import NETWORKS
 from fast_nst.options import option, ordered_fields
 
-PRECISIONS = ("auto", "32", "bf16", "16")
+PRECISIONS = (*devices.PRECISIONS, "16")
 
 
 def plain(trainer: dict[str, Any]) -> dict[str, Any]:
@@ -98,8 +99,10 @@ class TrainConfig(Recipe):
         return config
 
     def given(self) -> dict[str, Any]:
-        """The values that were asked for: they beat those of a checkpoint."""
-        return {name: getattr(self, name) for name in vars(self)["_given"]}
+        """The values that were asked for, also by assignment: they beat those of a checkpoint."""
+        values, defaults = self.as_dict(), TrainConfig().as_dict()
+        asked = vars(self)["_given"]
+        return {k: v for k, v in values.items() if k in asked or v != defaults[k]}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as YAML and checkpoints hold them."""

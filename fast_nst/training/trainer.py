@@ -103,7 +103,7 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
     try:
         parsed = parser.parse_object({"trainer": given}, defaults=False)
         return dict(parser.instantiate(parsed).as_dict().get("trainer") or {})
-    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
+    except (jsonargparse.ArgumentError, MisconfigurationException, *_REFUSALS) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +16,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fast_nst import Stylizer
+from fast_nst.commands.progress import stop_on_interrupt
 from fast_nst.devices import arithmetic_times
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
+from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.module import TrainingDiverged, one_cycle
 from fast_nst.training.run import Fitted, TrainResult, _agreed, fit, run_folder
 from fast_nst.training.settings import TrainConfig
@@ -141,6 +143,18 @@ def test_trainer_options_are_kept_and_a_resumed_run_sees_the_same_crops(
         resumed(stopped, tmp_path / "other", trainer={"accumulate_grad_batches": 3})
 
 
+def test_trainer_options_given_in_python_are_kept_too(photographs: Path, tmp_path: Path):
+    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path / "a"))
+    stopped = fit(config, {"accumulate_grad_batches": 2}, each=lambda step, *_: step == 1)
+    assert read_checkpoint(stopped.checkpoint).config.trainer == {"accumulate_grad_batches": 2}
+    seen: list[tuple] = []
+    resumed(stopped, tmp_path / "b", each=lambda *step: seen.append(step), steps=3)
+    assert [step for step, *_ in seen] == [2, 3]  # no step twice, though each takes two batches
+    log = EventAccumulator(str(tmp_path / "b" / "tensorboard"))
+    log.Reload()
+    assert seen[-1][2] == pytest.approx(log.Scalars("train/total")[-1].value, rel=1e-5)
+
+
 def test_a_resumed_run_keeps_its_arithmetic(stopped: Fitted, tmp_path: Path):
     assert resumed(stopped, tmp_path / "same").folder.exists()
     kept = yaml.safe_load((tmp_path / "same" / "config.yaml").read_text())
@@ -213,15 +227,40 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(photographs: Pat
             torch.testing.assert_close(two[key], value, rtol=0, atol=2e-4, msg=key)
 
 
-def test_a_second_ctrl_c_gives_up_with_130(photographs: Path, tmp_path: Path, capsys):
-    """Lightning makes exit code 1 of it."""
+def test_a_second_ctrl_c_is_an_interrupt_and_leaves_ctrl_c_working(
+    photographs: Path, tmp_path: Path, capsys
+):
+    """Lightning makes exit code 1 of it, and ignores every Ctrl-C after."""
+    stops = []
+    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path))
+    before = signal.getsignal(signal.SIGINT)
 
     def twice(*_) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert stops == [1]
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path)), each=twice)
+        fit(config, each=_within(twice, stops))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def _within(each, stops: list[int]):
+    """Call `each` as the command does: the first Ctrl-C asks for a stop."""
+
+    def call(*step) -> None:
+        with stop_on_interrupt(lambda: stops.append(1)):
+            each(*step)
+
+    return call
+
+
+def test_a_run_that_lightning_refuses_costs_no_settings(stopped: Fitted, tmp_path: Path):
+    shutil.copytree(stopped.folder, tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    with pytest.raises(UserError, match="Lightning refuses"):
+        fit(TrainConfig(resume=str(tmp_path / "run" / "last.ckpt"), trainer={"strategy": "none"}))
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 
 class Poison(L.Callback):

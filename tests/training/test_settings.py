@@ -61,6 +61,9 @@ def test_a_single_layer_in_a_file_is_a_list_of_one(tmp_path: Path):
 def test_what_was_given_is_told_from_what_is_default():
     assert TrainConfig(steps=450, seed=3).given() == {"steps": 450, "seed": 3}
     assert parsed("--steps", "450").given() == {"steps": 450}
+    config = TrainConfig(seed=3)
+    config.size = 64  # assigned is asked for
+    assert config.given() == {"size": 64, "seed": 3}
 
 
 def test_a_recipe_names_no_place_on_a_machine():
