@@ -38,6 +38,8 @@ def parse(
     words = prepare(argv, options, _CONFIG)
     try:
         given = parser.parse_args(words, defaults=False).as_dict()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_CONFIG} is not a text file: give YAML") from error
     except (argparse.ArgumentError, argparse.ArgumentTypeError, TypeError, ValueError) as error:
         raise UserError(f"{one_line(error)} (see {prog} --help)") from error
     given.pop(_CONFIG.strip("-"), None)

@@ -51,7 +51,7 @@ def test_unreadable_photographs_are_counted_and_named(photographs: Path, tmp_pat
         ("--config UNKNOWN_KEY", "stpes"),
         ("--config UNKNOWN_TRAINER_KEY", "max_tiem"),
         ("--config NO_LIST", "unknown VGG-19 layer 'relu1-1'"),
-        ("--config SMALL", "decode"),
+        ("--config SMALL", "--config is not a text file"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(
