@@ -24,7 +24,7 @@ from fast_nst.pictures.edit import Array, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.reference.optimizer import optimize
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.export import to_onnx
+from fast_nst.training.models import to_onnx
 from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]

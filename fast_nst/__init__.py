@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fast_nst.errors import UserError as UserError
     from fast_nst.stylize.stylizer import Stylizer as Stylizer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {"Stylizer": "fast_nst.stylize.stylizer", "UserError": "fast_nst.errors"}
 __all__ = ["Stylizer", "UserError", "__version__"]

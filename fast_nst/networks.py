@@ -1,7 +1,7 @@
 """The image transformation networks: a photograph in, a painting of the same size out.
 
 Every network takes and returns (N, 3, H, W), RGB in [0, 1], for every H, W >= 1. To add one, write
-its class as a diagram and name it in `NETWORKS`.
+its class as a diagram, `paint`, and name it in `NETWORKS`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,26 +27,74 @@ def _reflected(length: int, margin: int, total: int, device: torch.device) -> Te
     return last - (position % (2 * last).clamp(min=1) - last).abs()
 
 
-def reflect_pad(images: Tensor, margin: int, extra: int, multiple: int, minimum: int = 1) -> Tensor:
+def reflect_pad(
+    images: Tensor,
+    margin: int,
+    extra: int,
+    multiple: int,
+    minimum: int = 1,
+    axes: tuple[int, int] = (2, 3),
+) -> Tensor:
     """Mirror the picture outwards, at the bottom and right up to a convenient size.
 
     Args:
-        images: (N, C, H, W), H, W >= 1.
+        images: (N, C, H, W), H, W >= 1, of any type.
         margin: Pixels added at the top and left.
         extra: Pixels added in all, where the size is convenient already.
         multiple: H and W are first rounded up to a multiple of it.
         minimum: And to this, itself a multiple.
+        axes: Where H and W are, if the images are laid out in another way.
 
     Returns:
         (N, C, H', W'), with the picture at [margin : margin + H, margin : margin + W].
     """
-    for axis in (2, 3):
+    for axis in axes:
         length = images.shape[axis]
         total: Any = (length + multiple - 1) // multiple * multiple
         if minimum > multiple:  # the length is a symbol during export, hence no max()
             total = torch.sym_max(total, minimum)
-        images = images.index_select(axis, _reflected(length, margin, total + extra, images.device))
+        source = _reflected(length, margin, total + extra, images.device)
+        before = images.index_select(axis, source[:margin])
+        after = images.index_select(axis, source[margin + length :])
+        images = torch.cat([before, images, after], axis)
     return images
+
+
+class ImageTransformation(nn.Module):
+    """What all networks share: mirrored outwards, painted, cropped to the size that came.
+
+    Attributes:
+        margin: Pixels mirrored outwards at the top and left.
+        extra: Pixels mirrored outwards in all, beyond the next multiple of `multiple`.
+        multiple: Of what H and W are, once mirrored, without `extra`.
+        minimum: What they are at least.
+    """
+
+    margin, extra, multiple, minimum = 0, 0, 4, 16
+
+    def mirror(self, images: Tensor, axes: tuple[int, int] = (2, 3)) -> Tensor:
+        """(N, C, H, W) of any type to what `paint` takes; `axes` are where H and W are."""
+        return reflect_pad(images, self.margin, self.extra, self.multiple, self.minimum, axes)
+
+    def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The network itself: mirrored (N, 3, H', W') in [0, 1] to (N, 3, H' - extra, W' - extra).
+
+        Args:
+            x: What `mirror` makes.
+            noise: See `forward`.
+        """
+        raise NotImplementedError
+
+    def forward(self, images: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same.
+
+        Args:
+            images: H, W >= 1.
+            noise: N(0, 1), (N, 1, *noise_shape(H, W)), for networks that have use for it; without
+                it they take their fixed tile.
+        """
+        height, width = images.shape[-2:]
+        return self.paint(self.mirror(images), noise)[..., :height, :width]
 
 
 def _chain(block: type[nn.Module], width: int, count: int) -> nn.Sequential:
@@ -70,8 +119,8 @@ class JohnsonBlock(nn.Module):
         return x + y
 
 
-class Johnson(nn.Module):
-    """The published network: Johnson et al. 2016, as everybody trains it today.
+class Johnson(ImageTransformation):
+    """The published network: Johnson et al. 2016, as everybody trains it today. It has no noise.
 
     Departures from the paper: instance norm for batch norm (Ulyanov et al. 2016), nearest
     upsampling + convolution for transposed convolution (Odena et al. 2016: no checkerboard),
@@ -93,23 +142,19 @@ class Johnson(nn.Module):
         self.up2_norm = nn.InstanceNorm2d(32, affine=True)
         self.conv2 = nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect")
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to the same."""
-        height, width = images.shape[-2:]
-        # At 16 px the 1/4 resolution still has the 2 px that reflection and norm need.
-        x = reflect_pad(images, margin=0, extra=0, multiple=4, minimum=16)
+    def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same; H, W >= 16, multiples of 4."""
         x = F.relu(self.norm1(self.conv1(x)))  # full resolution, 32 channels
         x = F.relu(self.down1_norm(self.down1(x)))  # 1/2, 64
         x = F.relu(self.down2_norm(self.down2(x)))  # 1/4, 128
         x = self.blocks(x)
         x = F.relu(self.up1_norm(self.up1(F.interpolate(x, scale_factor=2.0))))  # 1/2, 64
         x = F.relu(self.up2_norm(self.up2(F.interpolate(x, scale_factor=2.0))))  # full, 32
-        x = torch.sigmoid(self.conv2(x))  # full, RGB
-        return x[..., :height, :width]
+        return torch.sigmoid(self.conv2(x))  # full, RGB
 
 
 class FastBlock(nn.Module):
-    """x + conv-norm-relu-conv(x), without padding: two cells are used up on each side."""
+    """x + conv-norm-relu-conv(x), with one reflection for both convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -118,47 +163,74 @@ class FastBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, width, H, W) to (N, width, H - 4, W - 4)."""
-        y = F.relu(self.norm(self.conv1(x)))
-        y = self.conv2(y)
-        return x[..., 2:-2, 2:-2] + y
+        """(N, width, H, W) to the same; H, W >= 3."""
+        y = F.pad(x, (2, 2, 2, 2), mode="reflect")
+        y = F.relu(self.norm(self.conv1(y)))
+        return x + self.conv2(y)
 
 
-class Fast(nn.Module):
-    """A sixteenth of `Johnson`'s arithmetic: nothing at full resolution, 16 and 32 channels.
+class Fast(ImageTransformation):
+    """A fiftieth of `Johnson`'s arithmetic: nothing at full resolution, 16 channels.
 
-    The picture is mirrored outwards once and the convolutions use that up, as in Johnson et al.'s
-    own network. Padding inside would tell the network where the border is, and it paints frames.
+    After the stem each channel gets its own amount of one map of noise. Without it, flat places of
+    a photograph, which say nothing about where strokes should lie, are painted as a regular weave.
     """
 
-    # One cell at 1/4 resolution is 4 px: 10 convolutions there use up 40, the others 6 or 7.
-    margin, consumed = 46, 93
+    # The first convolution reaches 2 px back and, with the second, 5 px in all.
+    margin, extra = 2, 5
+    width = 16
 
     def __init__(self) -> None:
         super().__init__()
-        self.down1 = nn.Conv2d(3, 16, 5, stride=2)
-        self.down2 = nn.Conv2d(16, 32, 3, stride=2)
-        self.norm = nn.InstanceNorm2d(32, affine=True)
-        self.blocks = _chain(FastBlock, 32, count=5)
-        self.up1 = nn.Conv2d(32, 16, 3)
-        self.up2 = nn.Conv2d(16, 12, 3)
+        self.down1 = nn.Conv2d(3, self.width, 5, stride=2)
+        self.down2 = nn.Conv2d(self.width, self.width, 3, stride=2)
+        self.norm = nn.InstanceNorm2d(self.width, affine=True)
+        self.noise = nn.Parameter(torch.zeros(self.width))
+        self.blocks = _chain(FastBlock, self.width, count=5)
+        self.up1 = nn.Conv2d(self.width, self.width, 3)
+        self.up2 = nn.Conv2d(self.width, 12, 3)
+        self.register_buffer("noise_tile", _noise_tile(), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to the same."""
-        height, width = images.shape[-2:]
-        x = reflect_pad(images, self.margin, self.consumed, multiple=4)
+    def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(N, 3, H + 5, W + 5) in [0, 1] to (N, 3, H, W); H, W >= 16, multiples of 4."""
         x = F.relu(self.down1(x))  # 1/2 resolution, 16 channels
-        x = F.relu(self.norm(self.down2(x)))  # 1/4, 32
+        x = self.norm(self.down2(x))  # 1/4, 16, and so are the blocks
+        z = self.tiled_noise(*x.shape[-2:]) if noise is None else noise
+        x = F.relu(x + self.noise.view(-1, 1, 1) * z)
         x = self.blocks(x)
-        x = F.relu(self.up1(F.interpolate(x, scale_factor=2.0)))  # 1/2, 16
-        x = torch.sigmoid(F.pixel_shuffle(self.up2(x), 2))  # full, RGB
-        return x[..., :height, :width]
+        x = F.interpolate(F.pad(x, (1, 1, 1, 1), mode="reflect"), scale_factor=2.0)
+        x = F.relu(self.up1(x))  # 1/2, 16
+        return torch.sigmoid(F.pixel_shuffle(self.up2(x), 2))  # full, RGB
+
+    def tiled_noise(self, height: int, width: int) -> Tensor:
+        """The fixed tile, repeated over (height, width) at 1/4 resolution."""
+        tile = self.get_buffer("noise_tile")
+        rows, columns = (
+            torch.arange(length, device=tile.device) % period
+            for length, period in zip((height, width), tile.shape, strict=True)
+        )
+        return tile.index_select(0, rows).index_select(1, columns)
 
 
-NETWORKS: dict[str, type[nn.Module]] = {"fast": Fast, "johnson": Johnson}
+def _noise_tile() -> Tensor:
+    """What every painting has in place of chance: (128, 128), N(0, 1), the same for all styles.
+
+    From NumPy's legacy generator, whose stream is frozen for good.
+    """
+    values = np.random.RandomState(0).standard_normal((128, 128))
+    return torch.from_numpy(values.astype(np.float32))
 
 
-def build_network(name: str) -> nn.Module:
+def noise_shape(height: int, width: int) -> tuple[int, int]:
+    """Of the map of noise for a picture of this size: 1/4 resolution, once mirrored outwards."""
+    cells = [max(-(-length // 4), 4) for length in (height, width)]
+    return cells[0], cells[1]
+
+
+NETWORKS: dict[str, type[ImageTransformation]] = {"fast": Fast, "johnson": Johnson}
+
+
+def build_network(name: str) -> ImageTransformation:
     """A freshly initialised network.
 
     Raises:

@@ -14,7 +14,10 @@ from fast_nst.training.export import export
 class ExportOptions:
     """What `fast-nst export` can be told; its flags are made from these fields."""
 
-    checkpoint: str = positional("for example runs/x/last.ckpt", metavar="CHECKPOINT")
+    source: str = positional(
+        "for example runs/x/last.ckpt; or an exported model, to write it with today's graph",
+        metavar="CHECKPOINT",
+    )
     output: str = option("the .onnx file to write", MISSING, "-o", metavar="MODEL")
 
     def __post_init__(self) -> None:
@@ -29,6 +32,6 @@ class ExportOptions:
 def run(argv: Sequence[str], prog: str, description: str) -> int:
     """Export what the command line says, and say how to use it."""
     options = parse(ExportOptions, argv, prog, description)
-    export(options.checkpoint, options.output)
+    export(options.source, options.output)
     print(f"wrote {options.output}; try: fast-nst infer PHOTO -m {options.output} -o painting.jpg")
     return 0

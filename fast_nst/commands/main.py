@@ -29,7 +29,9 @@ COMMANDS = {
     "train": Command(
         "Train one style; with no flags, a quick run on the samples in the package.", True
     ),
-    "export": Command("Turn a training checkpoint into a self-contained ONNX file.", True),
+    "export": Command(
+        "Turn a training checkpoint, or an older model, into a self-contained ONNX file.", True
+    ),
     "infer": Command("Stylize photographs with an exported model.", False),
     "optimize": Command(
         "Paint one picture the slow way: the classic optimizer, minutes instead of milliseconds.",

@@ -207,7 +207,7 @@ def open_photograph(path: Path, size: int | None = None) -> Image.Image:
 
 
 def open_style(path: Path, size: int) -> Image.Image:
-    """A style image with `size` px on its shorter side.
+    """A style image with `size` px on its shorter side, or as many as it has.
 
     Raises:
         UserError: It cannot be read or is under 32 px.
@@ -218,4 +218,4 @@ def open_style(path: Path, size: int) -> Image.Image:
             f"the style image {str(path)!r} is {image.width}x{image.height}: both sides must have "
             f"at least {SMALLEST_STYLE} px"
         )
-    return resize_shortest(image, size)
+    return resize_shortest(image, min(size, *image.size))

@@ -31,6 +31,12 @@ def style_names() -> list[str]:
     return sorted(trained | {path.stem for path in STYLES.glob("*.onnx")})
 
 
+def is_name(name: str | os.PathLike[str]) -> bool:
+    """Whether it is a bare word, and not a file."""
+    path = Path(name)
+    return not (path.exists() or path.suffix or len(path.parts) != 1)
+
+
 def find_model(name: str | os.PathLike[str] | None) -> Path:
     """The file that a model's name means.
 
@@ -44,7 +50,7 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     if name is None:
         return DEFAULT_MODEL
     path = Path(name)
-    if path.exists() or path.suffix or len(path.parts) != 1:
+    if not is_name(name):
         return path
     found = runs_of(path.name, MODEL)
     if found:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from fast_nst import __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
-from fast_nst.networks import build_network
+from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.stylize.gallery import RUNS, runs_of
 from fast_nst.training.settings import TrainConfig
 
@@ -33,14 +32,18 @@ class Checkpoint:
         vgg_source: Where the VGG-19 of the loss came from.
         vgg_scales: Layer name -> what its activations were divided by.
         style_sha256: Of the style image's file.
+        start: What training started from, see `start.Start.record`.
+        root: Of the network's descent, see `start.Start`.
     """
 
-    network: nn.Module
+    network: ImageTransformation
     config: TrainConfig
     step: int
     vgg_source: str
     vgg_scales: dict[str, float]
     style_sha256: str
+    start: dict[str, Any] = field(default_factory=dict)
+    root: str = ""
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -76,11 +79,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             record["vgg_source"],
             record.get("vgg_scales", {}),
             record.get("style_sha256", ""),
+            record.get("start", {}),
+            record.get("root", ""),
         )
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{name} was written by fast_nst {record.get('version', '?')} and does not fit "
-            f"{__version__}: export it with that version"
+            f"{__version__}: export it with that version, models stay usable, or train again"
         ) from error
 
 
@@ -133,6 +138,7 @@ def continued(config: TrainConfig) -> TrainConfig:
     # Which crop a step sees follows from the batches a step takes.
     for what, new, old in (
         ("--network", given.get("network"), saved["network"]),
+        ("--start", given.get("start"), saved["start"]),
         ("trainer.accumulate_grad_batches", *_batches_a_step(given, saved)),
     ):
         if new not in (None, old):

@@ -1,6 +1,6 @@
 """A folder of photographs as training crops.
 
-Which photograph, crop and flip a sample is, is a pure function of the seed and the sample's
+Which photograph, crop, flip and noise a sample is, is a pure function of the seed and the sample's
 number: a resumed run sees what an uninterrupted one would have seen, with no state to save.
 """
 
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fast_nst.devices import to_bytes
 from fast_nst.errors import UserError
+from fast_nst.networks import noise_shape
 from fast_nst.pictures.read import find_images, open_photograph
 
 VALIDATION_PHOTOGRAPHS = 8
@@ -26,10 +27,18 @@ _LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
 
 
 class Sample(NamedTuple):
-    """A training crop, and the files that had to be passed over to get it."""
+    """A training crop, its noise, and the files that had to be passed over to get it."""
 
     crop: Tensor  # (3, S, S) uint8
+    noise: Tensor  # (1, *noise_shape(S, S)) float32, N(0, 1)
     unreadable: list[str]
+
+
+class Batch(NamedTuple):
+    """Crops and their noise, as the network takes them; bytes until they are on the device."""
+
+    photographs: Tensor  # (N, 3, S, S)
+    noise: Tensor  # (N, 1, *noise_shape(S, S))
 
 
 def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
@@ -53,7 +62,7 @@ class Crops(Dataset[Sample]):
     Args:
         paths: The photographs; at least one must be readable.
         size: Side of the crops, in px.
-        seed: Decides order, crops and flips.
+        seed: Decides order, crops, flips and noise.
     """
 
     def __init__(self, paths: list[Path], size: int, seed: int) -> None:
@@ -81,8 +90,14 @@ class Crops(Dataset[Sample]):
             except UserError:
                 unreadable.append(str(path))
                 continue
-            return Sample(to_bytes(random_crop(photo, self.size, rng)), unreadable)
+            crop = to_bytes(random_crop(photo, self.size, rng))
+            return Sample(crop, self._noise(i), unreadable)
         raise UserError(f"none of the {len(self.paths)} photographs can be read any more")
+
+    def _noise(self, i: int) -> Tensor:
+        rng = np.random.default_rng([self.seed, i, 2])
+        shape = (1, *noise_shape(self.size, self.size))
+        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
 
 
 class _From(Sampler[int]):
@@ -99,9 +114,14 @@ class _From(Sampler[int]):
         return self.count  # of the whole run: what a resumed trainer counts
 
 
-def _stack(samples: list[Sample]) -> tuple[Tensor, list[str]]:
+def _stack(samples: list[Sample]) -> tuple[Batch, list[str]]:
     crops = torch.stack([sample.crop for sample in samples])
-    return crops, [name for sample in samples for name in sample.unreadable]
+    noise = torch.stack([sample.noise for sample in samples])
+    return Batch(crops, noise), [name for sample in samples for name in sample.unreadable]
+
+
+def _scaled(images: Tensor) -> Tensor:
+    return images.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
 class Photographs(L.LightningDataModule):
@@ -115,7 +135,7 @@ class Photographs(L.LightningDataModule):
         size: Side of the square crops, in px.
         batch_size: Crops a batch.
         steps: Batches in the whole run.
-        seed: Decides order, crops and flips.
+        seed: Decides order, crops, flips and noise.
         workers: Loading processes; None decides by the accelerator.
 
     Attributes:
@@ -200,18 +220,21 @@ class Photographs(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The fixed validation photographs."""
-        photographs = [Sample(crop, []) for crop in self.validation_photographs()]
-        return DataLoader(photographs, batch_size=self.batch_size, collate_fn=_stack)  # type: ignore[arg-type]
+        """The fixed validation photographs; without noise, as they are painted later."""
+        return DataLoader(list(self.validation_photographs()), batch_size=self.batch_size)  # type: ignore[arg-type]
 
     def on_before_batch_transfer(
-        self, batch: tuple[Tensor, list[str]], dataloader_idx: int
-    ) -> Tensor:
-        """Note the unreadable files here, in the main process, and pass the photographs on."""
-        photographs, unreadable = batch
+        self, batch: Tensor | tuple[Batch, list[str]], dataloader_idx: int
+    ) -> Tensor | Batch:
+        """Note the unreadable files here, in the main process, and pass the rest on."""
+        if isinstance(batch, Tensor):
+            return batch
+        found, unreadable = batch
         self.unreadable.update(unreadable)
-        return photographs
+        return found
 
-    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
-        """(N, 3, S, S) float32 in [0, 1], channels last."""
-        return batch.float().div(255).contiguous(memory_format=torch.channels_last)
+    def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Tensor | Batch:
+        """Photographs as (N, 3, S, S) float32 in [0, 1], channels last."""
+        if isinstance(batch, Tensor):
+            return _scaled(batch)
+        return batch._replace(photographs=_scaled(batch.photographs))

@@ -14,7 +14,9 @@ from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.networks import build_network
 from fast_nst.training.checkpoints import RECORD
-from fast_nst.training.settings import TrainConfig, plain
+from fast_nst.training.data import Batch
+from fast_nst.training.settings import SCRATCH, TrainConfig, plain
+from fast_nst.training.start import Start
 
 _WARM_UP = 0.1  # of the steps
 
@@ -43,31 +45,42 @@ class StyleTransfer(L.LightningModule):
     Args:
         config: The run's settings.
         loss: What to minimise; its style is that of `config.style`.
+        start: Where the network comes from; without its weights, they are drawn at random.
         style_sha256: Of the style image's file, for the records.
     """
 
-    def __init__(self, config: TrainConfig, loss: PerceptualLoss, style_sha256: str = "") -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        loss: PerceptualLoss,
+        start: Start | None = None,
+        style_sha256: str = "",
+    ) -> None:
         super().__init__()
         self.config = config
+        self.start = start or Start(SCRATCH)
         self.style_sha256 = style_sha256
-        self.network = build_network(config.network).to(memory_format=torch.channels_last)
+        network = build_network(config.network)
+        if self.start.state is not None:
+            network.load_state_dict(self.start.state)
+        self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss
 
-    def forward(self, photographs: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to the same."""
-        return self.network(photographs)
+    def forward(self, photographs: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same; without `noise` as it is painted later."""
+        return self.network(photographs, noise)
 
     def losses(self, photographs: Tensor, paintings: Tensor) -> dict[str, Tensor]:
         """The named parts of the loss; both (N, 3, H, W) in [0, 1]."""
         return self.loss(paintings, self.loss.content_features(photographs))
 
-    def training_step(self, photographs: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step's total loss.
 
         Raises:
             TrainingDiverged: It is not finite.
         """
-        parts = self.losses(photographs, self(photographs))
+        parts = self.losses(batch.photographs, self(*batch))
         self._stop_unless_finite(parts["total"], "loss")
         self.log_dict({f"train/{name}": parts[name].detach() for name in PARTS})
         return parts["total"]
@@ -127,4 +140,6 @@ class StyleTransfer(L.LightningModule):
             "vgg_source": self.loss.vgg.source,
             "vgg_scales": self.loss.vgg.scales,
             "style_sha256": self.style_sha256,
+            "start": self.start.record(),
+            "root": self.start.root,
         }

@@ -32,6 +32,7 @@ from fast_nst.training.data import Photographs
 from fast_nst.training.export import export
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
 from fast_nst.training.settings import TrainConfig, plain
+from fast_nst.training.start import starting_point
 from fast_nst.training.trainer import explained, make_trainer, quiet, root_device, trainer_arguments
 
 PREVIEW, SETTINGS = "preview.jpg", "config.yaml"
@@ -196,6 +197,7 @@ def fit(
         config = TrainConfig(**{**config.given(), "trainer": arguments})
     config = continued(config)
     options = {**trainer_arguments(config.trainer), **in_python}
+    start = starting_point(config)
     style_path = Path(config.style) if config.style else SAMPLE_STYLE
     style = to_tensor(open_style(style_path, config.style_size))
     photographs = Photographs(
@@ -222,7 +224,8 @@ def fit(
         trainer = make_trainer(config, folder, options, each)
         write_atomically(folder / SETTINGS, _as_yaml(config))
         L.seed_everything(config.seed, verbose=False)
-        module = StyleTransfer(config, loss, hashlib.sha256(style_path.read_bytes()).hexdigest())
+        style_sha256 = hashlib.sha256(style_path.read_bytes()).hexdigest()
+        module = StyleTransfer(config, loss, start, style_sha256)
         started = time.perf_counter()
         with explained(), _advice_on_divergence(folder), _interrupts():
             trainer.fit(module, photographs, ckpt_path=config.resume, weights_only=True)

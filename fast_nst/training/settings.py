@@ -16,6 +16,8 @@ from fast_nst.losses import LossSettings
 from fast_nst.networks import NETWORKS
 from fast_nst.options import option, ordered_fields
 
+SCRATCH = "scratch"
+DEFAULT_STARTS = {"fast": "average"}  # the others have no root
 PRECISIONS = (*devices.PRECISIONS, "16")
 
 
@@ -29,17 +31,22 @@ def plain(trainer: dict[str, Any]) -> dict[str, Any]:
 class Recipe(LossSettings):
     """What decides the picture, next to the loss.
 
-    The defaults are the quick first run: a visible style from the sample photographs in a few
-    minutes of two CPU cores. `configs/` has the schedules for a finished model.
+    The defaults make a style of anybody's painting in minutes of two CPU cores. `configs/` has the
+    longer recipes of the gallery.
     """
 
     network: str = option("network to train", "fast", choices=NETWORKS)
-    steps: int = option("optimizer steps", 450, least=1)
-    batch_size: int = option("photographs a step", 4, least=1)
-    size: int = option("side of the square training crop, in px", 128, least=32, metavar="PX")
+    start: str | None = option(
+        "where the weights come from: average (of styles), photograph, scratch, a style's name, an "
+        "exported .onnx file or a checkpoint; default: average, for johnson scratch",
+        None,
+    )
+    steps: int = option("optimizer steps", 600, least=1)
+    batch_size: int = option("photographs a step", 1, least=1)
+    size: int = option("side of the square training crop, in px", 224, least=32, metavar="PX")
     style_size: int = option(
-        "shorter side of the style image, in px: larger for larger strokes",
-        256,
+        "shorter side of the style image, in px, if it has as many: larger for larger strokes",
+        384,
         least=32,
         metavar="PX",
     )
@@ -47,7 +54,7 @@ class Recipe(LossSettings):
         "peak learning rate of Adam; a warm-up and a cosine surround it", 3e-3, above=0
     )
     seed: int = option(
-        "seed of the weights, photographs, crops and flips", 0, least=0, most=2**32 - 1
+        "seed of the weights, photographs, crops, flips and noise", 0, least=0, most=2**32 - 1
     )
     precision: str = option(
         "arithmetic; auto takes the faster of 32 and bf16 on this machine",
@@ -59,9 +66,15 @@ class Recipe(LossSettings):
         {},
     )
 
+    @property
+    def chosen_start(self) -> str:
+        """What `start` says, or the network's own default."""
+        return self.start or DEFAULT_STARTS.get(self.network, SCRATCH)
+
     def recipe(self) -> dict[str, Any]:
         """Plain values by name: what a reader needs to train the like. No path of a machine."""
         recipe = {item.name: getattr(self, item.name) for _, item in ordered_fields(Recipe)}
+        recipe["start"] = Path(self.chosen_start).name
         recipe["vgg"] = Path(self.vgg).name
         recipe["trainer"] = plain(self.trainer)
         return recipe

@@ -212,7 +212,8 @@ def test_sizes(tmp_path: Path):
     Image.new("RGB", (100, 50)).save(tmp_path / "a.png")
     assert open_photograph(tmp_path / "a.png").size == (100, 50)
     assert open_photograph(tmp_path / "a.png", 60).size == (60, 30)
-    assert open_style(tmp_path / "a.png", 60).size == (120, 60)
+    assert open_style(tmp_path / "a.png", 40).size == (80, 40)
+    assert open_style(tmp_path / "a.png", 60).size == (100, 50)  # blurred strokes are none
     Image.new("RGB", (100, 31)).save(tmp_path / "thin.png")
     with pytest.raises(UserError, match=r"thin\.png' is 100x31: both sides must have at least 32"):
         open_style(tmp_path / "thin.png", 60)

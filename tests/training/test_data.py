@@ -24,6 +24,9 @@ def test_samples_are_a_pure_function_of_seed_and_number(photographs: Path):
     first = [forwards[i].crop for i in range(20)]
     second = [backwards[i].crop for i in reversed(range(20))][::-1]
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(torch.equal(forwards[i].noise, backwards[i].noise) for i in range(3))
+    assert not torch.equal(forwards[0].noise, forwards[1].noise)
+    assert not torch.equal(forwards[0].noise, Crops(paths, 32, seed=6)[0].noise)
     other = Crops(paths, 32, seed=6)
     assert not all(torch.equal(first[i], other[i].crop) for i in range(20))
     assert first[0].shape == (3, 32, 32)
@@ -96,10 +99,22 @@ def test_one_photograph_is_enough(tmp_path: Path):
     data = Photographs(tmp_path, size=32, batch_size=2, steps=3)
     assert data.training_paths == data.validation_paths
     batches = [data.on_before_batch_transfer(batch, 0) for batch in data.train_dataloader()]
-    assert [batch.shape for batch in batches] == [(2, 3, 32, 32)] * 3
+    assert [batch.photographs.shape for batch in batches] == [(2, 3, 32, 32)] * 3
+    assert [batch.noise.shape for batch in batches] == [(2, 1, 8, 8)] * 3
     scaled = data.on_after_batch_transfer(batches[0], 0)
-    assert scaled.dtype == torch.float32
-    assert scaled[0, :, 0, 0].tolist() == [1, 0, 0]
+    assert torch.equal(scaled.noise, batches[0].noise)
+    held_out = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    for photographs in (scaled.photographs, held_out):
+        assert photographs.dtype == torch.float32
+        assert photographs[0, :, 0, 0].tolist() == [1, 0, 0]
+
+
+def test_noise_is_standard_normal_at_every_size_the_network_asks_for(photographs: Path):
+    crops = Crops(readable(photographs), 225, seed=0)
+    values = torch.stack([crops[i].noise for i in range(6)])
+    assert values.shape[1:] == (1, 57, 57)
+    assert values.mean().item() == pytest.approx(0, abs=0.03)
+    assert values.std().item() == pytest.approx(1, abs=0.03)
 
 
 def test_a_folder_without_a_readable_photograph(tmp_path: Path):

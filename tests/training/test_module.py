@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from fast_nst.losses import PerceptualLoss
+from fast_nst.training.data import Batch
 from fast_nst.training.module import StyleTransfer, TrainingDiverged, one_cycle
 from fast_nst.training.settings import TrainConfig
+from fast_nst.training.start import Start
 from fast_nst.vgg import VGG19
 
 
@@ -39,6 +41,24 @@ def test_the_state_dict_is_the_network(module: StyleTransfer):
     assert len(module.state_dict()) == len(module.network.state_dict())
 
 
+def test_training_draws_noise_that_painting_has_not(module: StyleTransfer):
+    photographs = torch.rand(1, 3, 48, 48)
+    torch.nn.init.constant_(module.network.noise, 0.5)
+    painted = module(photographs)
+    assert torch.equal(module(photographs), painted)
+    noise = torch.randn(1, 1, 12, 12)
+    assert not torch.allclose(module(photographs, noise), painted, atol=1e-3)
+    parts = module.losses(photographs, module(photographs, noise))
+    module.log_dict = lambda *_: None
+    assert torch.equal(module.training_step(Batch(photographs, noise), 0), parts["total"])
+
+
+def test_the_network_begins_where_it_is_told(module: StyleTransfer):
+    state = {key: value + 1 for key, value in module.network.state_dict().items()}
+    other = StyleTransfer(TrainConfig(steps=20), module.loss, Start("other", state, "r"))
+    assert all(torch.equal(value, state[key]) for key, value in other.network.state_dict().items())
+
+
 def test_the_loss_falls_when_its_gradient_is_followed(module: StyleTransfer):
     photographs = torch.rand(2, 3, 48, 48)
     optimizer = torch.optim.Adam(module.network.parameters(), lr=3e-3)
@@ -59,7 +79,7 @@ def test_content_features_carry_no_gradient(module: StyleTransfer):
 
 def test_a_loss_that_is_no_number_stops_training(module: StyleTransfer):
     with pytest.raises(TrainingDiverged, match="the loss is nan at step 0"):
-        module.training_step(torch.full((1, 3, 32, 32), float("nan")), 0)
+        module.training_step(Batch(torch.full((1, 3, 32, 32), float("nan")), torch.zeros(())), 0)
 
 
 def test_gradients_are_clipped_and_broken_ones_kept_out(module: StyleTransfer, monkeypatch):

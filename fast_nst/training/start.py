@@ -1,0 +1,90 @@
+"""Where training starts: the weights of the root, of the average of styles, or of any model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fast_nst.assets import STARTS
+from fast_nst.errors import UserError, choose
+from fast_nst.stylize.gallery import find_model, is_name, style_names
+from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.models import read_model
+from fast_nst.training.settings import SCRATCH, TrainConfig
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training starts from.
+
+    Attributes:
+        name: As it was given; of a file, its name without folders.
+        state: The network's state dict; None leaves the random weights, or those that are resumed.
+        root: `fingerprint` of the network that all styles of one kind descend from; "" for none.
+        recipe: How a trained start was trained itself.
+    """
+
+    name: str
+    state: dict[str, Tensor] | None = None
+    root: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """What checkpoints and models say of it."""
+        return {"name": self.name, "recipe": self.recipe}
+
+
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over all parameters, one after the other in the order of their names.
+
+    Args:
+        state: A network's state dict; its values are taken as float32, little-endian.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(state[name].detach().cpu().contiguous().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def starting_point(config: TrainConfig) -> Start:
+    """The start that a run's settings mean.
+
+    Raises:
+        UserError: There is none of that name, it cannot be read, or it is another network's.
+    """
+    name = config.chosen_start
+    if config.resume is not None:
+        resumed = read_checkpoint(config.resume)
+        record = resumed.start or {"name": SCRATCH, "recipe": {}}
+        return Start(record["name"], None, resumed.root, record["recipe"])
+    if name == SCRATCH:
+        return Start(name)
+    if name not in STARTS and is_name(name):
+        choose("start", name, [*STARTS, SCRATCH, *style_names()])
+    path = STARTS.get(name) or find_model(name)
+    start, network = _read(path)
+    if network != config.network:
+        raise UserError(
+            f"--start {name} is a network {network!r}, and --network is {config.network!r}: start "
+            f"from one of the same kind, or from {SCRATCH}"
+        )
+    return Start(name if is_name(name) else path.name, start.state, start.root, start.recipe)
+
+
+def _read(path: Path) -> tuple[Start, str]:
+    """A file as a start, and the name of its network."""
+    if path.suffix.lower() == ".onnx":
+        model = read_model(path)
+        metadata = model.metadata
+        recipe = {} if path in STARTS.values() else json.loads(metadata.get("recipe", "{}"))
+        root, network = metadata.get("root", ""), metadata["network"]
+        return Start(path.name, model.network.state_dict(), root, recipe), network
+    saved = read_checkpoint(path)
+    recipe = saved.config.recipe()
+    return Start(path.name, saved.network.state_dict(), saved.root, recipe), saved.config.network

@@ -1,0 +1,115 @@
+"""Where training starts, and what is remembered of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fast_nst import Stylizer
+from fast_nst.assets import REFERENCE_PHOTOGRAPHS, STARTS
+from fast_nst.commands.main import main
+from fast_nst.errors import UserError
+from fast_nst.networks import build_network
+from fast_nst.pictures.read import open_photograph
+from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.models import read_model, to_onnx
+from fast_nst.training.run import TrainResult
+from fast_nst.training.settings import TrainConfig
+from fast_nst.training.start import fingerprint, starting_point
+from tests.conftest import inverting_model
+
+
+def test_fingerprint_by_hand():
+    state = {"b": torch.tensor([[1.0, -2.5]]), "a": torch.tensor(0.1)}
+    assert fingerprint(state) == hashlib.sha256(struct.pack("<3f", 0.1, 1.0, -2.5)).hexdigest()
+
+
+def test_the_root_is_its_own_root_and_all_else_descends_from_it():
+    photograph, average = (read_model(STARTS[name]) for name in ("photograph", "average"))
+    root = fingerprint(photograph.network.state_dict())
+    assert photograph.metadata["root"] == average.metadata["root"] == root
+    assert fingerprint(average.network.state_dict()) != root
+
+
+def test_the_root_paints_a_photograph_of_the_photograph():
+    stylize = Stylizer(STARTS["photograph"])
+    photos = [np.asarray(open_photograph(path)) for path in REFERENCE_PHOTOGRAPHS]
+    likeness = [np.corrcoef(stylize(photo).ravel(), photo.ravel())[0, 1] for photo in photos]
+    assert np.mean(likeness) > 0.85  # not more: the norms lose each photograph's own contrast
+
+
+def test_names_and_their_defaults():
+    assert starting_point(TrainConfig()).name == "average"
+    assert starting_point(TrainConfig(network="johnson")).name == "scratch"
+    for name in STARTS:
+        start = starting_point(TrainConfig(start=name))
+        expected = read_model(STARTS[name])
+        assert (start.name, start.root) == (name, expected.metadata["root"])
+        assert fingerprint(start.state) == fingerprint(expected.network.state_dict())
+    scratch = starting_point(TrainConfig(start="scratch"))
+    assert (scratch.state, scratch.root) == (None, "")
+
+
+def test_files_are_starts_too(run: TrainResult):
+    weights = fingerprint(read_checkpoint(run.checkpoint).network.state_dict())
+    for path in (run.model, run.checkpoint):
+        start = starting_point(TrainConfig(start=str(path)))
+        assert start.name == path.name
+        assert fingerprint(start.state) == weights
+        assert start.root == read_model(STARTS["photograph"]).metadata["root"]
+        assert (start.recipe["steps"], start.recipe["start"]) == (6, "average")
+
+
+def test_a_run_records_its_start(run: TrainResult):
+    metadata = Stylizer(run.model).metadata
+    assert metadata["root"] == read_model(STARTS["photograph"]).metadata["root"]
+    assert json.loads(metadata["start"]) == {"name": "average", "recipe": {}}
+    assert json.loads(metadata["recipe"])["start"] == "average"
+
+
+def test_a_second_part_remembers_the_first(run: TrainResult, photographs: Path, tmp_path: Path):
+    command = f"train --start {run.model} --photos {photographs} --steps 1 --size 32 --precision 32"
+    assert main([*command.split(), "--style-size", "32", "--out", str(tmp_path / "a")]) == 0
+    resume = f"train --resume {tmp_path / 'a' / 'last.ckpt'} --steps 2 --out {tmp_path / 'b'}"
+    assert main(resume.split()) == 0
+    for name in ("a", "b"):
+        metadata = Stylizer(tmp_path / name / "model.onnx").metadata
+        assert metadata["root"] == read_model(run.model).metadata["root"]
+        start = json.loads(metadata["start"])
+        assert start == {
+            "name": "model.onnx",
+            "recipe": json.loads(Stylizer(run.model).metadata["recipe"]),
+        }
+
+
+def test_resuming_and_starting_contradict_each_other(run: TrainResult, capsys):
+    command = f"train --resume {run.checkpoint} --steps 9 --start photograph"
+    assert main(command.split()) == 2
+    assert "--start photograph contradicts --resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("start", "word"),
+    [
+        ("averge", "Did you mean 'average'"),
+        ("MISSING.onnx", "no model"),
+        ("MISSING.ckpt", "no checkpoint"),
+        ("negative.onnx", "names no network"),
+        ("johnson.onnx", "is a network 'johnson', and --network is 'fast'"),
+    ],
+)
+def test_what_is_no_start_is_said(tmp_path: Path, monkeypatch, start: str, word: str):
+    monkeypatch.chdir(tmp_path)
+    Path("negative.onnx").write_bytes(inverting_model())
+    johnson = build_network("johnson").eval()
+    Path("johnson.onnx").write_bytes(to_onnx(johnson, {"network": "johnson"}))
+    with pytest.raises(UserError, match=word):
+        starting_point(TrainConfig(start=start))
+    if start == "johnson.onnx":
+        assert starting_point(TrainConfig(start=start, network="johnson")).state is not None
