@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fast_nst.errors import UserError as UserError
+    from fast_nst.stylize.catalogue import styles as styles
     from fast_nst.stylize.stylizer import Stylizer as Stylizer
 
 __version__ = "0.2.0"
 
-_HOMES = {"Stylizer": "fast_nst.stylize.stylizer", "UserError": "fast_nst.errors"}
-__all__ = ["Stylizer", "UserError", "__version__"]
+_HOMES = {
+    "Stylizer": "fast_nst.stylize.stylizer",
+    "UserError": "fast_nst.errors",
+    "styles": "fast_nst.stylize.catalogue",
+}
+__all__ = ["Stylizer", "UserError", "__version__", "styles"]
 
 
 def __getattr__(name: str) -> Any:

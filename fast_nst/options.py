@@ -61,9 +61,15 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def positional(help: str, metavar: str) -> Any:
-    """A dataclass field given without a flag; of a list, one word or more."""
-    return field(metadata={"help": help, "metavar": metavar, "positional": True})
+def positional(help: str, metavar: str, default: Any = MISSING) -> Any:
+    """A dataclass field given without a flag; of a list, one word or more.
+
+    Args:
+        help: What it means.
+        metavar: What stands for it in the help.
+        default: Without one it is required.
+    """
+    return field(default=default, metadata={"help": help, "metavar": metavar, "positional": True})
 
 
 def ordered_fields(options: type) -> Iterator[tuple[type, Field[Any]]]:

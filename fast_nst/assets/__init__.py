@@ -4,7 +4,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 STYLES = _HERE / "styles"  # NAME.onnx each
-DEFAULT_MODEL = STYLES / "starry_night.onnx"
+DEFAULT_MODEL = STYLES / "composition_vii.onnx"
 # Where training starts: the root of all styles, and the mean of ten styles trained from it.
 STARTS = {"average": _HERE / "average.onnx", "photograph": _HERE / "photograph.onnx"}
 SAMPLE_STYLE = _HERE / "sample_style.jpg"

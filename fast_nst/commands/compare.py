@@ -63,8 +63,8 @@ class CompareOptions:
     output: str = option(f"folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR")
     model: str | None = model_option()
     style: str | None = option(
-        "style image to measure with, whatever the model says; default: the one that it was "
-        "trained on",
+        "style image to measure with, whatever the model says; or a folder of images that has the "
+        "one it was trained on; default: that one, if it is at hand",
         None,
         metavar="STYLE",
     )
@@ -124,7 +124,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     model = find_model(options.model)
     stylizer = Stylizer(model, provider=options.provider, threads=options.threads)
     recipe = model_recipe(stylizer.metadata, str(model))
-    style_path = Path(options.style) if options.style else find_style(stylizer.metadata, model)
+    style_path = Path(options.style) if options.style else None
+    if style_path is None or style_path.is_dir():
+        style_path = find_style(stylizer.metadata, model, style_path)
     if options.vgg is not None:
         recipe.vgg = options.vgg
     if options.threads is not None:

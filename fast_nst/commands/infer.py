@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import model_option, quality_option, threads_option
+from fast_nst.commands.shared import quality_option, threads_option
 from fast_nst.errors import UserError
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.read import open_image
@@ -27,6 +28,7 @@ from fast_nst.stylize.folder import (
     refuse_existing,
     several,
 )
+from fast_nst.stylize.gallery import is_name
 from fast_nst.stylize.stylizer import Stylizer
 
 
@@ -43,7 +45,14 @@ class InferOptions:
         "-o",
         metavar="OUT",
     )
-    model: str | None = model_option()
+    style: str | None = option(
+        "a style's name: of the gallery (fast-nst styles lists it), or of a run in runs/; default: "
+        + DEFAULT_MODEL.stem,
+        None,
+        "-s",
+        metavar="NAME",
+    )
+    model: str | None = option("exported .onnx file, in place of a style", None, "-m")
     size: int | None = option(
         "longer side of the result, in px; default: that of the photograph",
         None,
@@ -68,6 +77,10 @@ class InferOptions:
             UserError: A value is out of its range, or two contradict each other.
         """
         check(self)
+        if self.style is not None and self.model is not None:
+            raise UserError("--style and --model each say what paints: give one of them")
+        if self.style is not None and not is_name(self.style):
+            raise UserError(f"--style {self.style!r} is a file: give a name, or -m for a file")
         if not all(self.inputs):
             raise UserError("an input has no name: give image files, folders or -")
         if not self.output:
@@ -96,7 +109,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     is_single = not several(options.inputs)
     if is_single and jobs[0].target is not None and not options.overwrite:
         refuse_existing(jobs[0].target)
-    stylize = Stylizer(options.model, provider=options.provider, threads=options.threads)
+    stylize = Stylizer(
+        options.style or options.model, provider=options.provider, threads=options.threads
+    )
 
     def paint(job: Job) -> Painted:
         return _paint(job, stylize, options)

@@ -33,6 +33,7 @@ COMMANDS = {
         "Turn a training checkpoint, or an older model, into a self-contained ONNX file.", True
     ),
     "infer": Command("Stylize photographs with an exported model.", False),
+    "styles": Command("List the styles in the package, or paint a photograph in all.", False),
     "optimize": Command(
         "Paint one picture the slow way: the classic optimizer, minutes instead of milliseconds.",
         True,

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from fast_nst.commands.artifacts import report_artifacts
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
 from fast_nst.training.run import TrainResult, train
@@ -38,6 +39,7 @@ def _report(result: TrainResult) -> None:
         print(f"skipped, cannot be read: {name}", file=sys.stderr)
     if result.unreadable:
         print(f"{len(result.unreadable)} photographs skipped", file=sys.stderr)
+    report_artifacts(result.artifacts)
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")
     print(f"  {result.model.name}  {result.checkpoint.name}  {result.preview.name}  tensorboard/")
     print(f"Look at {result.preview}, then stylize a photograph of yours:")

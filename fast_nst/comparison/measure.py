@@ -23,6 +23,7 @@ from fast_nst.devices import to_image, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.pictures.edit import from_array, to_array
+from fast_nst.pictures.read import find_images
 from fast_nst.reference.optimizer import Iterate, optimize
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.run import SETTINGS
@@ -290,7 +291,7 @@ def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
         ) from error
 
 
-def find_style(metadata: dict[str, str], model: Path) -> Path:
+def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None) -> Path:
     """The style image that a model was trained on, by the SHA-256 that the model has of it.
 
     It may be the one in the package, where the run's settings say that it was, beside the model,
@@ -299,11 +300,20 @@ def find_style(metadata: dict[str, str], model: Path) -> Path:
     Args:
         metadata: Of the model, see `Stylizer.metadata`.
         model: Its file.
+        folder: Of paintings, under whatever names: the only place then.
 
     Raises:
         UserError: It is not there, or another image stands in its place.
     """
     name, sha256 = metadata.get("style", ""), metadata.get("style_sha256", "")
+    if folder is not None:
+        for path in find_images(folder):
+            if hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+                return path
+        raise UserError(
+            f"none of the images in {str(folder)!r} is the one that the model was trained on, "
+            f"{name or 'which has no name'}: give another folder, or an image, with --style"
+        )
     places = [Path(name), model.parent / name, Path("paintings", name), SAMPLE_STYLE]
     settings = model.parent / SETTINGS
     if settings.is_file():

@@ -58,7 +58,7 @@ def write_report(
     write_atomically(folder / NUMBERS, json.dumps(record, indent=1, allow_nan=False).encode())
     page = render_page(record, done, style)
     write_atomically(folder / PAGE, page.encode(errors="replace"))  # file names can be any bytes
-    save_image(contact_sheet(rows, labels, _SHEET_HEIGHT), folder / SHEET)
+    save_image(contact_sheet(rows, [labels], _SHEET_HEIGHT), folder / SHEET)
 
 
 def render_page(

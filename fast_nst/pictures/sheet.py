@@ -8,12 +8,13 @@ from PIL import Image
 
 from fast_nst.pictures.edit import flatten
 
+_HEADER = 20  # px, of a row with labels
 _WIDEST = 4  # times the height, in a contact sheet
 
 
 def contact_sheet(
     rows: Sequence[Sequence[Image.Image]],
-    labels: Sequence[str] = (),
+    labels: Sequence[Sequence[str]] = (),
     height: int = 300,
     gap: int = 8,
 ) -> Image.Image:
@@ -21,7 +22,7 @@ def contact_sheet(
 
     Args:
         rows: Pictures, row by row; RGB.
-        labels: Written above the pictures of the first row.
+        labels: Written above the pictures, row by row; of the first rows only, if there are fewer.
         height: Of each row, in px.
         gap: Between pictures and around them, in px.
     """
@@ -40,17 +41,19 @@ def contact_sheet(
                 for p, size in zip(row, sizes, strict=True)
             ]
         )
-    header = 20 if labels else 0
+    words = [*labels, *[()] * (len(scaled) - len(labels))]
     width = max(sum(picture.width + gap for picture in row) for row in scaled) + gap
-    sheet = Image.new("RGB", (width, header + gap + len(scaled) * (height + gap)), "white")
+    headers = [_HEADER if row else 0 for row in words]
+    whole = sum(headers) + gap + len(scaled) * (height + gap)
+    sheet = Image.new("RGB", (width, whole), "white")
     draw = ImageDraw.Draw(sheet)
-    top = header + gap
-    for r, row in enumerate(scaled):
+    top = gap
+    for row, texts, header in zip(scaled, words, headers, strict=False):
         left = gap
         for c, picture in enumerate(row):
-            if r == 0 and c < len(labels):
-                draw.text((left, gap), labels[c], fill="black")
-            sheet.paste(picture, (left, top))
+            if c < len(texts):
+                draw.text((left, top), texts[c], fill="black")
+            sheet.paste(picture, (left, top + header))
             left += picture.width + gap
-        top += height + gap
+        top += header + height + gap
     return sheet

@@ -55,4 +55,4 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     found = runs_of(path.name, MODEL)
     if found:
         return found[-1]
-    return STYLES / f"{choose('model', path.name, style_names())}.onnx"
+    return STYLES / f"{choose('style', path.name, style_names())}.onnx"

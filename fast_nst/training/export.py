@@ -10,8 +10,10 @@ from fast_nst import __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.artifacts import inspect
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name
-from fast_nst.training.models import read_model, to_onnx
+from fast_nst.training.models import read_model, to_onnx, with_metadata
 
 
 def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
@@ -20,6 +22,7 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
     return {
         "title": config.title or style_name(config.style),
         "artist": config.artist,
+        "year": config.year,
         "licence": config.licence,
         "network": config.network,
         "recipe": json.dumps(config.recipe()),
@@ -33,13 +36,18 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
     }
 
 
-def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
+def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> dict[str, float]:
     """Write a checkpoint's network as an ONNX file, or an exported one's again.
+
+    What `artifacts.inspect` sees in its paintings is kept in the file.
 
     Args:
         source: What training saved; or a model file, whose weights and metadata are kept, and whose
             graph is written as today.
         output: The file to write, ending in .onnx.
+
+    Returns:
+        The measures of `artifacts.inspect`; `artifacts.faults` says what is wrong with them.
 
     Raises:
         UserError: Either cannot be used, or the exported graph does not paint as PyTorch does.
@@ -54,4 +62,7 @@ def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> No
     else:
         saved = read_checkpoint(source)
         network, metadata = saved.network, model_metadata(saved)
-    write_atomically(output, to_onnx(network, metadata))
+    data = to_onnx(network, metadata)
+    measures = inspect(Stylizer(data))
+    write_atomically(output, with_metadata(data, artifacts=json.dumps(measures)))
+    return measures

@@ -122,12 +122,21 @@ def to_onnx(network: ImageTransformation, metadata: dict[str, str]) -> bytes:
         )
     assert program is not None
     model = _tidy(_with_initializers(program.model_proto, values))
-    for key, value in metadata.items():
-        model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model, full_check=True)
-    data = model.SerializeToString()
+    data = with_metadata(model.SerializeToString(), **metadata)
     check_parity(data, pixels)
     return data
+
+
+def with_metadata(data: bytes, **metadata: str) -> bytes:
+    """A model file with more to say of itself; what it said under the same names is replaced."""
+    model = onnx.load_model_from_string(data)
+    onnx.helper.set_model_props(model, {**_metadata(model), **metadata})
+    return model.SerializeToString()
+
+
+def _metadata(model: onnx.ModelProto) -> dict[str, str]:
+    return {item.key: item.value for item in model.metadata_props}
 
 
 def _with_initializers(model: onnx.ModelProto, values: dict[str, Tensor]) -> onnx.ModelProto:
@@ -220,7 +229,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
         raise UserError(f"cannot read the model {name}: {error}") from error
     except DecodeError as error:
         raise UserError(f"{name} is not an ONNX model, or a damaged one") from error
-    metadata = {item.key: item.value for item in model.metadata_props}
+    metadata = _metadata(model)
     if "network" not in metadata:
         raise UserError(f"{name} is no model that fast-nst wrote: it names no network")
     network = build_network(metadata["network"])

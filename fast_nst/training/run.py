@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ class TrainResult:
         seconds: Spent in the training loop.
         unreadable: Photographs that were passed over.
         is_main_process: False in all but the first of several processes, which writes the files.
+        artifacts: What `artifacts.inspect` measured of the model's paintings.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class TrainResult:
     seconds: float
     unreadable: list[str]
     is_main_process: bool = True
+    artifacts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _make_preview(model: Path, photographs: list[Path], style: Path) -> Any:
     half = (len(pairs) + 1) // 2  # two pairs a row: wide sheets fit screens
     rows = [pairs[i] + (pairs[half + i] if half + i < len(pairs) else []) for i in range(half)]
     rows.append([open_photograph(style, _PREVIEW_SIZE)])
-    return contact_sheet(rows, labels=("photograph", "stylized") * 2)
+    return contact_sheet(rows, labels=[("photograph", "stylized") * 2])
 
 
 def fit(
@@ -263,10 +265,11 @@ def train(
         TrainingDiverged: The loss is no longer finite; the last checkpoint stays.
     """
     fitted = fit(config, trainer_options, each=each, notice=notice)
+    artifacts: dict[str, float] = {}
     photographs = fitted.photographs
     model, preview = fitted.folder / MODEL, fitted.folder / PREVIEW
     if fitted.is_main_process:
-        export(fitted.checkpoint, model)
+        artifacts = export(fitted.checkpoint, model)
         shown = [*photographs.validation_paths, *photographs.training_paths]
         shown = list(dict.fromkeys(shown))[:_PREVIEW_PHOTOGRAPHS]
         shown = [path for path in shown if str(path) not in photographs.unreadable]
@@ -280,4 +283,5 @@ def train(
         fitted.seconds,
         sorted(photographs.unreadable),
         fitted.is_main_process,
+        artifacts,
     )

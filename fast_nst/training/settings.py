@@ -96,6 +96,7 @@ class TrainConfig(Recipe):
     )
     title: str | None = option("title of the style, kept in the model; default: file name", None)
     artist: str = option("who made the style image, kept in the model", "")
+    year: str = option("when it was made, kept in the model", "")
     licence: str = option("licence of the style image, kept in the model", "")
     accelerator: str = option("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
     devices: str = option("how many devices, or which: 2, or 0,2 or auto", "auto")

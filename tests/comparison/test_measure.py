@@ -150,7 +150,7 @@ def test_noise_as_the_start(loss: PerceptualLoss):
 
 def test_settings_come_from_the_model():
     recipe = model_recipe(Stylizer(DEFAULT_MODEL).metadata, "default.onnx")
-    assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (6, 384, "max")
+    assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (5, 512, "max")
     with pytest.raises(UserError, match=r"'x\.onnx' does not say how it was trained"):
         model_recipe({"title": "x"}, "x.onnx")
     future = json.dumps({**recipe.recipe(), "new_setting": 1})
@@ -179,3 +179,11 @@ def test_the_style_is_found_by_its_fingerprint(tmp_path: Path, monkeypatch):
     assert find_style(metadata, model) == tmp_path / "renamed.jpg"
     sample = hashlib.sha256(SAMPLE_STYLE.read_bytes()).hexdigest()
     assert find_style({"style": "gone.jpg", "style_sha256": sample}, model) == SAMPLE_STYLE
+    # Of a folder of paintings it is the one with the model's SHA-256, whatever its name.
+    folder = tmp_path / "scans"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "wave.jpg").write_bytes(b"another picture")
+    with pytest.raises(UserError, match=r"none of the images in .*scans' is the one"):
+        find_style(metadata, model, folder)
+    (folder / "deeper" / "scan7.png").write_bytes(b"the wave")
+    assert find_style(metadata, model, folder) == folder / "deeper" / "scan7.png"

@@ -14,8 +14,10 @@ from fast_nst import Stylizer, __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.main import main
 from fast_nst.networks import build_network
+from fast_nst.training.artifacts import inspect
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
 from fast_nst.training.export import model_metadata
+from fast_nst.training.models import with_metadata
 from fast_nst.training.run import TrainResult
 from fast_nst.training.settings import TrainConfig
 
@@ -36,6 +38,20 @@ def test_the_command_writes_a_self_contained_checked_graph(
         assert value.name == name
         assert tensor.elem_type == onnx.TensorProto.UINT8
         assert [d.dim_param or d.dim_value for d in tensor.shape.dim] == ["N", "H", "W", 3]
+
+
+def test_a_model_is_written_again_with_all_it_says(run: TrainResult, tmp_path: Path, capsys):
+    target = tmp_path / "again.onnx"
+    old = with_metadata(run.model.read_bytes(), fast_nst="0.0.1", artifacts="{}")
+    (tmp_path / "old.onnx").write_bytes(old)
+    assert main(["export", str(tmp_path / "old.onnx"), "-o", str(target)]) == 0
+    assert "artifacts, of what passes: checkerboard" in capsys.readouterr().out
+    assert target.read_bytes() == run.model.read_bytes()
+
+
+def test_what_is_seen_in_the_paintings_is_kept(run: TrainResult):
+    stylize = Stylizer(run.model)
+    assert json.loads(stylize.metadata["artifacts"]) == inspect(stylize)
 
 
 def test_metadata(run: TrainResult):
@@ -76,6 +92,9 @@ def test_the_checkpoint_gives_the_trained_network(run: TrainResult):
     ("checkpoint", "target", "word"),
     [
         ("missing.ckpt", "m.onnx", "no checkpoint"),
+        ("missing.onnx", "m.onnx", "no model"),
+        ("text.onnx", "m.onnx", "not an ONNX model"),
+        ("old.ckpt", "m.onnx", "export it with that version, models stay usable"),
         ("text.ckpt", "m.onnx", "not a checkpoint"),
         ("tensor.ckpt", "m.onnx", "something else"),
         ("other.ckpt", "m.onnx", "something else"),
@@ -93,7 +112,12 @@ def test_mistakes_get_one_line_and_exit_code_2(
     (tmp_path / "good.ckpt").write_bytes(good)
     (tmp_path / "cut.ckpt").write_bytes(good[: len(good) // 2])
     (tmp_path / "text.ckpt").write_text("no checkpoint")
+    (tmp_path / "text.onnx").write_text("no model")
     (tmp_path / "folder.onnx").mkdir()
+    old = torch.load(run.checkpoint, weights_only=True)
+    old["state_dict"]["network.down2.weight"] = torch.zeros(32, 16, 3, 3)
+    del old["state_dict"]["network.noise"]  # as `fast` was
+    torch.save(old, tmp_path / "old.ckpt")
     torch.save(torch.zeros(3), tmp_path / "tensor.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     future = torch.load(run.checkpoint, weights_only=True)

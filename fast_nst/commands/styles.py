@@ -1,0 +1,85 @@
+"""`fast-nst styles`: the gallery, as a list or on a photograph."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fast_nst.commands.progress import Progress
+from fast_nst.commands.shared import quality_option, threads_option
+from fast_nst.errors import UserError
+from fast_nst.options import check, option, parse_light, positional
+from fast_nst.pictures.edit import resize_longest
+from fast_nst.pictures.read import open_image
+from fast_nst.pictures.write import check_writable_format, save_image
+from fast_nst.stylize.catalogue import Style, gallery_sheet, styles
+from fast_nst.stylize.folder import refuse_existing
+
+
+@dataclass
+class StylesOptions:
+    """What `fast-nst styles` can be told; its flags are made from these fields."""
+
+    photo: str | None = positional("photograph to paint in all styles", "PHOTO", None)
+    output: str | None = option("image file for the sheet", None, "-o", metavar="OUT")
+    size: int = option("longer side of each painting, in px", 640, metavar="PX", least=1, most=4096)
+    threads: int | None = threads_option()
+    quality: int = quality_option()
+    overwrite: bool = option("replace an output file that exists", False)
+    json: bool = option("print the list as JSON", False)
+    quiet: bool = option("print nothing but the list and errors", False, "-q")
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused without looking at a file.
+
+        Raises:
+            UserError: A value is out of its range, or one asks for another.
+        """
+        check(self)
+        if self.photo is not None and not self.output:
+            raise UserError("no output: add -o sheet.png")
+        if self.output is not None and self.photo is None:
+            raise UserError("no photograph: fast-nst styles PHOTO -o sheet.png")
+
+
+def run(argv: Sequence[str], prog: str, description: str) -> int:
+    """Print the list of styles, or paint a photograph in all of them.
+
+    Raises:
+        UserError: The photograph cannot be read, or the sheet not be written.
+    """
+    options = parse_light(StylesOptions, argv, prog, description)
+    if options.photo is None or options.output is None:
+        found = styles()
+        print(json.dumps([asdict(s) for s in found], indent=2) if options.json else table(found))
+        return 0
+    target = Path(options.output)
+    check_writable_format(target)
+    if not options.overwrite:
+        refuse_existing(target)
+    photo = resize_longest(open_image(options.photo), options.size)
+    with Progress(options.quiet, unit="style") as progress:
+        sheet = gallery_sheet(
+            photo, threads=options.threads, height=photo.height, each=progress.show
+        )
+    save_image(sheet, target, options.quality)
+    if not options.quiet:
+        print(f"wrote {options.output}", file=sys.stderr)
+    return 0
+
+
+def table(rows: Sequence[Style]) -> str:
+    """The list for people: one line a style, columns aligned."""
+    cells = [("name", "title", "artist", "year", "licence", "size")]
+    cells += [
+        (s.name, s.title, s.artist, s.year, s.licence, f"{s.size / 1000:.0f} kB") for s in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,82 @@
+"""`fast-nst styles`, and styles by name in `infer`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast_nst import Stylizer
+from fast_nst.commands.main import main
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_image
+
+
+def test_the_list_is_for_people_and_for_programs(capsys):
+    assert main(["styles"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "title", "artist", "year", "licence", "size"]
+    assert any(line.startswith("great_wave ") and "Hokusai" in line for line in lines)
+    assert main(["styles", "--json"]) == 0
+    found = {style["name"]: style for style in json.loads(capsys.readouterr().out)}
+    assert len(found) == len(lines) - 1
+    assert found["the_scream"]["artist"] == "Edvard Munch"
+    assert found["the_scream"]["size"] > 100_000
+
+
+def test_a_photograph_in_all_styles(photo: Path, tmp_path: Path, capsys):
+    target = tmp_path / "sheet.png"
+    command = ["styles", str(photo), "-o", str(target), "--size", "48"]
+    assert main(command) == 0
+    assert to_array(open_image(target)).shape[1] > 4 * 48
+    assert "style" in capsys.readouterr().err  # the bar
+    before = target.read_bytes()
+    assert main(command) == 2
+    assert "add --overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ("PHOTO", "no output: add -o sheet.png"),
+        ("-o sheet.png", "no photograph"),
+        ("PHOTO -o sheet.gif", "the suffix '.gif'"),
+        ("MISSING -o sheet.png", "no file"),
+        ("PHOTO -o sheet.png --size 0", "from 1 to 4096"),
+        ("PHOTO -o DIR", "has no suffix"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(
+    photo: Path, tmp_path: Path, monkeypatch, capsys, arguments: str, word: str
+):
+    monkeypatch.chdir(tmp_path)
+    words = {"PHOTO": str(photo), "MISSING": "none.jpg", "DIR": str(tmp_path)}
+    assert main(["styles", *(words.get(word, word) for word in arguments.split())]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert word in err
+    assert not Path("sheet.png").exists()
+
+
+def test_infer_takes_a_style_by_name(photo: Path, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["infer", str(photo), "--style", "great_wave", "-o", "wave.png"]) == 0
+    painted = to_array(open_image("wave.png"))
+    np.testing.assert_array_equal(painted, np.asarray(Stylizer("great_wave")(photo)))
+    capsys.readouterr()
+    base = ["infer", str(photo), "-o", "x.png"]
+    for flags, word in (
+        (["--style", "great_wvae"], "unknown style 'great_wvae'. Did you mean 'great_wave'?"),
+        (["--style", "wave.onnx"], "is a file: give a name, or -m for a file"),
+        (["--style", "great_wave", "-m", "x.onnx"], "give one of them"),
+    ):
+        assert main([*base, *flags]) == 2
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        assert word in err
+    assert not Path("x.png").exists()

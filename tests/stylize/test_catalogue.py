@@ -1,0 +1,78 @@
+"""The gallery: what its files say, what they are, and how they look together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import fast_nst
+from fast_nst import Stylizer
+from fast_nst.assets import DEFAULT_MODEL, STARTS, STYLES
+from fast_nst.stylize.catalogue import gallery_sheet, styles
+from tests.conftest import noise
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NAMES = sorted(path.stem for path in STYLES.glob("*.onnx"))
+
+
+def test_the_list_is_what_the_files_say():
+    found = fast_nst.styles()
+    assert [style.name for style in found] == NAMES
+    assert len(found) >= 8
+    wave = next(style for style in found if style.name == "great_wave")
+    assert wave.title == "The Great Wave off Kanagawa"
+    assert (wave.artist, wave.year) == ("Katsushika Hokusai", "1831")
+    assert wave.licence == "public domain"
+    assert all(style.size < 300_000 for style in found)
+    assert all(style.title and style.artist and style.year and style.licence for style in found)
+    assert DEFAULT_MODEL.stem in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_style_descends_from_the_root_and_is_what_its_config_makes(name: str):
+    metadata = Stylizer(name).metadata
+    assert metadata["root"] == Stylizer(STARTS["photograph"]).metadata["root"]
+    given = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    recipe = json.loads(metadata["recipe"])
+    for key, value in given.items():
+        if key not in ("style", "title", "artist", "year", "licence"):
+            assert recipe[key] == value, key
+        elif key != "style":
+            assert metadata[key] == str(value)
+    first = CONFIGS / f"{name}.first.yaml"
+    assert first.is_file() == bool(json.loads(metadata["start"])["recipe"])
+    if first.is_file():
+        before = yaml.safe_load(first.read_text(encoding="utf-8"))
+        trained = json.loads(metadata["start"])["recipe"]
+        assert all(trained[key] == before[key] for key in ("steps", "style_size", "style_weight"))
+
+
+def test_the_styles_are_different_pictures():
+    pixels = noise(64, 64)
+    paintings = {hashlib.sha256(Stylizer(name)(pixels)).digest() for name in NAMES}
+    assert len(paintings) == len(NAMES)
+
+
+def test_the_sheet_has_every_style_in_its_place():
+    photo = Image.fromarray(noise(24, 36))
+    sheet = np.asarray(gallery_sheet(photo, columns=4, height=24))
+    # Eight px around each picture and twenty for its label.
+    for place, name in enumerate(["", *NAMES]):
+        row, column = divmod(place, 4)
+        top, left = 8 + row * (24 + 28) + 20, 8 + column * (36 + 8)
+        tile = sheet[top : top + 24, left : left + 36]
+        expected = np.asarray(Stylizer(name)(photo) if name else photo)
+        np.testing.assert_array_equal(tile, expected)
+    seen = []
+    gallery_sheet(photo, height=24, each=lambda *step: seen.append(step) or len(seen) == 2)
+    assert seen == [(1, len(NAMES)), (2, len(NAMES))]
+
+
+def test_styles_are_sorted_by_name():
+    assert [style.name for style in styles()] == sorted(style.name for style in styles())
