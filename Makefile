@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 run: $(VENV)/installed
 	$(BIN)/fast-nst train
-	$(BIN)/fast-nst infer fast_nst/assets/photos -m sample_style -o stylized --overwrite
+	$(BIN)/fast-nst infer fast_nst/assets/photos --style sample_style -o stylized --overwrite
 	@echo "Done: look at the pictures in stylized/ and at preview.jpg in the run's folder."
 
 test: $(VENV)/installed

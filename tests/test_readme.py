@@ -10,6 +10,7 @@ import pytest
 from fast_nst.commands.compare import CompareOptions
 from fast_nst.commands.infer import InferOptions
 from fast_nst.commands.optimize import OptimizeOptions
+from fast_nst.commands.styles import StylesOptions
 from fast_nst.options import flags_of
 from fast_nst.pictures.read import open_image
 from fast_nst.training.settings import TrainConfig
@@ -34,7 +35,7 @@ def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch,
 
 
 def test_every_flag_that_it_names_exists():
-    options = (TrainConfig, InferOptions, OptimizeOptions, CompareOptions)
+    options = (TrainConfig, InferOptions, StylesOptions, OptimizeOptions, CompareOptions)
     known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))
     assert named - known - {"--logdir"} == set()  # the last is TensorBoard's

@@ -44,7 +44,7 @@ class Measure:
 # weights, zeros for the reflections, and the network before it had noise.
 MEASURES = {
     "checkerboard": Measure(12.0, "levels of a pattern that repeats every 2 or 4 px"),
-    "border": Measure(18.0, "levels between a painting's outermost 8 px and its inside"),
+    "border": Measure(20.0, "levels between a painting's outermost 8 px and its inside"),
     "weave": Measure(0.85, "likeness of a painted grey card to itself, 8 to 200 px aside"),
 }
 

@@ -86,6 +86,6 @@ def test_no_style_in_the_gallery_has_a_fault(path):
 def test_faults_are_warned_about(capsys):
     report_artifacts({"checkerboard": 12.5, "border": 3.0, "weave": 0.85})
     out, err = capsys.readouterr()
-    assert "checkerboard 12.5 of 12, border 3 of 18, weave 0.85 of 0.85" in out
+    assert "checkerboard 12.5 of 12, border 3 of 20, weave 0.85 of 0.85" in out
     assert err.count("\n") == 1
     assert err.startswith("WARNING: checkerboard 12.5, above 12: levels of a pattern")
