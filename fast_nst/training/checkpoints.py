@@ -138,11 +138,15 @@ def continued(config: TrainConfig) -> TrainConfig:
     # Which crop a step sees follows from the batches a step takes.
     for what, new, old in (
         ("--network", given.get("network"), saved["network"]),
-        ("--start", given.get("start"), saved["start"]),
         ("trainer.accumulate_grad_batches", *_batches_a_step(given, saved)),
     ):
         if new not in (None, old):
             raise UserError(f"{what} {new} contradicts --resume: {str(path)!r} has {old}")
+    if given.get("start") not in (None, saved["start"]):
+        raise UserError(
+            f"--start {given['start']} contradicts --resume: one begins a run, the other goes on "
+            f"with {str(path)!r}; give one of them"
+        )
     trainer = {**saved["trainer"], **given.get("trainer", {})}
     chosen = {"out": str(path.parent), **given, "resume": str(path), "trainer": trainer}
     config = TrainConfig(**{**saved, "out": None, **chosen})

@@ -82,9 +82,16 @@ def _read(path: Path) -> tuple[Start, str]:
     if path.suffix.lower() == ".onnx":
         model = read_model(path)
         metadata = model.metadata
-        recipe = {} if path in STARTS.values() else json.loads(metadata.get("recipe", "{}"))
+        recipe = {} if path in STARTS.values() else _recipe(path, metadata)
         root, network = metadata.get("root", ""), metadata["network"]
         return Start(path.name, model.network.state_dict(), root, recipe), network
     saved = read_checkpoint(path)
     recipe = saved.config.recipe()
     return Start(path.name, saved.network.state_dict(), saved.root, recipe), saved.config.network
+
+
+def _recipe(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return dict(json.loads(metadata.get("recipe", "{}")))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{str(path)!r} has a damaged recipe: export it again") from error
