@@ -103,6 +103,21 @@ def to_onnx(network: ImageTransformation, metadata: dict[str, str]) -> bytes:
     pixels = PixelNetwork(network).eval()
     tensors = {**dict(pixels.named_parameters()), **dict(pixels.named_buffers())}
     values = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    kind = (type(network), *values)
+    if kind not in _GRAPHS:  # seconds; and the same for all weights
+        _GRAPHS[kind] = _graph(pixels, values)
+    model = _tidy(_with_initializers(onnx.load_model_from_string(_GRAPHS[kind]), values))
+    onnx.checker.check_model(model, full_check=True)
+    data = with_metadata(model.SerializeToString(), **metadata)
+    check_parity(data, pixels)
+    return data
+
+
+_GRAPHS: dict[tuple[object, ...], bytes] = {}
+
+
+def _graph(pixels: PixelNetwork, values: dict[str, Tensor]) -> bytes:
+    """The graph of a network, with all its tensors as inputs beside the image."""
     example = torch.zeros(2, 37, 45, 3, dtype=torch.uint8)
     free = torch.export.Dim.DYNAMIC
     with _quiet():
@@ -121,11 +136,7 @@ def to_onnx(network: ImageTransformation, metadata: dict[str, str]) -> bytes:
             verbose=False,
         )
     assert program is not None
-    model = _tidy(_with_initializers(program.model_proto, values))
-    onnx.checker.check_model(model, full_check=True)
-    data = with_metadata(model.SerializeToString(), **metadata)
-    check_parity(data, pixels)
-    return data
+    return program.model_proto.SerializeToString()
 
 
 def with_metadata(data: bytes, **metadata: str) -> bytes:
