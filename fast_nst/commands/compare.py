@@ -125,7 +125,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     stylizer = Stylizer(model, provider=options.provider, threads=options.threads)
     recipe = model_recipe(stylizer.metadata, str(model))
     style_path = Path(options.style) if options.style else None
-    if style_path is None or style_path.is_dir():
+    insists = style_path is not None and not style_path.is_dir()
+    if style_path is None or not insists:
         style_path = find_style(stylizer.metadata, model, style_path)
     if options.vgg is not None:
         recipe.vgg = options.vgg
@@ -193,7 +194,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             "network_threads": options.threads or "one a core",
             "network_runs": f"median of {REPEATS}, after {WARM_UPS} to warm up",
             "given_instead_of_the_models_own": [
-                name for name in ("style", "vgg") if getattr(options, name) is not None
+                name
+                for name, is_given in (("style", insists), ("vgg", options.vgg is not None))
+                if is_given
             ],
             "style_size": recipe.style_size,
             **{item.name: getattr(recipe, item.name) for item in fields(LossSettings)},

@@ -80,7 +80,7 @@ class InferOptions:
         if self.style is not None and self.model is not None:
             raise UserError("--style and --model each say what paints: give one of them")
         if self.style is not None and not is_name(self.style):
-            raise UserError(f"--style {self.style!r} is a file: give a name, or -m for a file")
+            raise UserError(f"--style {self.style!r} is no name: give one, or -m FILE")
         if not all(self.inputs):
             raise UserError("an input has no name: give image files, folders or -")
         if not self.output:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.main import main
 from fast_nst.comparison.report import (
     format_equivalent_mean,
@@ -113,6 +114,18 @@ def test_the_sheet_has_a_row_a_photograph(folder: Path):
     sheet = open_image(folder / "out" / "sheet.png")
     assert sheet.height > 2 * 220
     assert sheet.width > 4 * 150
+
+
+def test_a_gallery_styles_painting_is_found_in_a_folder(photo: Path, tmp_path: Path):
+    (tmp_path / "scans").mkdir()
+    scan = tmp_path / "scans" / "scan1.jpg"
+    scan.write_bytes(SAMPLE_STYLE.read_bytes())
+    (tmp_path / "scans" / "another.png").write_bytes(photo.read_bytes())
+    command = ["compare", str(photo), "-m", "evening", "--style", str(scan.parent), "--steps", "1"]
+    assert main([*command, "-o", str(tmp_path / "out"), "--size", "36", "--quiet"]) == 0
+    record = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert record["style"] == str(scan)
+    assert record["settings"]["given_instead_of_the_models_own"] == []
 
 
 def test_the_verdict_is_printed_and_a_report_is_not_replaced(

@@ -72,7 +72,8 @@ def test_infer_takes_a_style_by_name(photo: Path, tmp_path: Path, monkeypatch, c
     base = ["infer", str(photo), "-o", "x.png"]
     for flags, word in (
         (["--style", "great_wvae"], "unknown style 'great_wvae'. Did you mean 'great_wave'?"),
-        (["--style", "wave.onnx"], "is a file: give a name, or -m for a file"),
+        (["--style", "wave.onnx"], "is no name: give one, or -m FILE"),
+        (["--style", ""], "is no name"),
         (["--style", "great_wave", "-m", "x.onnx"], "give one of them"),
     ):
         assert main([*base, *flags]) == 2
