@@ -78,9 +78,10 @@ def test_timing_costs_less_than_two_seconds_and_no_randomness():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    started = time.perf_counter()
+    started = time.process_time()
     times = arithmetic_times(torch.device("cpu"))
-    assert time.perf_counter() - started < 4  # a busy machine's two
+    # Of processor time, two a second on two cores: other work on the machine does not count.
+    assert time.process_time() - started < 4
     assert 0 < times.float32 < 2
     assert torch.equal(torch.rand(3), expected)
 
