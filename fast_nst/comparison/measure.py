@@ -330,5 +330,5 @@ def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None
         )
     raise UserError(
         f"the model was trained on {name or 'an unknown image'}, which is not here: "
-        "add --style IMAGE"
+        "add --style IMAGE, or a folder of images that has it"
     )

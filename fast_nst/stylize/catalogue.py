@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from fast_nst.assets import STYLES
-from fast_nst.pictures.edit import flatten
 from fast_nst.pictures.sheet import contact_sheet
+from fast_nst.stylize.gallery import style_files
 from fast_nst.stylize.stylizer import Stylizer
 
 
@@ -37,7 +36,7 @@ class Style:
 def styles() -> list[Style]:
     """All styles in the package, as their files describe them, sorted by name."""
     found = []
-    for path in sorted(STYLES.glob("*.onnx")):
+    for path in style_files():
         metadata = Stylizer(path, threads=1).metadata
         said = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
         found.append(Style(path.stem, **said, size=path.stat().st_size))
@@ -61,11 +60,11 @@ def gallery_sheet(
         height: Of a row, in px.
         each: Called with the paintings done, of how many; if it returns true, the sheet ends there.
     """
-    names = sorted(path.stem for path in STYLES.glob("*.onnx"))
-    pictures = {"photograph": flatten(photo)}
-    for done, name in enumerate(names, start=1):
-        pictures[name] = flatten(Stylizer(STYLES / f"{name}.onnx", threads=threads)(photo))
-        if each is not None and each(done, len(names)):
+    paths = style_files()
+    pictures = {"photograph": photo}
+    for done, path in enumerate(paths, start=1):
+        pictures[path.stem] = Stylizer(path, threads=threads)(photo)
+        if each is not None and each(done, len(paths)):
             break
     labels, images = list(pictures), list(pictures.values())
     starts = range(0, len(images), columns)

@@ -25,10 +25,15 @@ def runs_of(style: str, file: str) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
+def style_files() -> list[Path]:
+    """The models of the styles in the package, sorted by name; a file's stem is the name."""
+    return sorted(STYLES.glob("*.onnx"))
+
+
 def style_names() -> list[str]:
     """Every name that `find_model` knows."""
     trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
-    return sorted(trained | {path.stem for path in STYLES.glob("*.onnx")})
+    return sorted(trained | {path.stem for path in style_files()})
 
 
 def is_name(name: str | os.PathLike[str]) -> bool:

@@ -119,6 +119,9 @@ def weave(image: Array) -> float:
     """
     luma = image.astype(np.float64) @ (0.299, 0.587, 0.114)
     luma -= luma.mean()
+    variance = (luma**2).mean()
+    if variance < 1:  # a level: nothing that could repeat
+        return 0.0
     shape = [2 * length for length in luma.shape]
     power = np.abs(np.fft.rfft2(luma, shape)) ** 2
     overlap = np.abs(np.fft.rfft2(np.ones_like(luma), shape)) ** 2
@@ -130,9 +133,6 @@ def weave(image: Array) -> float:
         ]
         for spectrum in (power, overlap)
     )
-    variance = (luma**2).mean()
-    if variance < 1:  # a level: nothing that could repeat
-        return 0.0
     y, x = np.mgrid[-most : most + 1, -most : most + 1]
     distance = np.hypot(y, x)
     ring = (distance >= LAGS[0]) & (distance <= most)
