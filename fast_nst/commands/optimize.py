@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, threads_option
+from fast_nst.commands.shared import quality_option, threads_option, with_share
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,
@@ -108,20 +107,8 @@ class OptimizeOptions(LossSettings):
     @property
     def style_shares(self) -> list[tuple[Path, float]]:
         """Each style image with its share."""
-        return [_style_and_share(given) for given in self.style]
-
-
-def _style_and_share(given: str) -> tuple[Path, float]:
-    path, colon, share = given.rpartition(":")
-    if Path(given).exists() or not colon:
-        return Path(given), 1.0
-    try:
-        value = float(share)
-    except ValueError:  # the colon belongs to the name
-        return Path(given), 1.0
-    if not path or not 0 < value < math.inf:
-        raise UserError(f"--style {given}: give IMAGE or IMAGE:SHARE with a share above 0")
-    return Path(path), value
+        found = (with_share(given, "--style IMAGE") for given in self.style)
+        return [(Path(path), share) for path, share in found]
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.errors import UserError
 from fast_nst.options import option
 from fast_nst.stylize.engines import MOST_THREADS
+from fast_nst.stylize.stylizer import MOST_STRENGTH
 
 
 def model_option() -> Any:
@@ -18,6 +23,54 @@ def model_option() -> Any:
         "-m",
         metavar="MODEL",
     )
+
+
+def strength_option(least: float = 0) -> Any:
+    """How bold the style is."""
+    return option(
+        "0 is the photograph, 1 the style as trained, above 1 bolder",
+        1.0,
+        metavar=f"{least:g}..{MOST_STRENGTH:g}",
+        least=least,
+        most=MOST_STRENGTH,
+    )
+
+
+def with_share(given: str, what: str) -> tuple[str, float]:
+    """`NAME:SHARE` as the two; without a share it is 1.
+
+    A colon that belongs to the name, as in `C:/wave.onnx`, is left alone.
+
+    Args:
+        given: The word.
+        what: Stands before the share in the error.
+
+    Raises:
+        UserError: The share is not above 0.
+    """
+    name, colon, share = given.rpartition(":")
+    if not colon or Path(given).exists():
+        return given, 1.0
+    try:
+        value = float(share)
+    except ValueError:
+        return given, 1.0
+    if not name or not 0 < value < math.inf:
+        raise UserError(f"{given}: give {what} or {what}:SHARE with a share above 0")
+    return name, value
+
+
+def blend_of(given: Iterable[str], what: str) -> dict[str, float]:
+    """Words of `NAME:SHARE` as a blend; what is named twice has both its shares.
+
+    Raises:
+        UserError: A share is not above 0.
+    """
+    blend: dict[str, float] = {}
+    for word in given:
+        name, share = with_share(word, what)
+        blend[name] = blend.get(name, 0.0) + share
+    return blend
 
 
 def threads_option(of: str = "") -> Any:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import quality_option, threads_option
@@ -15,7 +16,7 @@ from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import check_writable_format, save_image
-from fast_nst.stylize.catalogue import Style, gallery_sheet, styles
+from fast_nst.stylize.catalogue import Style, blend_strip, gallery_sheet, strength_strip, styles
 from fast_nst.stylize.folder import refuse_existing
 
 
@@ -25,6 +26,16 @@ class StylesOptions:
 
     photo: str | None = positional("photograph to paint in all styles", "PHOTO", None)
     output: str | None = option("image file for the sheet", None, "-o", metavar="OUT")
+    strengths: str | None = option(
+        "paint this style alone, from strength 0 to 1.5; a name or an .onnx file",
+        None,
+        metavar="NAME",
+    )
+    blend: list[str] = option(
+        "paint two styles and what lies between them: --blend udnie the_scream",
+        [],
+        metavar="NAME",
+    )
     size: int = option("longer side of each painting, in px", 640, metavar="PX", least=1, most=4096)
     threads: int | None = threads_option()
     quality: int = quality_option()
@@ -43,10 +54,19 @@ class StylesOptions:
             raise UserError("no output: add -o sheet.png")
         if self.output is not None and self.photo is None:
             raise UserError("no photograph: fast-nst styles PHOTO -o sheet.png")
+        if self.strengths is not None and self.blend:
+            raise UserError("--strengths and --blend each make a sheet: give one of them")
+        if self.blend and len(self.blend) != 2:
+            raise UserError(
+                f"--blend takes two styles and got {len(self.blend)}: put the photograph before it"
+            )
+        if self.photo is None and (self.strengths is not None or self.blend):
+            flag = "--blend A B" if self.blend else "--strengths NAME"
+            raise UserError(f"no photograph: fast-nst styles PHOTO {flag} -o strip.png")
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Print the list of styles, or paint a photograph in all of them.
+    """Print the list of styles, or paint a photograph: in all, in one, or between two.
 
     Raises:
         UserError: The photograph cannot be read, or the sheet not be written.
@@ -62,9 +82,17 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         refuse_existing(target)
     photo = resize_longest(open_image(options.photo), options.size)
     with Progress(options.quiet, unit="style") as progress:
-        sheet = gallery_sheet(
-            photo, threads=options.threads, height=photo.height, each=progress.show
-        )
+        how: dict[str, Any] = {
+            "threads": options.threads,
+            "height": photo.height,
+            "each": progress.show,
+        }
+        if options.strengths is not None:
+            sheet = strength_strip(photo, options.strengths, **how)
+        elif options.blend:
+            sheet = blend_strip(photo, *options.blend, **how)
+        else:
+            sheet = gallery_sheet(photo, **how)
     save_image(sheet, target, options.quality)
     if not options.quiet:
         print(f"wrote {options.output}", file=sys.stderr)

@@ -278,6 +278,10 @@ def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
     Raises:
         UserError: The file does not say.
     """
+    if metadata.get("blend"):
+        raise UserError(
+            f"the model {name!r} is a blend, which no one loss has trained: compare its parts"
+        )
     try:
         return Recipe(**json.loads(metadata["recipe"]))
     except (KeyError, json.JSONDecodeError) as error:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import onnxruntime
 
 from fast_nst.errors import UserError, choose
@@ -52,12 +49,13 @@ def _session_options(threads: int | None) -> onnxruntime.SessionOptions:
 
 
 def open_session(
-    model: str | os.PathLike[str] | bytes, provider: str, threads: int | None
+    data: bytes, name: str, provider: str, threads: int | None
 ) -> onnxruntime.InferenceSession:
     """Load a model and make sure that it is one of ours: pixels in, pixels out.
 
     Args:
-        model: The file, or its bytes.
+        data: The model file.
+        name: What to call it in an error.
         provider: Device, by its short name or ONNX Runtime's own.
         threads: Of one picture's arithmetic; None is one a core.
 
@@ -70,21 +68,6 @@ def open_session(
             "for all cores"
         )
     full_name = _full_name(provider)
-    if isinstance(model, bytes):
-        name, data = "the model", model
-    else:
-        path = Path(model)
-        name = repr(os.fspath(model))
-        if path.is_dir():
-            raise UserError(f"the model {name} is a folder: give the .onnx file in it")
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise UserError(f"no model {name}: check the name") from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot read the model {name}: {error}") from error
-    if not data:
-        raise UserError(f"{name} is empty: give an .onnx file")
     try:
         session = onnxruntime.InferenceSession(
             data, _session_options(threads), providers=[full_name]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import warnings
+from collections.abc import Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -12,22 +15,35 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array, blend, from_array, keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.engines import INPUT, OUTPUT, open_session
-from fast_nst.stylize.gallery import find_model
+from fast_nst.stylize.parts import Model, parts_of
 
 Picture = str | os.PathLike[str] | Image.Image | Array
+MOST_STRENGTH = 1.5
+FADE_BELOW = 0.25  # in strength; here the network alone paints a soft photograph, in other colours
+_KEPT_SESSIONS = 8
+
+
+class FadeWarning(UserWarning):
+    """A strength below 1 fades pixels, since the model has no root in common with the styles."""
 
 
 class Stylizer:
-    """One style, loaded once and applied to any number of pictures of any size.
+    """A style, or a blend of several, loaded once and applied to pictures of any size.
 
     Args:
         model: An exported .onnx file, its bytes, or a style's name (see `stylize.gallery`);
+            several of these with their shares, as `{"starry_night": 0.6, "the_scream": 0.4}`;
             default: the package's default style.
+        strength: What pictures get unless they are given another: from 0, the photograph itself,
+            over 1, the style as it was trained, to 1.5, bolder. The network's parameters go from
+            those of the root, a photograph, through the style's and beyond (see `stylize.graphs`);
+            below 0.25 the photograph's own pixels come in, so that 0 is reached without a jump.
         provider: Device, by its short name (see `providers`) or ONNX Runtime's own.
         threads: Of one picture's arithmetic; default: one a core.
 
     Raises:
-        UserError: The model cannot be used, or the provider is not installed.
+        UserError: A model cannot be used, or the provider is not installed; or the models do not
+            mix, since they do not all descend from the package's root.
 
     Example:
         >>> stylize = Stylizer()
@@ -36,21 +52,69 @@ class Stylizer:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | bytes | None = None,
+        model: Model | Mapping[str, float] | None = None,
         *,
+        strength: float = 1.0,
         provider: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        found = model if isinstance(model, bytes) else find_model(model)
-        self._session = open_session(found, provider, threads)
+        _check_strength(strength)
+        self.strength = strength
+        self._parts = parts_of(model)
+        self._provider, self._threads = provider, threads
+        self._session = functools.lru_cache(maxsize=_KEPT_SESSIONS)(self._open)
+        self._session(self._network_strength(strength))
+
+    @functools.cached_property
+    def unmixable(self) -> str:
+        """Why the model does not mix; "" if it does.
+
+        Such a model paints at strength 1, and below that its painting fades into the photograph.
+        """
+        from fast_nst.stylize.graphs import NoCommonRoot, style_parameters
+
+        try:
+            for part in self._parts:
+                style_parameters(part)
+        except NoCommonRoot as error:
+            return str(error)
+        return ""
+
+    def _network_strength(self, strength: float) -> float:
+        """Of the parameters, for pictures of this strength.
+
+        Raises:
+            UserError: The models do not mix, and this strength or their number would need it.
+        """
+        if len(self._parts) == 1:
+            if strength == 1 or (strength < 1 and self.unmixable):
+                return 1.0
+            if self.unmixable:
+                raise UserError(f"strength {strength:g} is above 1, and {self.unmixable}")
+        elif self.unmixable:
+            raise UserError(f"this blend is not possible: {self.unmixable}")
+        return strength
+
+    def _open(self, strength: float) -> Any:
+        first = self._parts[0]
+        if len(self._parts) == 1 and strength == 1:
+            return open_session(first.data, first.name, self._provider, self._threads)
+        from fast_nst.stylize.graphs import mix
+
+        mixed = mix(self._parts, strength)
+        return open_session(mixed, "the mixed model", self._provider, self._threads)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the model says of itself: title, artist, licence, network, recipe and more."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
+        """What the model says of itself: title, artist, licence, network, recipe and more.
+
+        At another strength than 1, and of a blend, `blend` has the strength and the parts' recipes.
+        """
+        session = self._session(self._network_strength(self.strength))
+        return dict(session.get_modelmeta().custom_metadata_map)
 
     def run(self, images: Array) -> Array:
-        """The bare network.
+        """The bare network, at the stylizer's strength; the photograph's pixels are not faded in.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -62,8 +126,12 @@ class Stylizer:
             UserError: ONNX Runtime gives up, which is for want of memory, or the model does not
                 keep the size.
         """
+        return self._run(images, self._network_strength(self.strength))
+
+    def _run(self, images: Array, strength: float) -> Array:
+        session = self._session(strength)
         try:
-            painted: Array = self._session.run([OUTPUT], {INPUT: images})[0]
+            painted: Array = session.run([OUTPUT], {INPUT: images})[0]
         except Exception as error:  # ONNX Runtime's own errors share no base class
             size = f"{images.shape[2]}x{images.shape[1]}"
             reason = " ".join(str(error).split())[:160]
@@ -82,7 +150,7 @@ class Stylizer:
         self,
         image: list[Any] | tuple[Any, ...],
         *,
-        strength: float = ...,
+        strength: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
     ) -> list[Any]: ...
@@ -92,7 +160,7 @@ class Stylizer:
         self,
         image: Array,
         *,
-        strength: float = ...,
+        strength: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
     ) -> Array: ...
@@ -102,7 +170,7 @@ class Stylizer:
         self,
         image: str | os.PathLike[str] | Image.Image,
         *,
-        strength: float = ...,
+        strength: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
     ) -> Image.Image: ...
@@ -111,7 +179,7 @@ class Stylizer:
         self,
         image: Picture | list[Any] | tuple[Any, ...],
         *,
-        strength: float = 1.0,
+        strength: float | None = None,
         keep_colors: bool = False,
         size: int | None = None,
     ) -> Any:
@@ -121,17 +189,18 @@ class Stylizer:
             image: A path or PIL image (gives a PIL image, "RGB" or "RGBA"), a uint8 array (H, W),
                 (H, W, 3) or (H, W, 4) (gives (H, W, 3) or (H, W, 4)), or a list of these (gives a
                 list). Transparency is kept as it is.
-            strength: 0 gives the photograph back, 1 the painting; between, their blend.
+            strength: From 0 to 1.5, as for the stylizer; default: the stylizer's. The networks of
+                the last eight strengths are kept. A model that does not mix (see `unmixable`) fades
+                its painting into the photograph below 1, with a `FadeWarning`.
             keep_colors: Take only the light and dark of the painting, and the photograph's colours.
             size: Longer side of the result, in px; default: that of the photograph.
 
         Raises:
             UserError: A picture cannot be read, or an argument is out of range.
         """
-        if not 0 <= strength <= 1:
-            raise UserError(
-                f"strength is {strength:g}: it must be from 0 (photograph) to 1 (painting)"
-            )
+        if strength is None:
+            strength = self.strength
+        _check_strength(strength)
         if size is not None and size < 1:
             raise UserError(f"size is {size}: the longer side must be at least 1 px")
         if isinstance(image, list | tuple):
@@ -157,14 +226,40 @@ class Stylizer:
         if strength == 0:
             painting = pixels
         else:
-            painting = self.run(pixels[None])[0]
+            of_network = self._network_strength(strength)
+            painting = self._run(pixels[None], of_network)[0]
             if original_colors:
                 painting = keep_colors(pixels, painting)
-            painting = blend(pixels, painting, strength)
+            if of_network == strength:
+                painting = blend(pixels, painting, painting_share(strength))
+            else:
+                warnings.warn(
+                    f"strength {strength:g} fades pixels: {self.unmixable}",
+                    FadeWarning,
+                    stacklevel=3,
+                )
+                painting = blend(pixels, painting, strength)
         result = from_array(painting)
         if photo.mode == "RGBA":
             result.putalpha(photo.getchannel("A"))
         return result
+
+
+def painting_share(strength: float) -> float:
+    """How much of the picture is the network's, the rest being the photograph's own pixels.
+
+    From 0 at strength 0 to 1 at `FADE_BELOW`, where it ends level (a cubic): no step, no corner.
+    """
+    t = min(strength / FADE_BELOW, 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def _check_strength(strength: float) -> None:
+    if not 0 <= strength <= MOST_STRENGTH:
+        raise UserError(
+            f"strength is {strength:g}: it must be from 0 (photograph) over 1 (painting) to "
+            f"{MOST_STRENGTH:g} (bolder)"
+        )
 
 
 def _from_pixels(array: Array) -> Image.Image:

@@ -10,10 +10,11 @@ from fast_nst import __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
+from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.artifacts import inspect
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name
-from fast_nst.training.models import read_model, to_onnx, with_metadata
+from fast_nst.training.models import read_model, to_onnx
 
 
 def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import Tensor, nn
 
@@ -26,11 +25,17 @@ from fast_nst import __version__
 from fast_nst.errors import UserError
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.stylize.engines import INPUT, OUTPUT
+from fast_nst.stylize.graphs import (
+    NOISE_TILE,
+    PREFIX,
+    load,
+    metadata_of,
+    parameters,
+    with_metadata,
+)
 from fast_nst.stylize.stylizer import Stylizer
 
 OPSET = 20
-PREFIX = "network."  # of the parameters' names
-NOISE_TILE = "noise_tile"
 # (N, H, W): tiny, odd, narrow, a batch, and one of ordinary size.
 PARITY_SIZES = ((1, 1, 1), (1, 2, 7), (1, 33, 17), (3, 40, 61), (1, 5, 300), (1, 240, 320))
 
@@ -139,17 +144,6 @@ def _graph(pixels: PixelNetwork, values: dict[str, Tensor]) -> bytes:
     return program.model_proto.SerializeToString()
 
 
-def with_metadata(data: bytes, **metadata: str) -> bytes:
-    """A model file with more to say of itself; what it said under the same names is replaced."""
-    model = onnx.load_model_from_string(data)
-    onnx.helper.set_model_props(model, {**_metadata(model), **metadata})
-    return model.SerializeToString()
-
-
-def _metadata(model: onnx.ModelProto) -> dict[str, str]:
-    return {item.key: item.value for item in model.metadata_props}
-
-
 def _with_initializers(model: onnx.ModelProto, values: dict[str, Tensor]) -> onnx.ModelProto:
     """Turn the inputs that are parameters into initializers."""
     image = model.graph.input[0]
@@ -233,23 +227,19 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     """
     name = repr(os.fspath(path))
     try:
-        model = onnx.load_model_from_string(Path(path).read_bytes())
+        data = Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"no model {name}: check the name") from None
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read the model {name}: {error}") from error
-    except DecodeError as error:
-        raise UserError(f"{name} is not an ONNX model, or a damaged one") from error
-    metadata = _metadata(model)
+    model = load(data, name)
+    metadata = metadata_of(model)
     if "network" not in metadata:
         raise UserError(f"{name} is no model that fast-nst wrote: it names no network")
     network = build_network(metadata["network"])
-    found = {tensor.name: tensor for tensor in model.graph.initializer}
+    found = parameters(model)
     try:
-        state = {
-            key: torch.from_numpy(numpy_helper.to_array(found[PREFIX + key]).copy())
-            for key in network.state_dict()
-        }
+        state = {key: torch.from_numpy(found[key].copy()) for key in network.state_dict()}
         network.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise UserError(

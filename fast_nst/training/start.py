@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError, choose
+from fast_nst.stylize import graphs
 from fast_nst.stylize.gallery import find_model, is_name, style_names
 from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.models import read_model
@@ -41,15 +41,8 @@ class Start:
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over all parameters, one after the other in the order of their names.
-
-    Args:
-        state: A network's state dict; its values are taken as float32, little-endian.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(state[name].detach().cpu().contiguous().numpy().astype("<f4").tobytes())
-    return digest.hexdigest()
+    """`graphs.fingerprint` of a network's state dict."""
+    return graphs.fingerprint({name: value.detach().cpu().numpy() for name, value in state.items()})
 
 
 def starting_point(config: TrainConfig) -> Start:

@@ -10,8 +10,9 @@ import pytest
 
 from fast_nst import Stylizer
 from fast_nst.commands.main import main
-from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_image
+from fast_nst.stylize.catalogue import SHARES, STRENGTHS
 
 
 def test_the_list_is_for_people_and_for_programs(capsys):
@@ -40,6 +41,28 @@ def test_a_photograph_in_all_styles(photo: Path, tmp_path: Path, capsys):
     assert target.read_bytes() == before
 
 
+def test_a_photograph_from_calm_to_bold_and_between_two(photo: Path, tmp_path: Path):
+    target = tmp_path / "strip.png"
+    command = ["styles", str(photo), "-o", str(target), "--size", "48", "--overwrite", "--quiet"]
+    assert main([*command, "--strengths", "udnie"]) == 0
+    strip = to_array(open_image(target))
+    # Two rows of four, eight px around each picture and twenty for its label.
+    assert strip.shape[:2] == (2 * (32 + 28) + 8, 4 * (48 + 8) + 8)
+    photograph = resize_longest(open_image(photo), 48)
+    stylize = Stylizer("udnie")
+    for place, strength in enumerate(STRENGTHS):
+        top, left = 28 + place // 4 * 60, 8 + place % 4 * 56
+        np.testing.assert_array_equal(
+            strip[top : top + 32, left : left + 48], stylize(photograph, strength=strength)
+        )
+    assert main([*command, "--blend", "udnie", "evening"]) == 0
+    strip = to_array(open_image(target))
+    pictures = [photograph, *(Stylizer({"udnie": s, "evening": 1 - s})(photograph) for s in SHARES)]
+    for place, picture in enumerate(pictures):
+        top, left = 28 + place // 3 * 60, 8 + place % 3 * 56
+        np.testing.assert_array_equal(strip[top : top + 32, left : left + 48], picture)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -49,6 +72,12 @@ def test_a_photograph_in_all_styles(photo: Path, tmp_path: Path, capsys):
         ("MISSING -o sheet.png", "no file"),
         ("PHOTO -o sheet.png --size 0", "from 1 to 4096"),
         ("PHOTO -o DIR", "has no suffix"),
+        ("PHOTO --strengths udnei -o sheet.png", "Did you mean 'udnie'"),
+        ("--strengths udnie", "no photograph: fast-nst styles PHOTO --strengths NAME -o strip.png"),
+        ("PHOTO --strengths udnie --blend a b -o sheet.png", "give one of them"),
+        ("PHOTO --blend udnie -o sheet.png", "--blend takes two styles and got 1"),
+        ("--blend udnie evening PHOTO -o sheet.png", "no photograph"),
+        ("PHOTO --blend udnie udnie -o sheet.png", "twice is no blend"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(
@@ -74,7 +103,7 @@ def test_infer_takes_a_style_by_name(photo: Path, tmp_path: Path, monkeypatch, c
         (["--style", "great_wvae"], "unknown style 'great_wvae'. Did you mean 'great_wave'?"),
         (["--style", "wave.onnx"], "is no name: give one, or -m FILE"),
         (["--style", ""], "is no name"),
-        (["--style", "great_wave", "-m", "x.onnx"], "give one of them"),
+        (["--style", "great_wave", "-m", "x.onnx"], "no model 'x.onnx'"),
     ):
         assert main([*base, *flags]) == 2
         err = capsys.readouterr().err

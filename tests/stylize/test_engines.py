@@ -24,5 +24,5 @@ def test_a_silent_fallback_is_refused(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
     assert providers() == ["cpu", "cuda"]
     with pytest.raises(UserError, match=r"'cuda' is installed but does not start here.* on CPU"):
-        open_session(inverting_model(), "cuda", None)
-    assert open_session(inverting_model(), "cpu", None).get_providers() == [CPU]
+        open_session(inverting_model(), "x", "cuda", None)
+    assert open_session(inverting_model(), "x", "cpu", None).get_providers() == [CPU]

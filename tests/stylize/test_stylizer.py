@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,10 @@ from PIL import Image
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.edit import keep_colors, to_array
 from fast_nst.pictures.read import open_image
+from fast_nst.stylize import stylizer as stylizer_module
+from fast_nst.stylize.stylizer import FADE_BELOW, FadeWarning, painting_share
 from tests.conftest import inverting_model, noise
 
 
@@ -54,9 +59,15 @@ def test_alpha_is_kept_and_gray_becomes_colour(stylize: Stylizer):
 
 @settings(max_examples=25)
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0, 1))
-def test_strength_lies_between_photograph_and_painting(height: int, width: int, strength: float):
+def test_without_a_root_strength_fades_pixels(height: int, width: int, strength: float):
     pixels = noise(height, width)
-    painted = Stylizer(inverting_model(), threads=1)(pixels, strength=strength)
+    stylize = Stylizer(inverting_model(), threads=1)
+    assert "names no root" in stylize.unmixable
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        painted = stylize(pixels, strength=strength)
+    said = [str(w.message) for w in caught if w.category is FadeWarning]
+    assert len(said) == (0 < strength < 1)
     expected = pixels + strength * (255.0 - 2.0 * pixels)
     assert painted.shape == pixels.shape
     assert np.abs(painted - expected).max() <= 0.51
@@ -94,9 +105,19 @@ def test_wrong_pictures_get_a_clear_word(stylize: Stylizer, pixels, word: str):
 
 
 def test_wrong_arguments_get_a_clear_word(stylize: Stylizer):
-    for arguments, word in (({"strength": 1.5}, "strength is 1.5"), ({"size": 0}, "size is 0")):
+    for arguments, word in (
+        ({"strength": 1.6}, "strength is 1.6"),
+        ({"strength": -0.1}, "strength is -0.1"),
+        ({"strength": float("nan")}, "strength is nan"),
+        ({"strength": 1.2}, "strength 1.2 is above 1, and the model names no root"),
+        ({"size": 0}, "size is 0"),
+    ):
         with pytest.raises(UserError, match=word):
             stylize(noise(4, 4), **arguments)
+    with pytest.raises(UserError, match="strength is 2"):
+        Stylizer("udnie", strength=2)
+    with pytest.raises(UserError, match="this blend is not possible: the model names no root"):
+        Stylizer({"udnie": 0.5, inverting_model(): 0.5})
     with pytest.raises(UserError, match="Did you mean 'cpu'"):
         Stylizer(inverting_model(), provider="cpuu")
     with pytest.raises(UserError, match="threads is 0"):
@@ -196,10 +217,109 @@ def test_the_shipped_model_paints_as_ever():
     assert np.abs(to_array(painting) - golden).mean() < 1
 
 
-def test_nothing_imports_torch():
+def test_0_is_the_photograph_and_the_way_there_has_no_step():
+    photo = np.asarray(Image.open(SAMPLE_PHOTOGRAPHS / "coffee.jpg").resize((96, 64)))
+    stylize = Stylizer("the_scream")
+    np.testing.assert_array_equal(stylize(photo, strength=0), photo)
+    pictures = [stylize(photo, strength=i / 100).astype(float) for i in range(0, 60)]
+    distances = [np.abs(picture - photo).mean() for picture in pictures]
+    assert distances == sorted(distances)
+    steps = [np.abs(b - a).mean() for a, b in itertools.pairwise(pictures)]
+    assert max(steps) < 2.5  # levels; the network's picture at strength 0 is 40 away
+    assert distances[25] > 20
+    np.testing.assert_array_equal(
+        stylize(photo, strength=0.5), Stylizer("the_scream", strength=0.5).run(photo[None])[0]
+    )
+
+
+def test_the_share_of_the_painting_by_hand():
+    assert [painting_share(s) for s in (0, FADE_BELOW / 2, FADE_BELOW, 1, 1.5)] == [0, 0.5, 1, 1, 1]
+
+
+def test_a_stylizers_strength_is_the_calls_strength():
+    pixels = noise(20, 30)
+    stylize = Stylizer("udnie")
+    for strength in (0.1, 0.7, 1.0, 1.4):
+        own = Stylizer("udnie", strength=strength)
+        expected = stylize(pixels, strength=strength)
+        np.testing.assert_array_equal(own(pixels), expected)
+        np.testing.assert_array_equal(own(pixels, strength=1), stylize(pixels))
+    assert np.abs(stylize(pixels, strength=1.4).astype(int) - stylize(pixels)).mean() > 1
+    calm = Stylizer("udnie", strength=0.3).metadata
+    assert calm["title"] == stylize.metadata["title"]
+    assert '"strength": 0.3' in calm["blend"]
+
+
+def test_blends_do_not_depend_on_order_or_scale():
+    pixels = noise(20, 30)
+    blend = Stylizer({"udnie": 0.6, "evening": 0.4})(pixels)
+    other = Stylizer({"evening": 2, "udnie": 3}, threads=1)(pixels)
+    assert np.abs(blend.astype(int) - other).max() <= 1
+    for name in ("udnie", "evening"):
+        assert np.abs(blend.astype(int) - Stylizer(name)(pixels)).mean() > 5
+    np.testing.assert_array_equal(Stylizer({"udnie": 5})(pixels), Stylizer("udnie")(pixels))
+    np.testing.assert_array_equal(
+        Stylizer({"udnie": 1, "evening": 0})(pixels), Stylizer("udnie")(pixels)
+    )
+
+
+def test_colours_are_kept_at_every_strength_and_in_blends():
+    photo = np.asarray(Image.open(SAMPLE_PHOTOGRAPHS / "coffee.jpg").resize((48, 32)))
+    for stylize in (Stylizer("the_scream"), Stylizer({"the_scream": 1, "udnie": 1})):
+        np.testing.assert_array_equal(stylize(photo, strength=0, keep_colors=True), photo)
+        for strength in (0.4, 1.0, 1.3):
+            painting = stylize(photo, strength=strength)
+            kept = stylize(photo, strength=strength, keep_colors=True)
+            np.testing.assert_array_equal(kept, keep_colors(photo, painting))
+
+
+def test_eight_strengths_are_kept_and_the_oldest_goes(monkeypatch):
+    stylize = Stylizer("udnie", threads=1)
+    opened = []
+    original = stylizer_module.open_session
+    monkeypatch.setattr(
+        stylizer_module, "open_session", lambda *given: opened.append(1) or original(*given)
+    )
+    pixels = noise(8, 8)
+    for strength in (1.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        stylize(pixels, strength=strength)
+    assert len(opened) == 7  # 1.0 was open
+    stylize(pixels, strength=1.0)
+    stylize(pixels, strength=1.1)  # 0.3 goes, the least recently used
+    assert len(opened) == 8
+    for strength, count in ((1.0, 8), (0.4, 8), (0.3, 9)):
+        stylize(pixels, strength=strength)
+        assert len(opened) == count
+
+
+def test_threads_share_a_stylizer():
+    stylize = Stylizer("udnie", threads=1)
+    pixels = noise(16, 16)
+    strengths = [0.3 + i / 20 for i in range(12)]
+    expected = [stylize(pixels, strength=strength) for strength in strengths]
+    found: dict[int, np.ndarray] = {}
+
+    def work(i: int) -> None:
+        found[i] = stylize(pixels, strength=strengths[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(12):
+        np.testing.assert_array_equal(found[i], expected[i])
+
+
+def test_nothing_imports_torch_and_plain_painting_no_onnx():
     code = (
-        "import sys, fast_nst.commands.infer; from fast_nst import Stylizer; "
-        "heavy = {'torch', 'torchvision', 'lightning', 'onnx', 'jsonargparse'} & set(sys.modules); "
+        "import sys, numpy, fast_nst.commands.infer, fast_nst.commands.styles; "
+        "from fast_nst import Stylizer; stylize = Stylizer(); "
+        "pixels = numpy.zeros((9, 9, 3), numpy.uint8); "
+        "stylize(pixels); stylize(pixels, strength=0); "
+        "assert 'onnx' not in sys.modules; stylize(pixels, strength=0.5); "
+        "assert 'onnx' in sys.modules; "
+        "heavy = {'torch', 'torchvision', 'lightning', 'jsonargparse'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -14,10 +14,10 @@ from fast_nst import Stylizer, __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.main import main
 from fast_nst.networks import build_network
+from fast_nst.stylize.graphs import with_metadata
 from fast_nst.training.artifacts import inspect
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
 from fast_nst.training.export import model_metadata
-from fast_nst.training.models import with_metadata
 from fast_nst.training.run import TrainResult
 from fast_nst.training.settings import TrainConfig
 
