@@ -1,0 +1,76 @@
+"""The way from the root to a style: at each step less of the photograph, more of the painting."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fast_nst import Stylizer
+from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE
+from fast_nst.devices import to_tensor
+from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
+from fast_nst.pictures.edit import from_array, resize_longest, to_array
+from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.stylize.gallery import style_files
+from scripts.style_grams import STYLE_SIZE
+
+GRAMS = Path(__file__).parent / "grams"
+
+
+@pytest.fixture(scope="module")
+def evening() -> PerceptualLoss:
+    return build_loss(
+        LossSettings(style_weight=1.0), to_tensor(open_style(SAMPLE_STYLE, STYLE_SIZE))
+    )
+
+
+def aimed_at(name: str, loss: PerceptualLoss) -> PerceptualLoss:
+    """The loss with a painting's Gram matrices in place of those it has; `evening` is the sample.
+
+    The paintings are not in the repository; `scripts/style_grams.py` says what is.
+    """
+    if name == "evening":
+        return loss
+    aimed = loss.with_style(to_tensor(open_style(SAMPLE_STYLE, 64)))
+    with np.load(GRAMS / f"{name}.npz", allow_pickle=False) as factors:
+        for layer in aimed.style_layers:
+            factor = torch.from_numpy(factors[layer]).float()
+            gram = (factor @ factor.mT)[None]
+            aimed.get_buffer(f"style_{layer}").copy_(gram)
+            energy = gram.square().sum() / (4 * gram.shape[-1] ** 2)
+            aimed.get_buffer(f"energy_{layer}").copy_(energy)
+    return aimed
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("name", [path.stem for path in style_files()])
+def test_style_loss_falls_and_content_loss_grows_in_ten_steps(name: str, evening: PerceptualLoss):
+    loss = aimed_at(name, evening)
+    stylize = Stylizer(name)
+    style, content = np.zeros(11), np.zeros(11)
+    for path in REFERENCE_PHOTOGRAPHS:
+        photo = resize_longest(open_photograph(path), 256)
+        targets = loss.content_features(to_tensor(photo))
+        for step in range(11):
+            strength = step / 10
+            painting = stylize(photo, strength=strength)
+            parts = loss(to_tensor(painting), targets)
+            content[step] += parts["content"]
+            if strength < 0.25:  # the root's way: without the photograph's own pixels
+                network = Stylizer(name, strength=strength).run(to_array(photo)[None])[0]
+                parts = loss(to_tensor(from_array(network)), targets)
+            style[step] += parts["style"]
+    assert all(before > after for before, after in pairwise(style)), style
+    assert all(before < after for before, after in pairwise(content)), content
+    assert content[0] == 0
+    assert style[-1] < style[0] / 2
+
+
+def test_every_style_has_a_target():
+    names = {path.stem for path in style_files()}
+    assert {path.stem for path in GRAMS.glob("*.npz")} == names - {"evening"}
