@@ -47,6 +47,9 @@ def test_the_light_install_stylizes(wheel: Path, tmp_path: Path):
     commands = installed(wheel, tmp_path)
     call(commands / "fast-nst", "infer", PHOTO, "-o", "painting.jpg", cwd=tmp_path)
     assert (tmp_path / "painting.jpg").stat().st_size > 1000
+    call(commands / "fast-nst", "blend", "udnie", "evening", "-o", "mix.onnx", cwd=tmp_path)
+    mixed = ("infer", PHOTO, "-m", "mix.onnx", "--strength", "0.8", "-o", "mixed.jpg")
+    call(commands / "fast-nst", *mixed, cwd=tmp_path)
     listed = call(commands / "fast-nst", "styles", cwd=tmp_path).stdout.splitlines()
     assert len(listed) == 1 + len(list((ROOT / "fast_nst/assets/styles").glob("*.onnx")))
     packages = call(commands / "python", "-m", "pip", "list", cwd=tmp_path).stdout.lower()

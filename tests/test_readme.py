@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fast_nst.commands.blend import BlendOptions
 from fast_nst.commands.compare import CompareOptions
 from fast_nst.commands.infer import InferOptions
 from fast_nst.commands.optimize import OptimizeOptions
@@ -20,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["stylize", "optimize"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["strength", "stylize", "optimize"])
 def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fast_nst").symlink_to(ROOT / "fast_nst")
@@ -29,13 +30,22 @@ def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch,
     if "album" in names:
         assert open_image("painting.png").size == names["painting"].size
         assert max(names["album"][0].size) == 800
+    elif "between" in names:
+        assert open_image("between.png").size == (600, 400)
     else:
         assert len(names["history"]) == 6
         assert capsys.readouterr().out.count("'total'") == 6
 
 
 def test_every_flag_that_it_names_exists():
-    options = (TrainConfig, InferOptions, StylesOptions, OptimizeOptions, CompareOptions)
+    options = (
+        TrainConfig,
+        InferOptions,
+        StylesOptions,
+        BlendOptions,
+        OptimizeOptions,
+        CompareOptions,
+    )
     known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))
     assert named - known - {"--logdir"} == set()  # the last is TensorBoard's

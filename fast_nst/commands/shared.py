@@ -27,8 +27,9 @@ def model_option() -> Any:
 
 def strength_option(least: float = 0) -> Any:
     """How bold the style is."""
+    photograph = "; 0 is the photograph itself" if least == 0 else ""
     return option(
-        "0 is the photograph, 1 the style as trained, above 1 bolder",
+        f"1 is the style as trained, above it bolder, below calmer{photograph}",
         1.0,
         metavar=f"{least:g}..{MOST_STRENGTH:g}",
         least=least,

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 from fast_nst.errors import UserError
@@ -44,7 +45,7 @@ def parts_of(model: Model | Mapping[str, float] | None) -> list[Part]:
     if not model:
         raise UserError("a blend of nothing: give styles with their shares")
     for name, share in model.items():
-        is_number = isinstance(share, int | float) and not isinstance(share, bool)
+        is_number = isinstance(share, Real) and not isinstance(share, bool)
         if not is_number or not 0 <= share < math.inf:
             raise UserError(f"the share of {name!r} is {share!r}: it must be a number from 0 up")
     used = {name: share for name, share in model.items() if share > 0}
