@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import quality_option, threads_option
@@ -16,7 +15,14 @@ from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import check_writable_format, save_image
-from fast_nst.stylize.catalogue import Style, blend_strip, gallery_sheet, strength_strip, styles
+from fast_nst.stylize.catalogue import (
+    Sheet,
+    Style,
+    blend_sheet,
+    gallery_sheet,
+    strength_sheet,
+    styles,
+)
 from fast_nst.stylize.folder import refuse_existing
 
 
@@ -82,21 +88,20 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         refuse_existing(target)
     photo = resize_longest(open_image(options.photo), options.size)
     with Progress(options.quiet, unit="style") as progress:
-        how: dict[str, Any] = {
-            "threads": options.threads,
-            "height": photo.height,
-            "each": progress.show,
-        }
-        if options.strengths is not None:
-            sheet = strength_strip(photo, options.strengths, **how)
-        elif options.blend:
-            sheet = blend_strip(photo, *options.blend, **how)
-        else:
-            sheet = gallery_sheet(photo, **how)
-    save_image(sheet, target, options.quality)
+        picture = _sheet(options).draw(photo, height=photo.height, each=progress.show)
+    save_image(picture, target, options.quality)
     if not options.quiet:
         print(f"wrote {options.output}", file=sys.stderr)
     return 0
+
+
+def _sheet(options: StylesOptions) -> Sheet:
+    if options.strengths is not None:
+        return strength_sheet(options.strengths, options.threads)
+    if options.blend:
+        first, second = options.blend
+        return blend_sheet(first, second, options.threads)
+    return gallery_sheet(options.threads)
 
 
 def table(rows: Sequence[Style]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from fast_nst.stylize.gallery import style_files
 from fast_nst.stylize.parts import Model
 from fast_nst.stylize.stylizer import Stylizer
 
-STRENGTHS = (0.0, 0.1, 0.2, 0.35, 0.6, 1.0, 1.25, 1.5)
+Painter = Callable[[Image.Image], Image.Image]
+STRENGTHS = (0.1, 0.2, 0.35, 0.6, 1.0, 1.25, 1.5)
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
@@ -49,118 +50,98 @@ def styles() -> list[Style]:
     return found
 
 
-def gallery_sheet(
-    photo: Image.Image,
-    *,
-    threads: int | None = None,
-    columns: int = 4,
-    height: int = 300,
-    each: Callable[[int, int], bool] | None = None,
-) -> Image.Image:
-    """A photograph and its painting in every style, each under its name.
+@dataclass(frozen=True)
+class Sheet:
+    """What a sheet shows of a photograph: itself first, then paintings, each under its label.
 
-    Args:
-        photo: As `Stylizer` takes it; painted at its own size.
-        threads: Of one picture's arithmetic; default: one a core.
+    Attributes:
+        paintings: Label -> what paints it.
         columns: Pictures a row.
-        height: Of a row, in px.
-        each: Called with the paintings done, of how many; if it returns true, the sheet ends there.
+        photograph: The photograph's label.
     """
-    paths = style_files()
-    paintings = ((path.stem, Stylizer(path, threads=threads)(photo)) for path in paths)
-    return _sheet([("photograph", photo)], paintings, len(paths), columns, height, each)
+
+    paintings: Mapping[str, Painter]
+    columns: int = 4
+    photograph: str = "photograph"
+
+    def draw(
+        self,
+        photo: Image.Image,
+        *,
+        height: int = 300,
+        each: Callable[[int, int], bool] | None = None,
+    ) -> Image.Image:
+        """The sheet of one photograph.
+
+        Args:
+            photo: As `Stylizer` takes it; painted at its own size.
+            height: Of a row, in px.
+            each: Called with the paintings done, of how many; if it returns true, the sheet ends
+                there.
+        """
+        found = {self.photograph: photo}
+        for done, (label, paint) in enumerate(self.paintings.items(), start=1):
+            found[label] = paint(photo)
+            if each is not None and each(done, len(self.paintings)):
+                break
+        labels, images = list(found), list(found.values())
+        starts = range(0, len(images), self.columns)
+        return contact_sheet(
+            [images[i : i + self.columns] for i in starts],
+            [labels[i : i + self.columns] for i in starts],
+            height=height,
+        )
 
 
-def strength_strip(
-    photo: Image.Image,
-    model: Model,
-    *,
-    strengths: Sequence[float] = STRENGTHS,
-    threads: int | None = None,
-    columns: int = 4,
-    height: int = 300,
-    each: Callable[[int, int], bool] | None = None,
-) -> Image.Image:
-    """A photograph in one style, from calm to bold, each painting under its strength.
+def gallery_sheet(threads: int | None = None) -> Sheet:
+    """Every style of the package, under its name.
 
     Args:
-        photo: As `Stylizer` takes it; painted at its own size.
+        threads: Of one picture's arithmetic; default: one a core.
+    """
+    return Sheet({path.stem: _painter(path, threads) for path in style_files()})
+
+
+def strength_sheet(model: Model, threads: int | None = None) -> Sheet:
+    """One style from calm to bold, under its `STRENGTHS`; the photograph is strength 0.
+
+    Args:
         model: A style's name, or a model.
-        strengths: From 0 to 1.5.
-        threads: See `gallery_sheet`, as for the rest.
-        columns: Pictures a row.
-        height: Of a row, in px.
-        each: Called with the paintings done, of how many; if it returns true, the sheet ends there.
+        threads: See `gallery_sheet`.
 
     Raises:
         UserError: The model cannot be used, or does not mix.
     """
-    stylize = Stylizer(model, strength=max(strengths), threads=threads)
-    paintings = ((f"strength {w:g}", stylize(photo, strength=w)) for w in strengths)
-    return _sheet([], paintings, len(strengths), columns, height, each)
+    stylize = Stylizer(model, strength=STRENGTHS[-1], threads=threads)
+
+    def painter(strength: float) -> Painter:
+        return lambda photo: stylize(photo, strength=strength)
+
+    paintings = {f"strength {strength:g}": painter(strength) for strength in STRENGTHS}
+    return Sheet(paintings, photograph="strength 0")
 
 
-def blend_strip(
-    photo: Image.Image,
-    first: str,
-    second: str,
-    *,
-    shares: Sequence[float] = SHARES,
-    threads: int | None = None,
-    columns: int = 3,
-    height: int = 300,
-    each: Callable[[int, int], bool] | None = None,
-) -> Image.Image:
-    """A photograph, and its paintings on the way from one style to another.
+def blend_sheet(first: str, second: str, threads: int | None = None) -> Sheet:
+    """The way from one style to another: the first's `SHARES`, the second having the rest.
 
     Args:
-        photo: As `Stylizer` takes it; painted at its own size.
         first: A style's name, or a model's file.
         second: Likewise.
-        shares: Of the first style, from 0 to 1; the second has the rest.
-        threads: See `gallery_sheet`, as for the rest.
-        columns: Pictures a row.
-        height: Of a row, in px.
-        each: Called with the paintings done, of how many; if it returns true, the sheet ends there.
+        threads: See `gallery_sheet`.
 
     Raises:
-        UserError: They are one and the same, cannot be used, or do not mix.
+        UserError: They are one and the same. What cannot be used is found when it is painted.
     """
     if first == second:
         raise UserError(f"{first!r} twice is no blend: give two styles")
-    names = Path(first).stem, Path(second).stem
-    blends = ({first: share, second: 1 - share} for share in shares)
-    paintings = (
-        (
-            " + ".join(
-                f"{name} {share:.3g}"
-                for name, share in zip(names, blend.values(), strict=True)
-                if share > 0
-            ),
-            Stylizer(blend, threads=threads)(photo),
-        )
-        for blend in blends
-    )
-    return _sheet([("photograph", photo)], paintings, len(shares), columns, height, each)
+    paintings = {}
+    for share in SHARES:
+        blend = {first: share, second: 1 - share}
+        said = [f"{Path(name).stem} {s:.3g}" for name, s in blend.items() if s > 0]
+        paintings[" + ".join(said)] = _painter(blend, threads)
+    return Sheet(paintings, columns=3)
 
 
-def _sheet(
-    before: Sequence[tuple[str, Image.Image]],
-    paintings: Iterable[tuple[str, Image.Image]],
-    total: int,
-    columns: int,
-    height: int,
-    each: Callable[[int, int], bool] | None,
-) -> Image.Image:
-    """Labelled pictures in rows, painted one by one."""
-    found = list(before)
-    for done, painting in enumerate(paintings, start=1):
-        found.append(painting)
-        if each is not None and each(done, total):
-            break
-    rows = [found[i : i + columns] for i in range(0, len(found), columns)]
-    return contact_sheet(
-        [[image for _, image in row] for row in rows],
-        [[label for label, _ in row] for row in rows],
-        height=height,
-    )
+def _painter(model: Model | Mapping[str, float], threads: int | None) -> Painter:
+    """A model that is opened only for its painting: a sheet needs one at a time."""
+    return lambda photo: Stylizer(model, threads=threads)(photo)

@@ -156,7 +156,11 @@ def style_parameters(part: Part) -> tuple[Parameters, dict[str, str]]:
         raise NoCommonRoot(f"{part.name} names no root; {remedy}")
     if metadata["root"] != metadata_of(_root())["root"]:
         raise NoCommonRoot(f"{part.name} descends from another root; {remedy}")
-    root, style = parameters(_root()), parameters(model)
+    root = parameters(_root())
+    try:
+        style = parameters(model)
+    except (ValueError, TypeError) as error:
+        raise NoCommonRoot(f"{part.name} has damaged parameters: export it again") from error
     if {name: value.shape for name, value in style.items()} != {
         name: value.shape for name, value in root.items()
     }:

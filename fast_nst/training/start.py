@@ -85,6 +85,8 @@ def _read(path: Path) -> tuple[Start, str]:
 
 def _recipe(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
-        return dict(json.loads(metadata.get("recipe", "{}")))
+        known = ("recipe", "blend")  # a blend has recipes in its parts
+        said = {key: json.loads(metadata[key]) for key in known if metadata.get(key)}
+        return {"blend": said["blend"]} if "blend" in said else dict(said.get("recipe", {}))
     except (ValueError, TypeError) as error:
         raise UserError(f"{str(path)!r} has a damaged recipe: export it again") from error

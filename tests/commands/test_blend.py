@@ -95,7 +95,11 @@ def test_training_starts_from_a_blend(here: Path, photographs: Path):
     assert main(["blend", "udnie", "evening", "-o", "mix.onnx"]) == 0
     words = f"train --start mix.onnx --photos {photographs} --steps 1 --size 32 --style-size 32"
     assert main([*words.split(), "--out", "run"]) == 0
-    assert Stylizer("run/model.onnx").metadata["root"] == Stylizer("udnie").metadata["root"]
+    said = Stylizer("run/model.onnx").metadata
+    assert said["root"] == Stylizer("udnie").metadata["root"]
+    blend = json.loads(Stylizer("mix.onnx").metadata["blend"])
+    assert json.loads(said["start"]) == {"name": "mix.onnx", "recipe": {"blend": blend}}
+    assert "blend" not in said
 
 
 def test_without_a_common_root_pixels_fade_and_it_is_said_once(photo: Path, here: Path, capsys):

@@ -50,7 +50,7 @@ def test_a_photograph_from_calm_to_bold_and_between_two(photo: Path, tmp_path: P
     assert strip.shape[:2] == (2 * (32 + 28) + 8, 4 * (48 + 8) + 8)
     photograph = resize_longest(open_image(photo), 48)
     stylize = Stylizer("udnie")
-    for place, strength in enumerate(STRENGTHS):
+    for place, strength in enumerate((0, *STRENGTHS)):
         top, left = 28 + place // 4 * 60, 8 + place % 4 * 56
         np.testing.assert_array_equal(
             strip[top : top + 32, left : left + 48], stylize(photograph, strength=strength)

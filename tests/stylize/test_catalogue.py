@@ -61,7 +61,7 @@ def test_the_styles_are_different_pictures():
 
 def test_the_sheet_has_every_style_in_its_place():
     photo = Image.fromarray(noise(24, 36))
-    sheet = np.asarray(gallery_sheet(photo, columns=4, height=24))
+    sheet = np.asarray(gallery_sheet().draw(photo, height=24))
     # Eight px around each picture and twenty for its label.
     for place, name in enumerate(["", *NAMES]):
         row, column = divmod(place, 4)
@@ -70,7 +70,7 @@ def test_the_sheet_has_every_style_in_its_place():
         expected = np.asarray(Stylizer(name)(photo) if name else photo)
         np.testing.assert_array_equal(tile, expected)
     seen = []
-    gallery_sheet(photo, height=24, each=lambda *step: seen.append(step) or len(seen) == 2)
+    gallery_sheet().draw(photo, height=24, each=lambda *step: seen.append(step) or len(seen) == 2)
     assert seen == [(1, len(NAMES)), (2, len(NAMES))]
 
 

@@ -175,9 +175,15 @@ def _widen(model: onnx.ModelProto) -> None:
     tensor.CopyFrom(numpy_helper.from_array(np.zeros((16, 1), np.float32), tensor.name))
 
 
+def _cut(model: onnx.ModelProto) -> None:
+    tensor = next(t for t in model.graph.initializer if t.name == "network.noise")
+    tensor.raw_data = tensor.raw_data[:-3]
+
+
 @pytest.mark.parametrize(
     ("make", "word"),
     [
+        (lambda: changed(_cut), "damaged parameters"),
         (lambda: with_metadata((STYLES / "udnie.onnx").read_bytes(), root="0" * 64), "another"),
         (lambda: with_metadata((STYLES / "udnie.onnx").read_bytes(), root=""), "names no root"),
         (inverting_model, "names no root"),
