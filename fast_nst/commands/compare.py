@@ -12,7 +12,7 @@ import torch
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import model_option, threads_option
+from fast_nst.commands.shared import model_option
 from fast_nst.comparison.measure import (
     REPEATS,
     WARM_UPS,
@@ -47,6 +47,7 @@ from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.options import check, option, positional
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.reference.optimizer import STARTS, Iterate
+from fast_nst.stylize.engines import provider_option, threads_option
 from fast_nst.stylize.gallery import find_model
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -83,7 +84,7 @@ class CompareOptions:
         choices=PRECISIONS,
     )
     device: str = option("of the optimizer: auto, cpu, cuda, cuda:1, mps", "auto")
-    provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
+    provider: str = provider_option()
     threads: int | None = threads_option(" of both")
     seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)
     overwrite: bool = option("replace an earlier report in DIR", False)

@@ -13,12 +13,12 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import blend_of, quality_option, strength_option, threads_option
+from fast_nst.commands.shared import blend_of, quality_option, strength_option
 from fast_nst.errors import UserError
-from fast_nst.options import check, option, parse_light, positional
+from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import encode_image, save_image
-from fast_nst.stylize.engines import providers
+from fast_nst.stylize.engines import EngineOptions, choose_engine, providers
 from fast_nst.stylize.folder import (
     PIPE,
     Job,
@@ -33,8 +33,8 @@ from fast_nst.stylize.gallery import is_name
 from fast_nst.stylize.stylizer import FadeWarning, Stylizer
 
 
-@dataclass
-class InferOptions:
+@dataclass(kw_only=True)
+class InferOptions(EngineOptions):
     """What `fast-nst infer` can be told; its flags are made from these fields."""
 
     inputs: list[str] = positional(
@@ -70,8 +70,6 @@ class InferOptions:
     )
     strength: float = strength_option()
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
-    provider: str = option("device that runs the network, if installed", "cpu", metavar="NAME")
-    threads: int | None = threads_option()
     quality: int = quality_option()
     overwrite: bool = option("replace output files that exist", False)
     json: bool = option("print one JSON object a picture on standard output", False)
@@ -83,7 +81,7 @@ class InferOptions:
         Raises:
             UserError: A value is out of its range, or two contradict each other.
         """
-        check(self)
+        super().__post_init__()
         for name in blend_of(self.style, "--style NAME"):
             if not is_name(name):
                 raise UserError(f"--style {name!r} is no name: give one, or -m FILE")
@@ -124,7 +122,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     stylize = Stylizer(
         options.blend or None,
         strength=options.strength,
+        engine=choose_engine(options, len(jobs)),
         provider=options.provider,
+        precision=options.precision,
         threads=options.threads,
     )
     if 0 < options.strength < 1 and stylize.unmixable:
@@ -136,14 +136,15 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     def paint(job: Job) -> Painted:
         return _paint(job, stylize, options)
 
+    engine = stylize.engine
     if is_single:
-        _report(Outcome(jobs[0], paint(jobs[0])), options)
+        _report(Outcome(jobs[0], paint(jobs[0])), engine, options)
         return 0
     outcomes = []
     for outcome in _shown(paint_all(jobs, paint, options.overwrite), len(jobs), options.quiet):
         outcomes.append(outcome)
         if options.json:
-            _report(outcome, options)
+            _report(outcome, engine, options)
     _summarize(outcomes, options)
     return 1 if any(outcome.error for outcome in outcomes) else 0
 
@@ -190,7 +191,7 @@ def _name(path: Path | None) -> str:
     return PIPE if path is None else str(path)
 
 
-def _report(outcome: Outcome, options: InferOptions) -> None:
+def _report(outcome: Outcome, engine: str, options: InferOptions) -> None:
     """Say what became of a picture, in one JSON object or one line."""
     source, target = _name(outcome.job.source), _name(outcome.job.target)
     painted = outcome.painted
@@ -203,7 +204,12 @@ def _report(outcome: Outcome, options: InferOptions) -> None:
         if outcome.skipped:
             record["skipped"] = "it exists"
         if painted is not None:
-            record |= {"size": painted.size, "milliseconds": round(painted.milliseconds, 2)}
+            record |= {
+                "size": painted.size,
+                "milliseconds": round(painted.milliseconds, 2),
+                "engine": engine,
+                "precision": options.precision,
+            }
         print(json.dumps(record), flush=True)
     elif painted is not None and not options.quiet:
         width, height = painted.size

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, threads_option, with_share
+from fast_nst.commands.shared import quality_option, with_share
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,
@@ -42,6 +42,7 @@ from fast_nst.reference.optimizer import (
     Optimized,
     optimize,
 )
+from fast_nst.stylize.engines import threads_option
 from fast_nst.stylize.gallery import style_names
 from fast_nst.stylize.stylizer import Stylizer
 

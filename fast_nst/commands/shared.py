@@ -10,7 +10,6 @@ from typing import Any
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.options import option
-from fast_nst.stylize.engines import MOST_THREADS
 from fast_nst.stylize.stylizer import MOST_STRENGTH
 
 
@@ -72,12 +71,6 @@ def blend_of(given: Iterable[str], what: str) -> dict[str, float]:
         name, share = with_share(word, what)
         blend[name] = blend.get(name, 0.0) + share
     return blend
-
-
-def threads_option(of: str = "") -> Any:
-    """How many threads work on a picture."""
-    help_text = f"CPU threads{of}; default: one a core"
-    return option(help_text, None, metavar="N", least=1, most=MOST_THREADS)
 
 
 def quality_option() -> Any:

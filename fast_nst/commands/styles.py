@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, threads_option
+from fast_nst.commands.shared import quality_option
 from fast_nst.errors import UserError
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.edit import resize_longest
@@ -23,6 +23,7 @@ from fast_nst.stylize.catalogue import (
     strength_sheet,
     styles,
 )
+from fast_nst.stylize.engines import threads_option
 from fast_nst.stylize.folder import refuse_existing
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from PIL import Image
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
+from fast_nst.stylize.engines import PAYS_FROM
 from tests.conftest import noise
 
 
@@ -76,6 +79,33 @@ def test_a_bad_file_does_not_stop_the_others(stylize, folder: Path, tmp_path: Pa
     good = next(record for record in records if record["input"].endswith("one.png"))
     assert good["size"] == [8, 6]
     assert good["milliseconds"] > 0
+
+
+def test_a_folder_is_worth_openvino_and_a_picture_is_not(
+    stylize, photo: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(PAYS_FROM):
+        Image.fromarray(noise(20 + number % 3, 30, seed=number)).save(many / f"{number}.png")
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copy(many / "0.png", few / "0.png")
+    for source, flags, engine in (
+        (many, [], "openvino"),
+        (many, ["--engine", "onnxruntime"], "onnxruntime"),
+        (few, [], "onnxruntime"),
+        (photo, [], "onnxruntime"),
+        (photo, ["--engine", "openvino"], "openvino"),
+    ):
+        target = tmp_path / "out" / engine / "out.png" if source == photo else tmp_path / "out"
+        code, out, _ = stylize(source, "-o", target, "--json", "-q", "--overwrite", *flags)
+        assert code == 0
+        records = [json.loads(line) for line in out.splitlines()]
+        assert {(record["engine"], record["precision"]) for record in records} == {(engine, "32")}
+        for record in records:
+            np.testing.assert_array_equal(pixels(record["output"]), 255 - pixels(record["input"]))
 
 
 def test_json_has_a_line_for_what_was_skipped(stylize, folder: Path, tmp_path: Path):
@@ -238,6 +268,15 @@ def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
         (["PHOTO", "-o", "out.png", "--quality", "101"], "from 1 to 100"),
         (["PHOTO", "-o", "out.png", "--threads", "-1"], "from 1 to 1024"),
         (["PHOTO", "-o", "out.png", "--provider", "tpu"], "unknown provider"),
+        (["PHOTO", "-o", "out.png", "--engine", "opnvino"], "Did you mean 'openvino'"),
+        (
+            ["PHOTO", "-o", "out.png", "--engine", "openvino", "--provider", "cuda"],
+            "ONNX Runtime's: leave out engine openvino",
+        ),
+        (
+            ["PHOTO", "-o", "out.png", "--engine", "onnxruntime", "--precision", "bf16"],
+            "bf16 is OpenVINO's",
+        ),
         (["PHOTO", "-o", "out.png", "--strenght", "1"], "Did you mean '--strength'"),
         (["PHOTO", "-o", "-", "--json"], "both want standard output"),
         (["-", "PHOTO", "-o", "out/"], "give it alone"),

@@ -130,7 +130,7 @@ def test_wrong_arguments_get_a_clear_word(stylize: Stylizer):
         ({"input": "x"}, "input x"),
         ({"output": "y"}, "output y"),
         ({"channels": 4}, "has the input"),
-        ({"type": TensorProto.FLOAT}, r"tensor\(float\)"),
+        ({"type": TensorProto.FLOAT}, r"image float \("),
     ],
 )
 def test_models_of_another_kind_are_refused(changes: dict, word: str):
@@ -276,9 +276,9 @@ def test_colours_are_kept_at_every_strength_and_in_blends():
 def test_eight_strengths_are_kept_and_the_oldest_goes(monkeypatch):
     stylize = Stylizer("udnie", threads=1)
     opened = []
-    original = stylizer_module.open_session
+    original = stylizer_module.open_engine
     monkeypatch.setattr(
-        stylizer_module, "open_session", lambda *given: opened.append(1) or original(*given)
+        stylizer_module, "open_engine", lambda *given: opened.append(1) or original(*given)
     )
     pixels = noise(8, 8)
     for strength in (1.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):

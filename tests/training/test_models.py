@@ -35,10 +35,15 @@ def exported(request) -> tuple[bytes, PixelNetwork]:
     return to_onnx(network, metadata), PixelNetwork(network).eval()
 
 
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
+def stylize(request, exported) -> Stylizer:
+    return Stylizer(exported[0], engine=request.param)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
-def test_onnx_runtime_paints_as_pytorch(exported, n: int, height: int, width: int):
-    stylize, pixels = Stylizer(exported[0]), exported[1]
+def test_the_engines_paint_as_pytorch(exported, stylize, n: int, height: int, width: int):
+    pixels = exported[1]
     image = noise(n * height, width).reshape(n, height, width, 3)
     with torch.no_grad():
         expected = pixels(torch.from_numpy(image)).numpy()
