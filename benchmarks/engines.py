@@ -38,8 +38,9 @@ from turns import (
 from fast_nst.assets import DEFAULT_MODEL, REFERENCE_PHOTOGRAPHS
 from fast_nst.pictures.edit import Array, resize_longest, to_array
 from fast_nst.pictures.read import open_photograph
-from fast_nst.stylize.engines import INPUT, OnnxRuntime
+from fast_nst.stylize.engines import OnnxRuntime
 from fast_nst.stylize.gallery import style_files
+from fast_nst.stylize.signature import INPUT
 from fast_nst.stylize.stylizer import Stylizer
 
 CHOSEN = "as `stylize/engines.py` sets it"

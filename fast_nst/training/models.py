@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from fast_nst import __version__
 from fast_nst.errors import UserError
 from fast_nst.networks import ImageTransformation, build_network
-from fast_nst.stylize.engines import INPUT, OUTPUT
 from fast_nst.stylize.graphs import (
     NOISE_TILE,
     PREFIX,
@@ -33,6 +32,7 @@ from fast_nst.stylize.graphs import (
     parameters,
     with_metadata,
 )
+from fast_nst.stylize.signature import INPUT, OUTPUT
 from fast_nst.stylize.stylizer import Stylizer
 
 OPSET = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import subprocess
 import sys
 import threading
@@ -16,16 +17,15 @@ from onnx import TensorProto
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
-from fast_nst.stylize import engines
 from fast_nst.stylize.engines import (
     PAYS_FROM,
     EngineOptions,
     OnnxRuntime,
-    OpenVino,
     choose_engine,
     open_engine,
     providers,
 )
+from fast_nst.stylize.openvino_engine import OpenVino
 from fast_nst.stylize.stylizer import Stylizer
 from tests.conftest import inverting_model, noise
 
@@ -233,14 +233,14 @@ def test_bf16_is_asked_for_and_never_chosen():
     ],
 )
 def test_auto_takes_what_pays(options: dict[str, str], pictures: int, expected: str, monkeypatch):
-    monkeypatch.setattr(engines.platform, "machine", lambda: "AMD64")
+    monkeypatch.setattr(platform, "machine", lambda: "AMD64")
     assert choose_engine(EngineOptions(**options), pictures) == expected
 
 
 def test_auto_takes_onnx_runtime_where_openvino_is_not_or_is_not_at_home(monkeypatch):
-    monkeypatch.setattr(engines.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert choose_engine(EngineOptions()) == "onnxruntime"
-    monkeypatch.setattr(engines.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert choose_engine(EngineOptions()) == "onnxruntime"
     with pytest.raises(UserError, match=r"OpenVINO is not installed: pip install 'fast-nst\[openv"):

@@ -1,0 +1,179 @@
+"""OpenVINO as an engine. It is imported when one is opened, for it takes its time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import platform
+import sys
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fast_nst.errors import UserError
+from fast_nst.pictures.edit import Array
+from fast_nst.stylize.signature import Tensor, cannot_load, check_signature
+
+_X86 = ("x86_64", "amd64")  # where OpenVINO was measured, and brings its own kernels
+
+
+class OpenVino:
+    """OpenVINO, on the CPU.
+
+    A model compiled for one size is a third faster than one for any, so sizes that come often get
+    their own, the least recently used of which makes room. The others share one for any size.
+    Pictures of one engine are painted one after the other, whatever thread they come from.
+
+    Args:
+        data: The model file.
+        name: What to call it in an error.
+        precision: Of the arithmetic, "32" or "bf16".
+        threads: Of one picture's arithmetic; None is one a core.
+
+    Raises:
+        UserError: OpenVINO is not there, the processor has no bf16, or the model cannot be used.
+    """
+
+    KEPT_SIZES = 4
+    KEPT_PIXELS = 16_000_000  # of all of these together; each takes about 60 bytes
+    OFTEN = 64  # times that a size comes before another makes room for it: compiling takes its time
+    REMEMBERED = 1000  # sizes that are counted
+    SMALLEST = 16  # px; compiled for a size under 11, OpenVINO 2026.4 paints something else
+
+    def __init__(self, data: bytes, name: str, precision: str, threads: int | None) -> None:
+        self._core = _core(_import_openvino())
+        if precision == "bf16" and "BF16" not in self._core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise UserError("this processor has no bf16: leave --precision at 32")
+        try:
+            self._model = self._core.read_model(data)
+        except Exception as error:  # its errors share no base class
+            raise cannot_load(name, error) from error
+        check_signature(
+            name,
+            map(_tensor, self._model.inputs),
+            map(_tensor, self._model.outputs),
+        )
+        self._settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "ENABLE_CPU_PINNING": False,  # pins the threads of two models to the same cores
+            "CPU_RUNTIME_CACHE_CAPACITY": 16,  # sizes; the default remembers thousands
+        }
+        if threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._lock = threading.Lock()
+        self._for_size: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._for_any: Any = None
+        self._came: Counter[tuple[int, ...]] = Counter()
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself."""
+        if not self._model.has_rt_info("framework"):
+            return {}
+        return {
+            key: str(value.value) for key, value in self._model.get_rt_info()["framework"].items()
+        }
+
+    def run(self, images: Array) -> Array:
+        """(N, H, W, 3) uint8 in, the same out."""
+        with self._lock:
+            request = self._request(images.shape)
+            painted: Array = request.infer([np.ascontiguousarray(images)], share_inputs=True)[0]
+        return painted
+
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        """What runs pictures of this shape."""
+        if shape in self._for_size:
+            self._for_size.move_to_end(shape)
+            return self._for_size[shape]
+        if len(self._came) > self.REMEMBERED:
+            self._came.clear()
+        self._came[shape] += 1
+        may_have_its_own = min(shape[1:3]) >= self.SMALLEST
+        if may_have_its_own and (self._has_room(shape) or self._came[shape] >= self.OFTEN):
+            self._came.clear()
+            while self._for_size and not self._has_room(shape):
+                self._for_size.popitem(last=False)
+            model = self._model.clone()
+            model.reshape(shape)
+            self._for_size[shape] = self._compiled(model)
+            return self._for_size[shape]
+        if self._for_any is None:
+            self._for_any = self._compiled(self._model)
+        return self._for_any
+
+    def _has_room(self, shape: tuple[int, ...]) -> bool:
+        pixels = [math.prod(kept[:3]) for kept in (*self._for_size, shape)]
+        return len(pixels) <= self.KEPT_SIZES and sum(pixels) <= self.KEPT_PIXELS
+
+    def _compiled(self, model: Any) -> Any:
+        return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
+
+
+def _import_openvino() -> Any:
+    try:
+        with _hidden("openvino_telemetry"):
+            import openvino
+    except Exception as error:  # a broken installation raises what it likes
+        if isinstance(error, ModuleNotFoundError):
+            reason = "is not installed"
+        else:
+            reason = f"cannot be imported ({' '.join(str(error).split())[:160]})"
+        raise UserError(
+            f"OpenVINO {reason}: pip install 'fast-nst[openvino]', or leave out --engine openvino"
+        ) from error
+    return openvino
+
+
+@functools.cache
+def _core(openvino: Any) -> Any:
+    """OpenVINO's one entry, made once.
+
+    Each gives the thread that makes it another stack for signals, which is freed with it: without
+    the last one, the next Ctrl-C would crash.
+    """
+    return openvino.Core()
+
+
+@contextlib.contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Imports as if a module were not installed.
+
+    `import openvino` reports itself to Google Analytics if it finds its telemetry, and does without
+    if not; who paints pictures was not asked.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+def _tensor(given: Any) -> Tensor:
+    type_name = given.get_element_type().get_type_name()
+    return Tensor(
+        given.get_any_name(),
+        "uint8" if type_name == "u8" else type_name,
+        [length.get_length() if length.is_static else None for length in given.get_partial_shape()],
+    )
+
+
+def runs_natively() -> bool:
+    """Whether OpenVINO is installed, and the processor one that it was measured on."""
+    if platform.machine().lower() not in _X86:
+        return False
+    try:
+        _import_openvino()
+    except UserError:
+        return False
+    return True

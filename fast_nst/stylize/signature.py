@@ -1,0 +1,60 @@
+"""What every model of ours takes and gives, and what to say of one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fast_nst.errors import UserError
+
+INPUT, OUTPUT = "image", "stylized"
+
+
+def cannot_load(name: str, error: Exception) -> UserError:
+    """What to raise when an engine refuses a file, whose errors share no base class."""
+    reason = " ".join(str(error).split())[:160]
+    return UserError(f"{name} cannot be loaded as an ONNX model: {reason}")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What goes in or comes out; a free length is None."""
+
+    name: str
+    type: str
+    shape: Sequence[int | None]
+
+    def __str__(self) -> str:
+        lengths = ("free" if length is None else str(length) for length in self.shape)
+        return f"{self.name} {self.type} ({', '.join(lengths)})"
+
+
+def check_signature(model: str, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
+    """Make sure that a model is one of ours: uint8 (N, H, W, 3) in and out, with free N, H, W.
+
+    Args:
+        model: What to call it in an error.
+        inputs: What it takes.
+        outputs: What it gives.
+
+    Raises:
+        UserError: It is another.
+    """
+    for kind, expected, found in (
+        ("input", INPUT, list(inputs)),
+        ("output", OUTPUT, list(outputs)),
+    ):
+        fits = (
+            len(found) == 1
+            and found[0].name == expected
+            and found[0].type == "uint8"
+            and len(found[0].shape) == 4
+            and found[0].shape[3] in (3, None)
+            and list(found[0].shape[:3]) == [None, None, None]
+        )
+        if not fits:
+            raise UserError(
+                f"{model} has the {kind} {', '.join(map(str, found))}; a fast_nst model has one "
+                f"{kind} {expected!r} of uint8 (N, H, W, 3) with free N, H, W: export it with "
+                "fast-nst export"
+            )
