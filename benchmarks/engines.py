@@ -27,7 +27,6 @@ import onnxruntime
 from turns import (
     in_turns,
     milliseconds,
-    openvino_precisions,
     peak_megabytes,
     seconds_of,
     shown,
@@ -40,6 +39,7 @@ from fast_nst.pictures.edit import Array, resize_longest, to_array
 from fast_nst.pictures.read import open_photograph
 from fast_nst.stylize.engines import OnnxRuntime
 from fast_nst.stylize.gallery import style_files
+from fast_nst.stylize.openvino_engine import has_bf16
 from fast_nst.stylize.signature import INPUT
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -141,7 +141,8 @@ def differences() -> None:
         to_array(resize_longest(open_photograph(path), SIZES[0])).copy()
         for path in REFERENCE_PHOTOGRAPHS
     ]
-    found: dict[str, list[Array]] = {precision: [] for precision in openvino_precisions()}
+    precisions = ["32", "bf16"] if has_bf16() else ["32"]
+    found: dict[str, list[Array]] = {precision: [] for precision in precisions}
     for style in style_files():
         exact = Stylizer(style)
         for precision, values in found.items():

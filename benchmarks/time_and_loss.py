@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -61,18 +61,22 @@ def milliseconds_of(model: str, threads: int, engine: str) -> float:
     return worker(__file__, "--one", model, ENGINES[engine], threads)
 
 
-def draw(points: Sequence[tuple[str, float, float]], path: Path) -> None:
+def draw(points: Mapping[str, tuple[float, list[float]]], path: Path) -> None:
+    """A colour for each model, with its loss and its milliseconds on each engine."""
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fast_nst"}):
         figure = Figure(figsize=(8, 4), layout="constrained")
         axes = figure.subplots()
-        for label, milliseconds_, loss in points:
-            axes.plot(milliseconds_, loss, "o" if "ONNX" in label else "s", ms=8, label=label)
+        for number, (title, (loss, times)) in enumerate(points.items()):
+            for engine, marker, found in zip(ENGINES, "os", times, strict=True):
+                label = f"{title.replace('`', '')}, {engine}"
+                axes.plot(found, loss, marker, ms=8, color=f"C{number}", label=label)
         axes.set_xscale("log")
+        axes.set_ylim(0, 1.1 * max(loss for loss, _ in points.values()))
         axes.set_xlabel("milliseconds at 512 px, 2 threads")
         axes.set_ylabel("held-out loss")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower center")
         figure.savefig(path, metadata={"Date": None})
 
 
@@ -95,18 +99,13 @@ def main() -> None:
         model: held_out_loss(Path(model), options.style, options.photos) for model in options.models
     }
     rows: dict[str, list[str]] = {}
-    points: list[tuple[str, float, float]] = []
+    points: dict[str, tuple[float, list[float]]] = {}
     for model, recipe in zip(options.models, recipes, strict=True):
         title = f"`{recipe.network}` from {recipe.start}"
-        times = in_turns(
-            ENGINES,
-            options.rounds,
-            partial(milliseconds_of, model, options.threads),
-        )
-        for engine, values in times.items():
-            points.append((f"{title}, {engine}", statistics.median(values), losses[model]))
-        cells = [f"{recipe.steps}", f"{losses[model]:.3f}", *map(shown, times.values())]
-        rows[title] = cells
+        measure = partial(milliseconds_of, model, options.threads)
+        times = in_turns(ENGINES, options.rounds, measure)
+        points[title] = (losses[model], [statistics.median(found) for found in times.values()])
+        rows[title] = [f"{recipe.steps}", f"{losses[model]:.3f}", *map(shown, times.values())]
     heads = [f"{engine}, ms" for engine in ENGINES]
     table("model", ["steps", "held-out loss", *heads], rows)
     draw(points, options.plot)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,8 +19,7 @@ def in_turns(
 
     Args:
         contestants: Their names.
-        rounds: How many times each has its turn; one more before, if `measure` starts processes,
-            is the caller's business.
+        rounds: How many times each has its turn.
         measure: Called with a name.
     """
     found: dict[str, list[Any]] = {name: [] for name in contestants}
@@ -31,19 +29,15 @@ def in_turns(
     return found
 
 
-def worker(script: str, *arguments: object, threads: int | None = None) -> Any:
+def worker(script: str, *arguments: object) -> Any:
     """Run a script in a process of its own; gives what it prints, which is JSON.
 
     Args:
         script: Its path.
         arguments: Of the command line.
-        threads: Of numpy's matrix products, which are set from outside.
     """
-    environment = dict(os.environ)
-    if threads is not None:
-        environment |= {"OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, script, *map(str, arguments)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -59,7 +53,7 @@ def seconds_of(command: Sequence[object]) -> float:
 
 
 def milliseconds(call: Callable[[], object], least: float, calls: int = 2) -> float:
-    """Median time of a call, after one to warm up.
+    """Median time of a call, after two to warm up: ONNX Runtime allocates anew in the second.
 
     Args:
         call: What is timed.
@@ -67,20 +61,13 @@ def milliseconds(call: Callable[[], object], least: float, calls: int = 2) -> fl
         calls: How many of them, at the least.
     """
     call()
+    call()
     times: list[float] = []
     while len(times) < calls or sum(times) < 1000 * least:
         started = time.perf_counter()
         call()
         times.append(1000 * (time.perf_counter() - started))
     return statistics.median(times)
-
-
-def openvino_precisions() -> list[str]:
-    """Those that this processor has."""
-    import openvino
-
-    has_bf16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ["32", "bf16"] if has_bf16 else ["32"]
 
 
 def peak_megabytes() -> float:

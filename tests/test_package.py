@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -54,11 +55,23 @@ def test_the_light_install_stylizes(wheel: Path, tmp_path: Path):
     assert len(listed) == 1 + len(list((ROOT / "fast_nst/assets/styles").glob("*.onnx")))
     packages = call(commands / "python", "-m", "pip", "list", cwd=tmp_path).stdout.lower()
     assert "torch" not in packages
-    refused = subprocess.run(
-        [commands / "fast-nst", "train"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert refused.returncode == 2
-    assert "is not installed: pip install '.[train]'" in refused.stderr
+    for extra, words in (
+        ("train", ["train"]),
+        ("openvino", ["infer", PHOTO, "-o", "no.jpg", "--engine", "openvino"]),
+    ):
+        refused = subprocess.run(
+            [commands / "fast-nst", *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert refused.returncode == 2
+        assert f"is not installed: pip install '.[{extra}]'" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_openvino_extra_paints(wheel: Path, tmp_path: Path):
+    commands = installed(wheel, tmp_path, "[openvino]")
+    words = ("infer", PHOTO, "-o", "painting.jpg", "--engine", "openvino", "--json")
+    painted = json.loads(call(commands / "fast-nst", *words, cwd=tmp_path).stdout)
+    assert painted["engine"] == "openvino"
 
 
 @pytest.mark.slow

@@ -46,9 +46,7 @@ class OpenVino:
 
     def __init__(self, data: bytes, name: str, precision: str, threads: int | None) -> None:
         self._core = _core(_import_openvino())
-        if precision == "bf16" and "BF16" not in self._core.get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        ):
+        if precision == "bf16" and not has_bf16():
             raise UserError("this processor has no bf16: leave --precision at 32")
         try:
             self._model = self._core.read_model(data)
@@ -122,12 +120,12 @@ def _import_openvino() -> Any:
         with _hidden("openvino_telemetry"):
             import openvino
     except Exception as error:  # a broken installation raises what it likes
-        if isinstance(error, ModuleNotFoundError):
+        if isinstance(error, ModuleNotFoundError) and error.name == "openvino":
             reason = "is not installed"
         else:
             reason = f"cannot be imported ({' '.join(str(error).split())[:160]})"
         raise UserError(
-            f"OpenVINO {reason}: pip install 'fast-nst[openvino]', or leave out --engine openvino"
+            f"OpenVINO {reason}: pip install '.[openvino]', or leave out --engine openvino"
         ) from error
     return openvino
 
@@ -166,6 +164,15 @@ def _tensor(given: Any) -> Tensor:
         "uint8" if type_name == "u8" else type_name,
         [length.get_length() if length.is_static else None for length in given.get_partial_shape()],
     )
+
+
+def has_bf16() -> bool:
+    """Whether this processor calculates in bf16.
+
+    Raises:
+        UserError: OpenVINO, which knows, is not there.
+    """
+    return "BF16" in _core(_import_openvino()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def runs_natively() -> bool:

@@ -44,9 +44,10 @@ class Stylizer:
             over 1, the style as it was trained, to 1.5, bolder. The network's parameters go from
             those of the root, a photograph, through the style's and beyond (see `stylize.graphs`);
             below 0.25 the photograph's own pixels come in, so that 0 is reached without a jump.
-        engine: What runs the network: "onnxruntime"; "openvino" (an extra), which starts a seventh
+        engine: What runs the network: "onnxruntime"; "openvino" (an extra), which starts an eighth
             of a second later and paints faster on x86 CPUs; or "auto", openvino where that is
-            installed and the CPU is an x86. Pictures differ by a level at most.
+            installed and the CPU is an x86: worth it for some 20 pictures of 512 px, or 8 of 1024.
+            Pictures differ by a level at most.
         provider: ONNX Runtime's device, by its short name (see `providers`) or its own.
         precision: "32", or "bf16" with openvino on CPUs that have it: faster and less exact.
         threads: Of one picture's arithmetic; default: one a core. Those who paint many pictures
