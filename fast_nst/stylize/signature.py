@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,13 @@ INPUT, OUTPUT = "image", "stylized"
 
 def cannot_load(name: str, error: Exception) -> UserError:
     """What to raise when an engine refuses a file, whose errors share no base class."""
-    reason = " ".join(str(error).split())[:160]
-    return UserError(f"{name} cannot be loaded as an ONNX model: {reason}")
+    return UserError(f"{name} cannot be loaded as an ONNX model: {reason_of(error)}")
+
+
+def reason_of(error: Exception) -> str:
+    """An engine's error in part of a line, without the places in its sources."""
+    words = re.sub(r"Exception from \S+:\d+:", " ", str(error))
+    return " ".join(words.split())[:160]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from fast_nst.stylize.engines import (
     open_engine,
 )
 from fast_nst.stylize.parts import Model, parts_of
+from fast_nst.stylize.signature import reason_of
 
 Picture = str | os.PathLike[str] | Image.Image | Array
 MOST_STRENGTH = 1.5
@@ -165,9 +166,8 @@ class Stylizer:
             painted = engine.run(images)
         except Exception as error:  # the engines' own errors share no base class
             size = f"{images.shape[2]}x{images.shape[1]}"
-            reason = " ".join(str(error).split())[:160]
             raise UserError(
-                f"cannot stylize {size} px, make it smaller with --size: {reason}"
+                f"cannot stylize {size} px, make it smaller with --size: {reason_of(error)}"
             ) from error
         if painted.shape != images.shape:
             raise UserError(

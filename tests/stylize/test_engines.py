@@ -93,8 +93,9 @@ def test_what_was_painted_stays_when_the_next_is(engine: str):
     ],
 )
 def test_other_models_are_refused(engine: str, model: bytes, word: str):
-    with pytest.raises(UserError, match=word):
+    with pytest.raises(UserError, match=word) as raised:
         opened(engine, model)
+    assert ".cpp" not in str(raised.value)
 
 
 def test_the_engines_read_the_same_file_alike():
