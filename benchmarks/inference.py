@@ -22,6 +22,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -61,7 +62,12 @@ PARTS = ("networks", "start", "memory", "batches")
 
 def contestants() -> list[str]:
     """Those that this machine can run."""
-    able = {"bf16": has_bf16(), "cuda": "cuda" in providers()}
+    installed = find_spec("openvino") is not None
+    able = {
+        "openvino": installed,
+        "bf16": installed and has_bf16(),
+        "cuda": "cuda" in providers(),
+    }
     found = [name for name, given in OURS.items() if all(able.get(v, True) for v in given.values())]
     return [JOHNSON, HALF, LITE, *found]
 

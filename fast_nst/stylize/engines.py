@@ -65,14 +65,19 @@ class EngineOptions:
             UserError: A value is not allowed, or one asks for OpenVINO and another refuses it.
         """
         check(self)
-        if self.engine == OPENVINO and self.provider != "cpu":
+        if self.engine == OPENVINO and not self.on_cpu:
             raise UserError(
                 f"provider {self.provider!r} is ONNX Runtime's: leave out engine openvino"
             )
-        if self.precision == "bf16" and (self.engine == ONNX_RUNTIME or self.provider != "cpu"):
+        if self.precision == "bf16" and (self.engine == ONNX_RUNTIME or not self.on_cpu):
             raise UserError(
                 "precision bf16 is OpenVINO's: give it with engine openvino, on the CPU"
             )
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the provider, by either of its names, is the one that OpenVINO can stand for."""
+        return self.provider.lower() in ("cpu", _PROVIDERS["cpu"].lower())
 
 
 class Engine(Protocol):
@@ -97,7 +102,7 @@ def choose_engine(options: EngineOptions, pictures: float = math.inf) -> str:
         return options.engine
     if options.precision == "bf16":
         return OPENVINO
-    is_worth_it = options.provider == "cpu" and pictures >= PAYS_FROM
+    is_worth_it = options.on_cpu and pictures >= PAYS_FROM
     return OPENVINO if is_worth_it and runs_natively() else ONNX_RUNTIME
 
 

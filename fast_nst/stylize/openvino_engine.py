@@ -125,7 +125,8 @@ def _import_openvino() -> Any:
         else:
             reason = f"cannot be imported ({' '.join(str(error).split())[:160]})"
         raise UserError(
-            f"OpenVINO {reason}: pip install '.[openvino]', or leave out --engine openvino"
+            f"OpenVINO {reason}: pip install '.[openvino]', or do without --engine openvino and "
+            "--precision bf16"
         ) from error
     return openvino
 

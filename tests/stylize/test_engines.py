@@ -24,6 +24,7 @@ from fast_nst.stylize.engines import (
     open_engine,
     providers,
 )
+from fast_nst.stylize.gallery import style_files
 from fast_nst.stylize.openvino_engine import OpenVino, has_bf16
 from fast_nst.stylize.stylizer import Stylizer
 from tests.conftest import inverting_model, noise
@@ -98,8 +99,9 @@ def test_other_models_are_refused(engine: str, model: bytes, word: str):
     assert ".cpp" not in str(raised.value)
 
 
-def test_the_engines_read_the_same_file_alike():
-    one, other = (opened(engine) for engine in ENGINES)
+@pytest.mark.parametrize("path", style_files(), ids=lambda path: path.stem)
+def test_the_engines_read_the_same_file_alike(path: Path):
+    one, other = (opened(engine, path.read_bytes()) for engine in ENGINES)
     assert one.metadata == other.metadata
     assert one.metadata["title"]
 
@@ -190,22 +192,31 @@ def test_memory_does_not_grow_with_the_sizes_that_came(engine: str):
     assert resident_megabytes() - before < 16
 
 
+def test_openvino_does_as_it_is_told():
+    engine = opened("openvino", threads=1)
+    engine.run(noise(20, 30)[None])
+    model = engine._for_size[1, 20, 30, 3].get_compiled_model()
+    assert model.get_property("ENABLE_CPU_PINNING") is False
+    assert model.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert model.get_property("INFERENCE_NUM_THREADS") == 1
+
+
 def test_threads_share_an_engine():
-    engine = opened("openvino", inverting_model(), threads=1)
-    pictures = [noise(20 + i % 7, 30, seed=i)[None] for i in range(60)]
-    wrong: list[int] = []
+    engine = opened("openvino", threads=1)
+    pictures = [noise(100, 120, seed=i)[None] for i in range(48)]
+    expected = [engine.run(picture) for picture in pictures]
+    painted: dict[int, np.ndarray] = {}
 
     def work(first: int) -> None:
-        for i in range(first, 60, 6):
-            if not (engine.run(pictures[i]) == 255 - pictures[i]).all():
-                wrong.append(i)
+        for i in range(first, len(pictures), 6):
+            painted[i] = engine.run(pictures[i])
 
     threads = [threading.Thread(target=work, args=(first,)) for first in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    np.testing.assert_array_equal([painted[i] for i in range(len(pictures))], expected)
 
 
 def test_bf16_is_asked_for_and_never_chosen():
@@ -229,6 +240,8 @@ def test_bf16_is_asked_for_and_never_chosen():
         ({"engine": "onnxruntime"}, 1000, "onnxruntime"),
         ({"engine": "openvino"}, 1, "openvino"),
         ({"provider": "cuda"}, 1000, "onnxruntime"),
+        ({"provider": "CPUExecutionProvider"}, 1000, "openvino"),
+        ({"provider": "CPU", "engine": "openvino"}, 1, "openvino"),
         ({"precision": "bf16"}, 1, "openvino"),
     ],
 )
