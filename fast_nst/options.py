@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import inspect
 import math
@@ -180,6 +181,20 @@ def _reader(kind: type, is_list: bool) -> Callable[[Any], Any]:
         return [_converted(part, kind) for part in parts]
 
     return read
+
+
+def bytes_of(text: str) -> int:
+    """A size in words, as "1GB", "1.5 GB" or "500MB"; a thousand bytes are a kB.
+
+    Raises:
+        UserError: It is none.
+    """
+    for unit, factor in (("GB", 10**9), ("MB", 10**6)):
+        number = text.strip().upper().removesuffix(unit)
+        with contextlib.suppress(ValueError):
+            if number != text.strip().upper() and 0 < float(number) < math.inf:
+                return round(float(number) * factor)
+    raise UserError(f"{text!r} is no amount of memory: give it in MB or GB, as 500MB or 1.5GB")
 
 
 def flags_of(options: type) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import blend_of, quality_option, strength_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light, positional
-from fast_nst.pictures.read import open_image
+from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
+from fast_nst.pictures.read import MOST_PIXELS, most_pixels, open_image
 from fast_nst.pictures.write import encode_image, save_image
-from fast_nst.stylize.engines import EngineOptions, choose_engine, providers
+from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine, providers
 from fast_nst.stylize.folder import (
     PIPE,
     Job,
@@ -30,7 +31,12 @@ from fast_nst.stylize.folder import (
     several,
 )
 from fast_nst.stylize.gallery import is_name
-from fast_nst.stylize.stylizer import FadeWarning, Stylizer
+from fast_nst.stylize.stylizer import (
+    LEAST_STROKE_SCALE,
+    MOST_STROKE_SCALE,
+    FadeWarning,
+    Stylizer,
+)
 
 
 @dataclass(kw_only=True)
@@ -69,8 +75,21 @@ class InferOptions(EngineOptions):
         least=1,
     )
     strength: float = strength_option()
+    stroke_scale: float = option(
+        "strokes so many times larger than trained; the photograph's fine detail comes back on top",
+        1.0,
+        metavar="FACTOR",
+        least=LEAST_STROKE_SCALE,
+        most=MOST_STROKE_SCALE,
+    )
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
     quality: int = quality_option()
+    max_pixels: int = option(
+        "refuse pictures of more, which may be files made to fill the memory",
+        MOST_PIXELS,
+        metavar="N",
+        least=1,
+    )
     overwrite: bool = option("replace output files that exist", False)
     json: bool = option("print one JSON object a picture on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")
@@ -114,6 +133,11 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     here = f"; here: {', '.join(providers())}"
     options = parse_light(InferOptions, argv, prog, description, provider=here)
+    with most_pixels(options.max_pixels):
+        return _run(options)
+
+
+def _run(options: InferOptions) -> int:
     assert options.output is not None
     jobs = plan(options.inputs, options.output)
     is_single = not several(options.inputs)
@@ -126,6 +150,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         provider=options.provider,
         precision=options.precision,
         threads=options.threads,
+        max_memory=options.max_memory,
+        statistics=options.statistics,
     )
     if 0 < options.strength < 1 and stylize.unmixable:
         warnings.simplefilter("ignore", FadeWarning)  # said here, once and in one line
@@ -133,13 +159,17 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             line = f"note: strength {options.strength:g} fades pixels: {stylize.unmixable}"
             print(line, file=sys.stderr)
 
+    engine = stylize.engine
+    if is_single:
+        progress = Progress(options.quiet, unit="tile")
+        painted = _paint(jobs[0], stylize, options, progress.show)
+        progress.close()
+        _report(Outcome(jobs[0], painted), engine, options)
+        return 0
+
     def paint(job: Job) -> Painted:
         return _paint(job, stylize, options)
 
-    engine = stylize.engine
-    if is_single:
-        _report(Outcome(jobs[0], paint(jobs[0])), engine, options)
-        return 0
     outcomes = []
     for outcome in _shown(paint_all(jobs, paint, options.overwrite), len(jobs), options.quiet):
         outcomes.append(outcome)
@@ -174,17 +204,54 @@ def _write_stdout(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _paint(job: Job, stylize: Stylizer, options: InferOptions) -> Painted:
-    """Read, stylize and write one picture."""
-    photo = open_image(_read_stdin() if job.source is None else job.source)
+def _paint(
+    job: Job, stylize: Stylizer, options: InferOptions, show: Callable[[int, int], Any] = max
+) -> Painted:
+    """Read, stylize and write one picture.
+
+    Args:
+        job: Which.
+        stylize: With what.
+        options: How.
+        show: Told of a picture in tiles how far it is.
+    """
+    photo = _read(job, options)
+    passes = 0
+
+    def on_tile(done: int, total: int) -> None:
+        nonlocal passes
+        passes = done
+        show(done, total)
+
     started = time.perf_counter()
-    painting = stylize(photo, keep_colors=options.keep_colors, size=options.size)
+    painting = stylize.paint(
+        photo.rgb,
+        keep_colors=options.keep_colors,
+        stroke_scale=options.stroke_scale,
+        on_tile=on_tile,
+    )
     milliseconds = 1000 * (time.perf_counter() - started)
+    result = Pixels(painting, photo.alpha)
+    del photo, painting
+    image = to_image(result)
     if job.target is None:
-        _write_stdout(encode_image(painting))
+        _write_stdout(encode_image(image))
     else:
-        save_image(painting, job.target, options.quality)
-    return Painted(painting.size, milliseconds)
+        save_image(image, job.target, options.quality)
+    return Painted(image.size, milliseconds, passes > 0)
+
+
+def _read(job: Job, options: InferOptions) -> Pixels:
+    photo = open_image(_read_stdin() if job.source is None else job.source)
+    if options.size is None:
+        return to_pixels(photo)
+    width, height = scaled_size(photo.size, options.size / max(photo.size))
+    if width * height > options.max_pixels:
+        raise UserError(
+            f"--size {options.size} makes {width}x{height} px of {_name(job.source)}, over "
+            f"{options.max_pixels:,} pixels: raise --max-pixels or choose a smaller size"
+        )
+    return to_pixels(resize(photo, (width, height)))
 
 
 def _name(path: Path | None) -> str:
@@ -207,8 +274,9 @@ def _report(outcome: Outcome, engine: str, options: InferOptions) -> None:
             record |= {
                 "size": painted.size,
                 "milliseconds": round(painted.milliseconds, 2),
-                "engine": engine,
-                "precision": options.precision,
+                "engine": ONNX_RUNTIME if painted.in_tiles else engine,
+                "precision": "32" if painted.in_tiles else options.precision,
+                "in_tiles": painted.in_tiles,
             }
         print(json.dumps(record), flush=True)
     elif painted is not None and not options.quiet:

@@ -5,7 +5,8 @@ PIL images are "RGB" or "RGBA"; arrays are uint8 (H, W, 3), sRGB.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,22 @@ from fast_nst.errors import UserError
 Array = npt.NDArray[np.uint8]
 
 
+_STRIP_PIXELS = 2_000_000  # so that what is calculated on the way stays small
+
+
+def _strips(height: int, width: int) -> Iterator[slice]:
+    """A picture's rows, a few at a time."""
+    rows = max(_STRIP_PIXELS // width, 1)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
 def to_array(image: Image.Image) -> Array:
     """(H, W, 3) uint8 of any decoded picture; transparency is dropped."""
-    return np.asarray(image.convert("RGB"))
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    for rows in _strips(*array.shape[:2]):
+        strip = image.crop((0, rows.start, image.width, rows.stop))
+        array[rows] = np.asarray(strip.convert("RGB"))
+    return array
 
 
 def from_array(array: Array) -> Image.Image:
@@ -26,15 +40,61 @@ def from_array(array: Array) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _resize(image: Image.Image, size: int, side: Callable[[Sequence[int]], int]) -> Image.Image:
-    factor = size / side(image.size)
-    width, height = (max(1, round(length * factor)) for length in image.size)
-    if (width, height) == image.size:
+@dataclass(frozen=True)
+class Pixels:
+    """A decoded picture as arrays, which take less memory than Pillow's.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, sRGB.
+        alpha: (H, W) uint8; None where nothing is transparent.
+    """
+
+    rgb: Array
+    alpha: Array | None = None
+
+
+def to_pixels(image: Image.Image) -> Pixels:
+    """Of an "RGB" or "RGBA" image."""
+    alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
+    return Pixels(to_array(image), alpha)
+
+
+def to_image(pixels: Pixels) -> Image.Image:
+    """An "RGB" or "RGBA" image."""
+    image = from_array(pixels.rgb)
+    if pixels.alpha is not None:
+        image.putalpha(from_array(pixels.alpha))
+    return image
+
+
+def to_channels(pixels: Pixels) -> Array:
+    """(H, W, 3) uint8, or (H, W, 4) with transparency."""
+    if pixels.alpha is None:
+        return pixels.rgb
+    return np.dstack([pixels.rgb, pixels.alpha])
+
+
+def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Width and height times `factor`, in whole pixels, 1 at least."""
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Scale to a width and height, with Lanczos.
+
+    Raises:
+        UserError: There is no memory for that.
+    """
+    if size == image.size:
         return image
     try:
-        return image.resize((width, height), Image.Resampling.LANCZOS)
+        return image.resize(size, Image.Resampling.LANCZOS)
     except (MemoryError, OverflowError, ValueError, OSError) as error:
-        raise UserError(f"no memory for {width}x{height} px: choose a smaller size") from error
+        raise UserError(f"no memory for {size[0]}x{size[1]} px: choose a smaller size") from error
+
+
+def _resize(image: Image.Image, size: int, side: Callable[[Sequence[int]], int]) -> Image.Image:
+    return resize(image, scaled_size(image.size, size / side(image.size)))
 
 
 def resize_longest(image: Image.Image, size: int) -> Image.Image:
@@ -59,9 +119,13 @@ def blend(photo: Array, stylized: Array, strength: float) -> Array:
     """`(1 - strength) * photo + strength * stylized`, rounded; all (H, W, 3) uint8."""
     if strength == 1:
         return stylized
-    mixed = photo + np.float32(strength) * (stylized.astype(np.float32) - photo)
-    rounded: Array = np.rint(mixed).astype(np.uint8)
-    return rounded
+    blended = np.empty_like(photo)
+    for rows in _strips(*photo.shape[:2]):
+        mixed = photo[rows] + np.float32(strength) * (
+            stylized[rows].astype(np.float32) - photo[rows]
+        )
+        blended[rows] = np.rint(mixed)
+    return blended
 
 
 def keep_colors(photo: Array, stylized: Array) -> Array:
@@ -70,9 +134,41 @@ def keep_colors(photo: Array, stylized: Array) -> Array:
     Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", luminance-only
     transfer.
     """
-    luma = from_array(stylized).convert("YCbCr").getchannel("Y")
-    _, blue, red = from_array(photo).convert("YCbCr").split()
-    return to_array(Image.merge("YCbCr", (luma, blue, red)))
+    colored = np.empty_like(photo)
+    for rows in _strips(*photo.shape[:2]):
+        luma = from_array(stylized[rows]).convert("YCbCr").getchannel("Y")
+        _, blue, red = from_array(photo[rows]).convert("YCbCr").split()
+        colored[rows] = to_array(Image.merge("YCbCr", (luma, blue, red)))
+    return colored
+
+
+def enlarge(small: Array, small_photo: Array, photo: Array, detail: float) -> Array:
+    """A painting at its photograph's size, with the fine detail that it had no place for.
+
+    Args:
+        small: (h, w, 3) uint8, the painting.
+        small_photo: (h, w, 3) uint8, what was painted: `photo`, resized.
+        photo: (H, W, 3) uint8.
+        detail: How much of the luminance that `small_photo` lost is added; 0 to 1.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    height, width = photo.shape[:2]
+    painting, blurred = from_array(small), from_array(small_photo)
+    luma = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
+    enlarged = np.empty_like(photo)
+    for rows in _strips(height, width):
+        size = (width, rows.stop - rows.start)
+        top, bottom = (edge * small.shape[0] / height for edge in (rows.start, rows.stop))
+        box = (0, top, small.shape[1], bottom)  # Lanczos looks beyond it: strips have no seams
+        strip, low = (
+            np.asarray(image.resize(size, Image.Resampling.LANCZOS, box)).astype(np.float32)
+            for image in (painting, blurred)
+        )
+        lost = (photo[rows] - low) @ luma
+        enlarged[rows] = np.clip(np.rint(strip + detail * lost[..., None]), 0, 255)
+    return enlarged
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -10,7 +10,9 @@ import contextlib
 import io
 import os
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,9 +20,18 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.pictures.edit import flatten, resize_longest, resize_shortest
+from fast_nst.pictures.edit import (
+    Array,
+    Pixels,
+    flatten,
+    from_array,
+    resize_longest,
+    resize_shortest,
+    to_pixels,
+)
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
+Picture = str | os.PathLike[str] | Image.Image | Array
 
 # What is read by name from a folder, and what can be written: suffix -> Pillow's format.
 IMAGE_SUFFIXES = (
@@ -83,6 +94,22 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(found)
 
 
+MOST_PIXELS = 500_000_000
+
+
+@contextlib.contextmanager
+def most_pixels(count: int) -> Iterator[None]:
+    """Pictures of so many pixels are taken, in the whole process; Pillow takes 179 million."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = -(-count // 2)  # it warns from there on, and refuses twice as many
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def open_image(source: Source) -> Image.Image:
     """Decode a picture: upright, sRGB, 8 bits, mode "RGB", or "RGBA" if it has transparency.
 
@@ -105,7 +132,10 @@ def open_image(source: Source) -> Image.Image:
         raise
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise UserError(f"{name} has over {most:,} pixels: make it smaller first") from error
+        raise UserError(
+            f"{name} has over {most:,} pixels, as files do that are made to fill the memory: if "
+            "you trust it, raise --max-pixels (in Python: PIL.Image.MAX_IMAGE_PIXELS)"
+        ) from error
     except UnidentifiedImageError as error:
         raise UserError(
             f"{name} is not an image that can be read: give a JPEG, PNG, WebP or TIFF"
@@ -219,3 +249,37 @@ def open_style(path: Path, size: int) -> Image.Image:
             f"at least {SMALLEST_STYLE} px"
         )
     return resize_shortest(image, min(size, *image.size))
+
+
+def read_pixels(image: Picture | bytes, size: int | None = None) -> Pixels:
+    """A picture of any kind, decoded and upright.
+
+    Args:
+        image: A path, encoded bytes, a PIL image or an array (H, W), (H, W, 3) or (H, W, 4).
+        size: Longer side to scale it to, in px.
+
+    Raises:
+        UserError: It cannot be read, or is none.
+    """
+    if isinstance(image, np.ndarray):
+        photo = _from_pixels(image)
+    elif isinstance(image, str | bytes | os.PathLike | Image.Image):
+        photo = open_image(image)
+    else:
+        raise UserError(
+            f"cannot stylize a {type(image).__name__}: give a path, a PIL image, a uint8 array or "
+            "a list of them"
+        )
+    return to_pixels(photo if size is None else resize_longest(photo, size))
+
+
+def _from_pixels(array: Array) -> Image.Image:
+    """A picture of an array, or a clear word on what is wrong with it."""
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not fits or 0 in array.shape:
+        raise UserError(
+            f"the array is {array.dtype} {array.shape}: give uint8 of shape (H, W), (H, W, 3) or "
+            "(H, W, 4)"
+        )
+    image = from_array(array)
+    return image if image.mode in ("RGB", "RGBA") else image.convert("RGB")

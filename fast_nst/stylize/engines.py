@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy.typing as npt
 import onnxruntime
 
 from fast_nst.errors import UserError, choose
-from fast_nst.options import check, option
+from fast_nst.options import bytes_of, check, option
 from fast_nst.pictures.edit import Array
 from fast_nst.stylize.openvino_engine import OpenVino, runs_natively
-from fast_nst.stylize.signature import INPUT, OUTPUT, Tensor, cannot_load, check_signature
+from fast_nst.stylize.signature import (
+    INPUT,
+    OUTPUT,
+    Graph,
+    Tensor,
+    cannot_load,
+    check_signature,
+)
 
 _MOST_THREADS = 1024
 
 ONNX_RUNTIME, OPENVINO = "onnxruntime", "openvino"
 ENGINES = ("auto", ONNX_RUNTIME, OPENVINO)
 PRECISIONS = ("32", "bf16")
+STATISTICS = ("exact", "reduced")
+_LEAST_MEMORY = 64_000_000  # bytes: of the smallest tile of the heaviest network
 PAYS_FROM = 16  # pictures; before that, importing and compiling cost more than OpenVINO saves
 
 _PROVIDERS = {
@@ -46,7 +57,7 @@ def threads_option(of: str = "") -> Any:
 
 @dataclass(kw_only=True)
 class EngineOptions:
-    """What runs the network."""
+    """What runs the network, and in how much memory."""
 
     engine: str = option(
         "onnxruntime starts fastest; openvino, an extra of its own, paints fastest on x86 CPUs; "
@@ -57,6 +68,17 @@ class EngineOptions:
     provider: str = provider_option()
     precision: str = option("of openvino; bf16 is faster and less exact", "32", choices=PRECISIONS)
     threads: int | None = threads_option()
+    max_memory: str = option(
+        "the network's working memory, in MB or GB; a picture that would take more is painted in "
+        "tiles, by onnxruntime in float32, which shows nowhere",
+        "1GB",
+        metavar="SIZE",
+    )
+    statistics: str = option(
+        "of a picture in tiles; reduced takes them of a small copy: faster, and another picture",
+        "exact",
+        choices=STATISTICS,
+    )
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, and what does not go together.
@@ -65,6 +87,8 @@ class EngineOptions:
             UserError: A value is not allowed, or one asks for OpenVINO and another refuses it.
         """
         check(self)
+        if self.working_bytes < _LEAST_MEMORY:
+            raise UserError(f"--max-memory is {self.max_memory}: it must be at least 64MB")
         if self.engine == OPENVINO and not self.on_cpu:
             raise UserError(
                 f"provider {self.provider!r} is ONNX Runtime's: leave out engine openvino"
@@ -73,6 +97,11 @@ class EngineOptions:
             raise UserError(
                 "precision bf16 is OpenVINO's: give it with engine openvino, on the CPU"
             )
+
+    @property
+    def working_bytes(self) -> int:
+        """`max_memory`, in bytes."""
+        return bytes_of(self.max_memory)
 
     @property
     def on_cpu(self) -> bool:
@@ -128,6 +157,28 @@ def providers() -> list[str]:
     return [name for name, full in _PROVIDERS.items() if full in installed]
 
 
+def open_graph(data: bytes, options: EngineOptions) -> Graph:
+    """Load a model made in memory, whatever it takes and gives, with ONNX Runtime.
+
+    OpenVINO sums over a map less exactly, and takes half as long again for it.
+
+    Args:
+        data: The model file.
+        options: Of them, provider and threads.
+
+    Returns:
+        It takes what the model's inputs are, by their names (and may be given more), and gives the
+        outputs, in the model's order.
+    """
+    session = _session(data, "the derived model", options.provider, options.threads)
+    names = [given.name for given in session.get_inputs()]
+
+    def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        return list(session.run(None, {name: feeds[name] for name in names}))
+
+    return run
+
+
 class OnnxRuntime:
     """ONNX Runtime, on one of its devices.
 
@@ -142,19 +193,7 @@ class OnnxRuntime:
     """
 
     def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
-        full_name = _full_name(provider)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                data, _session_options(threads), providers=[full_name]
-            )
-        except Exception as error:  # its errors share no base class
-            raise cannot_load(name, error) from error
-        used = self._session.get_providers()[0]
-        if used != full_name:  # it falls back without a word
-            raise UserError(
-                f"the provider {provider!r} is installed but does not start here, the model would "
-                f"run on {used}: check the device's driver and libraries, or give --provider cpu"
-            )
+        self._session = _session(data, name, provider, threads)
         check_signature(
             name,
             map(_tensor, self._session.get_inputs()),
@@ -170,6 +209,25 @@ class OnnxRuntime:
         """(N, H, W, 3) uint8 in, the same out."""
         painted: Array = self._session.run([OUTPUT], {INPUT: images})[0]
         return painted
+
+
+def _session(
+    data: bytes, name: str, provider: str, threads: int | None
+) -> onnxruntime.InferenceSession:
+    full_name = _full_name(provider)
+    try:
+        session = onnxruntime.InferenceSession(
+            data, _session_options(threads), providers=[full_name]
+        )
+    except Exception as error:  # its errors share no base class
+        raise cannot_load(name, error) from error
+    used = session.get_providers()[0]
+    if used != full_name:  # it falls back without a word
+        raise UserError(
+            f"the provider {provider!r} is installed but does not start here, the model would "
+            f"run on {used}: check the device's driver and libraries, or give --provider cpu"
+        )
+    return session
 
 
 def _full_name(provider: str) -> str:

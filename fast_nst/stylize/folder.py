@@ -116,10 +116,12 @@ class Painted:
     Attributes:
         size: Width and height of the result, in px.
         milliseconds: Of stylizing alone.
+        in_tiles: Whether it was too large for one piece.
     """
 
     size: tuple[int, int]
     milliseconds: float
+    in_tiles: bool = False
 
 
 @dataclass(frozen=True)

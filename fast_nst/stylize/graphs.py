@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from fast_nst import __version__
 from fast_nst.assets import STARTS
@@ -62,7 +62,7 @@ def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
 def with_metadata(data: bytes, **metadata: str) -> bytes:
     """A model file with more to say of itself; what it said under the same names is replaced."""
     model = onnx.load_model_from_string(data)
-    onnx.helper.set_model_props(model, {**metadata_of(model), **metadata})
+    helper.set_model_props(model, {**metadata_of(model), **metadata})
     return model.SerializeToString()
 
 
@@ -198,7 +198,7 @@ def mix(parts: Sequence[Part], strength: float) -> bytes:
             tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
     said = _blend_metadata([metadata for _, metadata in found], shares, strength)
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {**said, "root": metadata_of(_root())["root"]})
+    helper.set_model_props(model, {**said, "root": metadata_of(_root())["root"]})
     return model.SerializeToString()
 
 

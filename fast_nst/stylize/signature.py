@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
 
 from fast_nst.errors import UserError
 
 INPUT, OUTPUT = "image", "stylized"
+
+# A loaded model that may have other inputs and outputs: by name in, in the model's order out.
+Graph = Callable[[Mapping[str, npt.NDArray[Any]]], list[npt.NDArray[Any]]]
 
 
 def cannot_load(name: str, error: Exception) -> UserError:

@@ -12,21 +12,42 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import Array, blend, from_array, keep_colors, resize_longest, to_array
-from fast_nst.pictures.read import open_image
+from fast_nst.pictures.edit import (
+    Array,
+    Pixels,
+    blend,
+    enlarge,
+    from_array,
+    keep_colors,
+    resize,
+    scaled_size,
+    to_array,
+    to_channels,
+    to_image,
+)
+from fast_nst.pictures.read import Picture, read_pixels
 from fast_nst.stylize.engines import (
     ONNX_RUNTIME,
     Engine,
     EngineOptions,
     choose_engine,
     open_engine,
+    open_graph,
 )
 from fast_nst.stylize.parts import Model, parts_of
 from fast_nst.stylize.signature import reason_of
+from fast_nst.stylize.tiles import (
+    OnTile,
+    TiledNetwork,
+    paint_in_tiles,
+    pixels_in_tile,
+    working_memory,
+)
 
-Picture = str | os.PathLike[str] | Image.Image | Array
 MOST_STRENGTH = 1.5
 FADE_BELOW = 0.25  # in strength; here the network alone paints a soft photograph, in other colours
+LEAST_STROKE_SCALE, MOST_STROKE_SCALE = 0.1, 10
+DETAIL = 0.5  # of the photograph's own, in a painting with larger strokes
 _KEPT_ENGINES = 8
 
 
@@ -53,6 +74,10 @@ class Stylizer:
         precision: "32", or "bf16" with openvino on CPUs that have it: faster and less exact.
         threads: Of one picture's arithmetic; default: one a core. Those who paint many pictures
             at a time do best with 1, and a stylizer for each.
+        max_memory: What the network may take while it works, as "500MB" or "1.5GB". A picture that
+            would take more is painted in tiles, by ONNX Runtime in float32, and looks the same.
+        statistics: What the network normalises a picture in tiles by: its "exact" statistics, or
+            "reduced" ones, of a copy of a megapixel: three times as fast, and another picture.
 
     Raises:
         UserError: A model cannot be used, or the engine or provider is not installed; or the models
@@ -72,12 +97,19 @@ class Stylizer:
         provider: str = EngineOptions.provider,
         precision: str = EngineOptions.precision,
         threads: int | None = EngineOptions.threads,
+        max_memory: str = EngineOptions.max_memory,
+        statistics: str = EngineOptions.statistics,
     ) -> None:
         _check_strength(strength)
         self.strength = strength
         self._parts = parts_of(model)
         self._options = EngineOptions(
-            engine=engine, provider=provider, precision=precision, threads=threads
+            engine=engine,
+            provider=provider,
+            precision=precision,
+            threads=threads,
+            max_memory=max_memory,
+            statistics=statistics,
         )
         self._options.engine = choose_engine(self._options)
         self._engine = functools.lru_cache(maxsize=_KEPT_ENGINES)(self._open)
@@ -90,7 +122,8 @@ class Stylizer:
         return (
             f"Stylizer({model}, strength={self.strength:g}, engine={options.engine!r}, "
             f"provider={options.provider!r}, precision={options.precision!r}, "
-            f"threads={options.threads})"
+            f"threads={options.threads}, max_memory={options.max_memory!r}, "
+            f"statistics={options.statistics!r})"
         )
 
     @property
@@ -128,14 +161,17 @@ class Stylizer:
             raise UserError(f"this blend is not possible: {self.unmixable}")
         return strength
 
-    def _open(self, strength: float) -> Engine:
+    def _file(self, strength: float) -> tuple[bytes, str]:
+        """The model of a strength, and what to call it in an error."""
         first = self._parts[0]
         if len(self._parts) == 1 and strength == 1:
-            return open_engine(first.data, first.name, self._options)
+            return first.data, first.name
         from fast_nst.stylize.graphs import mix
 
-        mixed = mix(self._parts, strength)
-        return open_engine(mixed, "the mixed model", self._options)
+        return mix(self._parts, strength), "the mixed model"
+
+    def _open(self, strength: float) -> Engine:
+        return open_engine(*self._file(strength), self._options)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -160,10 +196,20 @@ class Stylizer:
         """
         return self._run(images, self._network_strength(self.strength))
 
-    def _run(self, images: Array, strength: float) -> Array:
-        engine = self._engine(strength)
+    def _run(self, images: Array, strength: float, on_tile: OnTile | None = None) -> Array:
+        count, height, width = images.shape[:3]
+        network = self._engine(strength).metadata.get("network", "")
+        memory = working_memory(height, width, network)
         try:
-            painted = engine.run(images)
+            if memory > self._options.working_bytes:
+                each = [self._run_in_tiles(image, strength, network, on_tile) for image in images]
+                painted = each[0][None] if count == 1 else np.stack(each)
+            elif count * memory > self._options.working_bytes:
+                painted = np.concatenate([self._engine(strength).run(one[None]) for one in images])
+            else:
+                painted = self._engine(strength).run(images)
+        except UserError:
+            raise
         except Exception as error:  # the engines' own errors share no base class
             size = f"{images.shape[2]}x{images.shape[1]}"
             raise UserError(
@@ -176,6 +222,43 @@ class Stylizer:
             )
         return painted
 
+    def _run_in_tiles(
+        self, image: Array, strength: float, network: str, on_tile: OnTile | None
+    ) -> Array:
+        self._engine.cache_clear()  # what they hold of earlier pictures would come on top
+        tiled = TiledNetwork(
+            *self._file(strength), lambda derived: open_graph(derived, self._options)
+        )
+        most = pixels_in_tile(self._options.working_bytes, network)
+        return paint_in_tiles(image, tiled, most, self._options.statistics == "reduced", on_tile)
+
+    def paint(
+        self,
+        pixels: Array,
+        *,
+        strength: float | None = None,
+        keep_colors: bool = False,
+        stroke_scale: float = 1.0,
+        on_tile: OnTile | None = None,
+    ) -> Array:
+        """Stylize decoded pixels: what calling the stylizer does after it has read the picture.
+
+        Args:
+            pixels: (H, W, 3) uint8.
+            strength: As when called.
+            keep_colors: As when called.
+            stroke_scale: As when called.
+            on_tile: Told, of a picture in tiles, how many passes through the network are done, and
+                of how many.
+
+        Returns:
+            (H, W, 3) uint8.
+
+        Raises:
+            UserError: An argument is out of range, or the memory does not suffice.
+        """
+        return self._paint(pixels, strength, keep_colors, stroke_scale, on_tile)
+
     @overload
     def __call__(
         self,
@@ -184,6 +267,7 @@ class Stylizer:
         strength: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
+        stroke_scale: float = ...,
     ) -> list[Any]: ...
 
     @overload
@@ -194,6 +278,7 @@ class Stylizer:
         strength: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
+        stroke_scale: float = ...,
     ) -> Array: ...
 
     @overload
@@ -204,6 +289,7 @@ class Stylizer:
         strength: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
+        stroke_scale: float = ...,
     ) -> Image.Image: ...
 
     def __call__(
@@ -213,6 +299,7 @@ class Stylizer:
         strength: float | None = None,
         keep_colors: bool = False,
         size: int | None = None,
+        stroke_scale: float = 1.0,
     ) -> Any:
         """Stylize a picture, or each of a list.
 
@@ -225,55 +312,67 @@ class Stylizer:
                 its painting into the photograph below 1, with a `FadeWarning`.
             keep_colors: Take only the light and dark of the painting, and the photograph's colours.
             size: Longer side of the result, in px; default: that of the photograph.
+            stroke_scale: How many times larger than trained the strokes are, 0.1 to 10. The
+                photograph is made smaller by it, painted, brought back to its size, and gets some
+                of its own fine detail added back.
 
         Raises:
             UserError: A picture cannot be read, or an argument is out of range.
         """
-        if strength is None:
-            strength = self.strength
-        _check_strength(strength)
         if size is not None and size < 1:
             raise UserError(f"size is {size}: the longer side must be at least 1 px")
         if isinstance(image, list | tuple):
             return [
-                self(item, strength=strength, keep_colors=keep_colors, size=size) for item in image
-            ]
-        if isinstance(image, np.ndarray):
-            # A copy: Pillow lends its pixels read-only.
-            return np.array(self._stylize(_from_pixels(image), strength, keep_colors, size))
-        if isinstance(image, str | os.PathLike | Image.Image):
-            return self._stylize(open_image(image), strength, keep_colors, size)
-        raise UserError(
-            f"cannot stylize a {type(image).__name__}: give a path, a PIL image, a uint8 array or "
-            "a list of them"
-        )
-
-    def _stylize(
-        self, photo: Image.Image, strength: float, original_colors: bool, size: int | None
-    ) -> Image.Image:
-        if size is not None:
-            photo = resize_longest(photo, size)
-        pixels = to_array(photo)
-        if strength == 0:
-            painting = pixels
-        else:
-            of_network = self._network_strength(strength)
-            painting = self._run(pixels[None], of_network)[0]
-            if original_colors:
-                painting = keep_colors(pixels, painting)
-            if of_network == strength:
-                painting = blend(pixels, painting, painting_share(strength))
-            else:
-                warnings.warn(
-                    f"strength {strength:g} fades pixels: {self.unmixable}",
-                    FadeWarning,
-                    stacklevel=3,
+                self(
+                    item,
+                    strength=strength,
+                    keep_colors=keep_colors,
+                    size=size,
+                    stroke_scale=stroke_scale,
                 )
-                painting = blend(pixels, painting, strength)
-        result = from_array(painting)
-        if photo.mode == "RGBA":
-            result.putalpha(photo.getchannel("A"))
-        return result
+                for item in image
+            ]
+        photo = read_pixels(image, size)
+        painting = self._paint(photo.rgb, strength, keep_colors, stroke_scale)
+        result = Pixels(painting, photo.alpha)
+        del photo
+        return to_channels(result) if isinstance(image, np.ndarray) else to_image(result)
+
+    def _paint(
+        self,
+        pixels: Array,
+        strength: float | None,
+        original_colors: bool,
+        stroke_scale: float,
+        on_tile: OnTile | None = None,
+    ) -> Array:
+        if strength is None:
+            strength = self.strength
+        _check_strength(strength)
+        _check_stroke_scale(stroke_scale)
+        if strength == 0:
+            return pixels.copy()
+        of_network = self._network_strength(strength)
+        painting = self._scaled(pixels, of_network, stroke_scale, on_tile)
+        if original_colors:
+            painting = keep_colors(pixels, painting)
+        if of_network == strength:
+            return blend(pixels, painting, painting_share(strength))
+        line = f"strength {strength:g} fades pixels: {self.unmixable}"
+        warnings.warn(line, FadeWarning, stacklevel=3)
+        return blend(pixels, painting, strength)
+
+    def _scaled(
+        self, pixels: Array, strength: float, stroke_scale: float, on_tile: OnTile | None
+    ) -> Array:
+        """The network's painting, with strokes so many times larger."""
+        size = pixels.shape[1], pixels.shape[0]
+        small_size = scaled_size(size, 1 / stroke_scale)
+        if small_size == size:
+            return self._run(pixels[None], strength, on_tile)[0]
+        small = to_array(resize(from_array(pixels), small_size))
+        painting = self._run(small[None], strength, on_tile)[0]
+        return enlarge(painting, small, pixels, DETAIL)
 
 
 def painting_share(strength: float) -> float:
@@ -293,13 +392,9 @@ def _check_strength(strength: float) -> None:
         )
 
 
-def _from_pixels(array: Array) -> Image.Image:
-    """A picture of an array, or a clear word on what is wrong with it."""
-    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if array.dtype != np.uint8 or not fits or 0 in array.shape:
+def _check_stroke_scale(factor: float) -> None:
+    if not LEAST_STROKE_SCALE <= factor <= MOST_STROKE_SCALE:
         raise UserError(
-            f"the array is {array.dtype} {array.shape}: give uint8 of shape (H, W), (H, W, 3) or "
-            "(H, W, 4)"
+            f"stroke_scale is {factor:g}: it must be from {LEAST_STROKE_SCALE:g} (finer strokes) "
+            f"over 1 (as trained) to {MOST_STROKE_SCALE:g} (larger)"
         )
-    image = from_array(array)
-    return image if image.mode in ("RGB", "RGBA") else image.convert("RGB")

@@ -315,7 +315,7 @@ def test_a_stylizer_says_what_it_runs_on():
     assert stylize.engine in ENGINES
     assert repr(stylize) == (
         f"Stylizer({str(DEFAULT_MODEL)!r}, strength=1, engine={stylize.engine!r}, "
-        "provider='cpu', precision='32', threads=1)"
+        "provider='cpu', precision='32', threads=1, max_memory='1GB', statistics='exact')"
     )
     blend = repr(Stylizer({"udnie": 3, "evening": 1}, strength=0.5))
     assert "udnie.onnx': 3, " in blend

@@ -1,0 +1,173 @@
+"""Norms with statistics from outside: by hand on a graph of one norm, then on the real networks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.networks import build_network
+from fast_nst.stylize.graphs import load
+from fast_nst.stylize.statistics import (
+    Norm,
+    noise_tile_of,
+    norms_of,
+    reach_of,
+    with_statistics,
+)
+from fast_nst.training.models import read_model, to_onnx
+from tests.conftest import noise
+
+
+def one_norm() -> onnx.ModelProto:
+    """Pixels as floats, through one norm of weight 1, 2, 3 and bias 4, 5, 6."""
+    node = helper.make_node
+    graph = helper.make_graph(
+        [
+            node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+            node("Cast", ["planes"], ["x"], to=TensorProto.FLOAT),
+            node("InstanceNormalization", ["x", "weight", "bias"], ["stylized"], epsilon=0.5),
+        ],
+        "one_norm",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info("stylized", TensorProto.FLOAT, ["N", 3, "H", "W"])],
+        [
+            numpy_helper.from_array(np.array([1, 2, 3], np.float32), "weight"),
+            numpy_helper.from_array(np.array([4, 5, 6], np.float32), "bias"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def run(model: onnx.ModelProto, **feeds: np.ndarray) -> list[np.ndarray]:
+    onnx.checker.check_model(model)
+    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)
+
+
+def test_a_norm_by_hand():
+    norm = Norm(np.float32([2, 3]), np.float32([1, -1]), 0.25)
+    scale, shift = norm.affine(np.array([10.0, 0.0]), np.array([3.75, -1e-12]))
+    np.testing.assert_allclose(scale, [2 / 2, 3 / 0.5])  # a variance below 0 is rounding
+    np.testing.assert_allclose(shift, [1 - 10, -1])
+    assert scale.dtype == shift.dtype == np.float32
+
+
+def test_the_norms_are_found():
+    (norm,) = norms_of(one_norm())
+    assert (norm.weight.tolist(), norm.bias.tolist(), norm.epsilon) == ([1, 2, 3], [4, 5, 6], 0.5)
+    assert noise_tile_of(one_norm()) is None
+
+
+def test_a_window_is_summed_exactly():
+    pixels = noise(7, 9)
+    window = np.array([1, 2, -1, 2**62])
+    sums, squares, count = run(
+        with_statistics(one_norm(), until=0), image=pixels[None], window=window
+    )
+    inside = pixels[1:-1, 2:].astype(np.float64)
+    np.testing.assert_array_equal(sums, [inside.sum((0, 1))])
+    np.testing.assert_array_equal(squares, [(inside**2).sum((0, 1))])
+    assert (count, sums.dtype) == (inside[..., 0].size, np.float64)
+
+
+def test_scale_and_shift_come_from_outside():
+    pixels = noise(3, 5)
+    scale, shift = np.float32([1, 2, 3]), np.float32([-1, 0, 1])
+    (out,) = run(
+        with_statistics(one_norm()),
+        image=pixels[None],
+        scale_0=scale.reshape(1, 3, 1, 1),
+        shift_0=shift.reshape(1, 3, 1, 1),
+    )
+    np.testing.assert_array_equal(out[0], (pixels * scale + shift).transpose(2, 0, 1))
+
+
+def test_the_file_stays_as_it_is():
+    model = load(DEFAULT_MODEL.read_bytes(), "the model")
+    before = model.SerializeToString()
+    for until in (None, 0, 3):
+        with_statistics(model, until)
+    assert model.SerializeToString() == before
+
+
+def test_the_graph_stops_at_the_norm():
+    model = load(DEFAULT_MODEL.read_bytes(), "the model")
+    stem = with_statistics(model, until=0)
+    assert {value.name for value in stem.graph.input} == {"image", "window"}
+    assert sum(node.op_type == "Conv" for node in stem.graph.node) == 2
+    assert not any(tensor.name.startswith("network.blocks") for tensor in stem.graph.initializer)
+    third = with_statistics(model, until=2)
+    expected = {"image", "window", "noise", "scale_0", "shift_0", "scale_1", "shift_1"}
+    assert {value.name for value in third.graph.input} == expected
+    whole = with_statistics(model)
+    assert len(whole.graph.input) == 2 + 2 * len(norms_of(model))
+    assert not any(node.op_type == "InstanceNormalization" for node in whole.graph.node)
+
+
+@pytest.mark.parametrize("name", ["fast", "johnson"])
+def test_the_sums_are_those_that_pytorch_sees(name: str):
+    if name == "fast":
+        network, data = read_model(DEFAULT_MODEL).network, DEFAULT_MODEL.read_bytes()
+    else:
+        torch.manual_seed(0)
+        network = build_network(name).eval()
+        data = to_onnx(network, {"network": name})
+    seen = []
+    for module in network.modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            module.register_forward_pre_hook(lambda _, given: seen.append(given[0].double()))
+    pixels = noise(37, 42)
+    with torch.no_grad():
+        network(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
+    model = load(data, "the model")
+    feeds = {"image": pixels[None], "window": np.array([0, 0, 2**62, 2**62])}
+    tile = noise_tile_of(model)
+    if tile is not None:
+        feeds["noise"] = tile[:10, :11]
+    for k, (norm, x) in enumerate(zip(norms_of(model), seen, strict=True)):
+        graph = with_statistics(model, until=k)
+        wanted = {value.name for value in graph.graph.input}
+        sums, squares, count = run(graph, **{n: v for n, v in feeds.items() if n in wanted})
+        assert count == math.prod(x.shape[2:])
+        energy = x.square().sum((2, 3)).numpy()
+        np.testing.assert_allclose(squares, energy, rtol=1e-4, atol=1e-4 * energy.max())
+        np.testing.assert_allclose(
+            sums, x.sum((2, 3)).numpy(), atol=1e-4 * math.sqrt(count * energy.max())
+        )
+        mean = sums[0] / count
+        scale, shift = norm.affine(mean, squares[0] / count - mean**2)
+        feeds |= {
+            f"scale_{k}": scale.reshape(1, -1, 1, 1),
+            f"shift_{k}": shift.reshape(1, -1, 1, 1),
+        }
+
+
+def test_the_reach_is_what_the_convolutions_add_up_to():
+    node, weight = helper.make_node, np.zeros((1, 1, 5, 5), np.float32)
+    graph = helper.make_graph(
+        [
+            node("Conv", ["image", "w"], ["a"], kernel_shape=[5, 5], strides=[2, 2]),  # 2 px
+            node("Relu", ["a"], ["b"]),
+            node("Conv", ["b", "w"], ["c"], kernel_shape=[5, 5], strides=[2, 2]),  # 2 of 2 px
+            node("Conv", ["c", "w"], ["d"], kernel_shape=[5, 5], strides=[1, 1]),  # 2 of 4
+            node("Resize", ["d", "", "by"], ["e"], mode="nearest"),
+            node("Conv", ["e", "w"], ["f"], kernel_shape=[5, 5]),  # 2 of 2
+            node("DepthToSpace", ["f"], ["g"], blocksize=2),
+            node("Conv", ["g", "w"], ["h"], kernel_shape=[5, 5]),  # 2 of 1
+        ],
+        "chain",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 64, 64])],
+        [helper.make_tensor_value_info("h", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(weight, "w"),
+            numpy_helper.from_array(np.float32([1, 1, 2, 2]), "by"),
+        ],
+    )
+    assert reach_of(helper.make_model(graph)) == (20 + 2 * 4, 4)
