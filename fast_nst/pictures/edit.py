@@ -5,6 +5,7 @@ PIL images are "RGB" or "RGBA"; arrays are uint8 (H, W, 3), sRGB.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,20 @@ def to_array(image: Image.Image) -> Array:
 def from_array(array: Array) -> Image.Image:
     """An RGB image of (H, W, 3) uint8."""
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _resized_rows(image: Image.Image, width: int, height: int, rows: slice) -> Array:
+    """Some rows of an image at another size, with Lanczos."""
+    scale = image.height / height
+    reach = math.ceil(4 * max(1, scale))  # of the filter, and some more
+    first = max(math.floor(rows.start * scale) - reach, 0)
+    last = min(math.ceil(rows.stop * scale) + reach, image.height)
+    # First to the side: left alone, Pillow takes the cheaper order, and clips in between.
+    strip = image.crop((0, first, image.width, last))
+    strip = strip.resize((width, last - first), Image.Resampling.LANCZOS)
+    box = (0, rows.start * scale - first, width, rows.stop * scale - first)
+    size = width, rows.stop - rows.start
+    return np.asarray(strip.resize(size, Image.Resampling.LANCZOS, box))
 
 
 @dataclass(frozen=True)
@@ -159,14 +174,8 @@ def enlarge(small: Array, small_photo: Array, photo: Array, detail: float) -> Ar
     luma = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
     enlarged = np.empty_like(photo)
     for rows in _strips(height, width):
-        size = (width, rows.stop - rows.start)
-        top, bottom = (edge * small.shape[0] / height for edge in (rows.start, rows.stop))
-        box = (0, top, small.shape[1], bottom)  # Lanczos looks beyond it: strips have no seams
-        strip, low = (
-            np.asarray(image.resize(size, Image.Resampling.LANCZOS, box)).astype(np.float32)
-            for image in (painting, blurred)
-        )
-        lost = (photo[rows] - low) @ luma
+        strip, low = (_resized_rows(image, width, height, rows) for image in (painting, blurred))
+        lost = (photo[rows].astype(np.float32) - low) @ luma
         enlarged[rows] = np.clip(np.rint(strip + detail * lost[..., None]), 0, 255)
     return enlarged
 

@@ -45,7 +45,11 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".ppm",
     ".avif",
+    ".heic",
+    ".heif",
 )
+# Brands that an iPhone's files begin with; a file that is AVIF too is Pillow's own to read.
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # Everything that Pillow's decoders have been seen to raise on damaged files.
 _DECODING_ERRORS = (
     OSError,
@@ -126,6 +130,8 @@ def open_image(source: Source) -> Image.Image:
     try:
         if isinstance(source, Image.Image):  # it may still be undecoded, or closed
             return _decode(source, name)
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[12:64]:
+            _take_heif(name)
         with Image.open(io.BytesIO(data)) as image:
             return _decode(image, name)
     except UserError:
@@ -142,6 +148,17 @@ def open_image(source: Source) -> Image.Image:
         ) from error
     except _DECODING_ERRORS as error:
         raise UserError(f"{name} is damaged and cannot be decoded: {one_line(error)}") from error
+
+
+def _take_heif(name: str) -> None:
+    """Let Pillow read HEIC and HEIF files from now on."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise UserError(
+            f"{name} is a HEIC photograph: install what reads them, pip install '.[heif]'"
+        ) from error
+    register_heif_opener()
 
 
 def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:

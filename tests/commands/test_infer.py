@@ -254,7 +254,7 @@ def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
         (["PHOTO"], "no output"),
         (["PHOTO", "-o", ""], "no output"),
         (["", "-o", "out.png"], "no name"),
-        (["PHOTO", "-o", "out.png", "--size", "999999999"], "no memory"),
+        (["PHOTO", "-o", "out.png", "--size", "999999999"], "over 500,000,000 pixels"),
         (["PHOTO", "-o", "out.png", "--provider", "coreml"], "lacks 'coreml'"),
         (["PHOTO", "-o", "out"], "end it in /"),
         (["PHOTO", "-o", "out.xyz"], "can be written as"),
@@ -304,3 +304,52 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert err.count("\n") == 1
     assert re.search(word, err), err
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_picture_too_large_for_one_piece(stylize, tmp_path: Path):
+    large = noise(300, 260)
+    Image.fromarray(large).resize((1300, 1500), Image.Resampling.NEAREST).save(tmp_path / "l.png")
+    options = ("--max-memory", "1.5 GB", "--json", "-o", tmp_path / "whole.png")
+    code, whole, _ = stylize(tmp_path / "l.png", *options)
+    assert (code, json.loads(whole)["in_tiles"]) == (0, True)  # a network that nothing is known of
+    code, out, err = stylize(
+        tmp_path / "l.png", "--max-memory", "2GB", "--json", "-o", tmp_path / "whole.png",
+        "--overwrite",
+    )  # fmt: skip
+    assert (code, json.loads(out)["in_tiles"]) == (0, False)
+    options = ("--max-memory", "64MB", "--statistics", "reduced", "-o", tmp_path / "tiles.png")
+    code, out, err = stylize(tmp_path / "l.png", *options)
+    assert code == 0
+    assert "tile/s" in err
+    assert "1300x1500" in err
+    np.testing.assert_array_equal(pixels(tmp_path / "tiles.png"), 255 - pixels(tmp_path / "l.png"))
+    np.testing.assert_array_equal(pixels(tmp_path / "tiles.png"), pixels(tmp_path / "whole.png"))
+
+
+def test_what_is_in_tiles_is_painted_by_onnx_runtime(stylize, folder: Path, tmp_path: Path):
+    Image.new("RGB", (1100, 1000)).save(folder / "large.png")
+    code, out, _ = stylize(folder, "-o", tmp_path / "out", "--engine", "openvino", "--json")
+    assert code == 0
+    engines = {Path(r["input"]).name: r["engine"] for r in map(json.loads, out.splitlines())}
+    assert engines["large.png"] == "onnxruntime"
+    assert engines["one.png"] == "openvino"
+
+
+def test_more_pixels_than_allowed(stylize, photo: Path, tmp_path: Path):
+    out = ("-o", tmp_path / "out.png")
+    code, _, err = stylize(photo, *out, "--max-pixels", "100")
+    assert code == 2
+    assert re.fullmatch(r"error: .*photo\.png' has over 100 pixels.* raise --max-pixels .*\n", err)
+    code, _, err = stylize(photo, *out, "--size", "60000")
+    assert code == 2
+    assert "--size 60000 makes 60000x40000 px of " in err
+    assert "over 500,000,000 pixels: raise --max-pixels or choose a smaller size" in err
+    assert not (tmp_path / "out.png").exists()
+    assert stylize(photo, *out, "--max-pixels", 24 * 36, "--size", 36)[0] == 0
+
+
+def test_stroke_scale(stylize, photo: Path, tmp_path: Path):
+    assert stylize(photo, "-o", tmp_path / "out.png", "--stroke-scale", "2")[0] == 0
+    large = pixels(tmp_path / "out.png")
+    assert large.shape == (24, 36, 3)
+    assert np.abs(large.astype(int) - (255 - pixels(photo))).mean() > 10

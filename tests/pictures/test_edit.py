@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fast_nst.errors import UserError
+from fast_nst.pictures import edit
 from fast_nst.pictures.edit import (
     blend,
+    enlarge,
     from_array,
     keep_colors,
+    resize,
     resize_longest,
     resize_shortest,
+    to_array,
+    to_channels,
+    to_image,
+    to_pixels,
 )
+from tests.conftest import noise
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 200))
@@ -45,3 +53,45 @@ def test_keep_colors_takes_luma_from_one_and_chroma_from_the_other():
     kept = from_array(keep_colors(photo, painting)).convert("YCbCr").getpixel((0, 0))
     original = from_array(photo).convert("YCbCr").getpixel((0, 0))
     assert np.abs(np.array(kept) - (140, *original[1:])).max() <= 1
+
+
+def test_strips_leave_no_seam(monkeypatch):
+    photo, painting = noise(37, 23), noise(37, 23, seed=1)
+    small, small_photo = noise(13, 9, seed=2), noise(13, 9, seed=3)
+
+    def all_of_them() -> list[np.ndarray]:
+        return [
+            to_array(from_array(photo)),
+            blend(photo, painting, 0.3),
+            keep_colors(photo, painting),
+            enlarge(small, small_photo, photo, 0.7),
+        ]
+
+    whole = all_of_them()
+    monkeypatch.setattr(edit, "_STRIP_PIXELS", 100)  # four rows
+    for in_strips, in_one in zip(all_of_them(), whole, strict=True):
+        assert np.abs(in_strips.astype(int) - in_one).max() <= 1
+
+
+def test_enlarging_adds_the_luminance_that_was_lost():
+    photo = noise(32, 48)
+    small_photo = to_array(resize(from_array(photo), (24, 16)))
+    small = noise(16, 24, seed=1)
+    plain = enlarge(small, small_photo, photo, 0.0)
+    np.testing.assert_array_equal(plain, to_array(resize(from_array(small), (48, 32))))
+    # A gray photograph, painted as it is, comes back whole.
+    gray = np.repeat(noise(32, 48, 1), 3, axis=2)
+    small_gray = to_array(resize(from_array(gray), (24, 16)))
+    back = enlarge(small_gray, small_gray, gray, 1.0)
+    assert np.abs(back.astype(int) - gray).max() <= 1
+    half = enlarge(small_gray, small_gray, gray, 0.5).astype(int)
+    low = to_array(resize(from_array(small_gray), (48, 32))).astype(int)
+    assert np.abs(half - (low + gray) / 2).max() <= 1
+
+
+def test_pixels_are_pictures_again():
+    picture = Image.fromarray(noise(5, 7, 4))
+    for image in (picture, picture.convert("RGB")):
+        again = to_image(to_pixels(image))
+        assert (again.mode, again.tobytes()) == (image.mode, image.tobytes())
+        np.testing.assert_array_equal(to_channels(to_pixels(image)), np.array(image))

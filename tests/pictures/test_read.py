@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import (
-    to_array,
+from fast_nst.pictures.edit import to_array, to_channels, to_image
+from fast_nst.pictures.read import (
+    find_images,
+    most_pixels,
+    open_image,
+    open_photograph,
+    open_style,
+    read_pixels,
 )
-from fast_nst.pictures.read import find_images, open_image, open_photograph, open_style
 from tests.conftest import noise
 
 # How each EXIF orientation shows the stored array upright.
@@ -245,3 +252,65 @@ def test_a_picture_that_pillow_warns_of_is_decoded_without_a_word():
     image = open_image(data)
     assert image.mode == "RGBA"
     assert [image.getpixel((x, 0)) for x in (0, 1)] == [(255, 0, 0, 0), (0, 255, 0, 255)]
+
+
+def heic(pixels: np.ndarray, **options) -> bytes:
+    pillow_heif.register_heif_opener()
+    return saved(Image.fromarray(pixels), "HEIF", quality=-1, **options)
+
+
+def test_photographs_of_phones():
+    smooth = np.array(Image.fromarray(noise(4, 5)).resize((60, 40), Image.Resampling.BICUBIC))
+    for data in (heic(smooth), saved(Image.fromarray(smooth), "AVIF", quality=100)):
+        opened = open_image(data)
+        assert (opened.mode, opened.size) == ("RGB", (60, 40))
+        assert np.abs(to_array(opened).astype(int) - smooth).mean() < 4
+
+
+def test_a_turned_heic_is_turned_once():
+    stored = np.zeros((40, 60, 3), np.uint8)
+    stored[:20] = 255  # light on top
+    exif = Image.Exif()
+    exif[0x0112] = 6  # which a viewer turns clockwise: light comes to the right
+    opened = to_array(open_image(heic(stored, exif=exif.tobytes())))
+    assert opened.shape == (60, 40, 3)
+    assert opened[:, 25:].min() > 200
+    assert opened[:, :15].max() < 50
+
+
+def test_a_heic_without_what_reads_it(monkeypatch):
+    data = heic(noise(40, 60))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UserError, match=r"is a HEIC photograph: .* pip install '\.\[heif\]'"):
+        open_image(data)
+
+
+def test_damaged_heic():
+    data = heic(noise(40, 60))
+    for broken in (data[:40], data[: len(data) // 2], data[:12]):
+        with pytest.raises(UserError, match="the input is"):
+            open_image(broken)
+
+
+def test_more_pixels_can_be_allowed(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    data = saved(Image.fromarray(noise(12, 10)), "PNG")
+    with pytest.raises(UserError, match=r"over 100 pixels.* raise --max-pixels"):
+        open_image(data)
+    with most_pixels(120):
+        assert open_image(data).size == (10, 12)  # and Pillow does not warn either
+    with most_pixels(118), pytest.raises(UserError, match="over 118 pixels"):
+        open_image(data)
+    assert Image.MAX_IMAGE_PIXELS == 50
+
+
+def test_a_picture_of_any_kind_becomes_arrays(tmp_path: Path):
+    pixels = noise(12, 10, 4)
+    for given in (pixels, Image.fromarray(pixels), saved(Image.fromarray(pixels), "PNG")):
+        photo = read_pixels(given)
+        np.testing.assert_array_equal(to_channels(photo), pixels)
+        np.testing.assert_array_equal(np.array(to_image(photo)), pixels)
+    gray = read_pixels(pixels[..., 0], size=6)
+    assert (gray.rgb.shape, gray.alpha) == ((6, 5, 3), None)
+    with pytest.raises(UserError, match="cannot stylize a int"):
+        read_pixels(3)

@@ -19,10 +19,10 @@ from PIL import Image
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import keep_colors, to_array
+from fast_nst.pictures.edit import enlarge, from_array, keep_colors, resize, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize import stylizer as stylizer_module
-from fast_nst.stylize.stylizer import FADE_BELOW, FadeWarning, painting_share
+from fast_nst.stylize.stylizer import DETAIL, FADE_BELOW, FadeWarning, painting_share
 from tests.conftest import inverting_model, noise
 
 
@@ -324,3 +324,23 @@ def test_nothing_imports_torch_and_plain_painting_no_onnx():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_larger_strokes_are_those_of_a_smaller_picture(stylize: Stylizer):
+    pixels = noise(40, 60)
+    np.testing.assert_array_equal(stylize(pixels, stroke_scale=1), 255 - pixels)
+    small = to_array(resize(from_array(pixels), (30, 20)))
+    expected = enlarge(255 - small, small, pixels, DETAIL)
+    np.testing.assert_array_equal(stylize(pixels, stroke_scale=2), expected)
+    np.testing.assert_array_equal(stylize.paint(pixels, stroke_scale=2.0), expected)
+    colored = stylize(pixels, stroke_scale=2, keep_colors=True)
+    np.testing.assert_array_equal(colored, keep_colors(pixels, expected))
+    # Finer strokes take a larger picture; nothing of the photograph is lost on the way there.
+    smooth = to_array(resize(from_array(noise(5, 6)), (60, 40)))
+    assert np.abs(stylize(smooth, stroke_scale=0.5) - (255.0 - smooth)).max() <= 3
+
+
+@pytest.mark.parametrize("factor", [0, -1, 0.05, 11, float("nan"), float("inf")])
+def test_absurd_stroke_scales_are_refused(stylize: Stylizer, factor: float):
+    with pytest.raises(UserError, match=r"stroke_scale is .* from 0\.1 "):
+        stylize(noise(4, 4), stroke_scale=factor)
