@@ -75,8 +75,17 @@ def peak_megabytes() -> float:
 
     `resource` would count what the parent had when it started this one.
     """
+    return _status("VmHWM")
+
+
+def resident_megabytes() -> float:
+    """The memory that this process has; Linux only."""
+    return _status("VmRSS")
+
+
+def _status(key: str) -> float:
     status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return int(status.partition(f"{key}:")[2].split()[0]) / 1024
 
 
 def shown(values: Sequence[float], digits: int = 1) -> str:

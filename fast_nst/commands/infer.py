@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +20,14 @@ from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
 from fast_nst.pictures.read import MOST_PIXELS, most_pixels, open_image
-from fast_nst.pictures.write import encode_image, save_image
-from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine, providers
+from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
+from fast_nst.stylize.engines import (
+    ONNX_RUNTIME,
+    EngineOptions,
+    choose_engine,
+    cores,
+    providers,
+)
 from fast_nst.stylize.folder import (
     PIPE,
     Job,
@@ -83,7 +91,13 @@ class InferOptions(EngineOptions):
         most=MOST_STROKE_SCALE,
     )
     keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
+    format: str | None = option(
+        "of the files in a folder, or on standard output; default: that of the photograph",
+        None,
+        choices=FORMATS,
+    )
     quality: int = quality_option()
+    no_recursive: bool = option("leave out the subfolders of a folder", False)
     max_pixels: int = option(
         "refuse pictures of more, which may be files made to fill the memory",
         MOST_PIXELS,
@@ -111,6 +125,8 @@ class InferOptions(EngineOptions):
             raise UserError("no output: add -o FILE for one picture, -o FOLDER for several")
         if PIPE in self.inputs and len(self.inputs) > 1:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")
+        if self.format and Path(self.output).suffix.lower() in WRITERS:
+            raise UserError(f"-o {self.output} names a format already: leave out --format")
         if self.output == PIPE and self.json:
             raise UserError("--json and -o - both want standard output: give one of them")
 
@@ -139,7 +155,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
 
 def _run(options: InferOptions) -> int:
     assert options.output is not None
-    jobs = plan(options.inputs, options.output)
+    suffix = f".{options.format}" if options.format else None
+    jobs = plan(options.inputs, options.output, suffix, not options.no_recursive)
     is_single = not several(options.inputs)
     if is_single and jobs[0].target is not None and not options.overwrite:
         refuse_existing(jobs[0].target)
@@ -159,24 +176,45 @@ def _run(options: InferOptions) -> int:
             line = f"note: strength {options.strength:g} fades pixels: {stylize.unmixable}"
             print(line, file=sys.stderr)
 
-    engine = stylize.engine
     if is_single:
         progress = Progress(options.quiet, unit="tile")
         painted = _paint(jobs[0], stylize, options, progress.show)
         progress.close()
-        _report(Outcome(jobs[0], painted), engine, options)
+        _report(Outcome(jobs[0], painted), stylize.engine, options)
         return 0
-
-    def paint(job: Job) -> Painted:
-        return _paint(job, stylize, options)
-
     outcomes = []
-    for outcome in _shown(paint_all(jobs, paint, options.overwrite), len(jobs), options.quiet):
+    for outcome in _shown(paint_folder(jobs, stylize, options), len(jobs), options.quiet):
         outcomes.append(outcome)
         if options.json:
-            _report(outcome, engine, options)
+            _report(outcome, stylize.engine, options)
     _summarize(outcomes, options)
     return 1 if any(outcome.error for outcome in outcomes) else 0
+
+
+def paint_folder(
+    jobs: Sequence[Job], stylize: Stylizer, options: InferOptions
+) -> Iterator[Outcome]:
+    """Read, stylize and write several pictures, as many at a time as there are threads.
+
+    Args:
+        jobs: From `plan`.
+        stylize: With what; on a CPU each thread has a twin of it.
+        options: How.
+
+    Yields:
+        What became of each, in the order of the jobs.
+    """
+    threads = options.threads or cores()
+    workers = max(min(threads, len(jobs)), 1)
+    own = threading.local()
+
+    def paint(job: Job) -> Painted:
+        if not hasattr(own, "stylize"):
+            is_twin = options.on_cpu and workers > 1
+            own.stylize = stylize.twin(threads // workers, workers) if is_twin else stylize
+        return _paint(job, own.stylize, options)
+
+    yield from paint_all(jobs, paint, options.overwrite, workers)
 
 
 def _shown(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
@@ -231,11 +269,12 @@ def _paint(
         on_tile=on_tile,
     )
     milliseconds = 1000 * (time.perf_counter() - started)
-    result = Pixels(painting, photo.alpha)
+    result = dataclasses.replace(photo, rgb=painting)
     del photo, painting
     image = to_image(result)
     if job.target is None:
-        _write_stdout(encode_image(image))
+        file_format = WRITERS[f".{options.format or 'png'}"]
+        _write_stdout(encode_image(image, file_format, options.quality))
     else:
         save_image(image, job.target, options.quality)
     return Painted(image.size, milliseconds, passes > 0)

@@ -62,16 +62,18 @@ class Pixels:
     Attributes:
         rgb: (H, W, 3) uint8, sRGB.
         alpha: (H, W) uint8; None where nothing is transparent.
+        exif: What the camera said that is still true, as `open_image` leaves it.
     """
 
     rgb: Array
     alpha: Array | None = None
+    exif: bytes = b""
 
 
 def to_pixels(image: Image.Image) -> Pixels:
     """Of an "RGB" or "RGBA" image."""
     alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
-    return Pixels(to_array(image), alpha)
+    return Pixels(to_array(image), alpha, image.info.get("exif", b""))
 
 
 def to_image(pixels: Pixels) -> Image.Image:
@@ -79,6 +81,8 @@ def to_image(pixels: Pixels) -> Image.Image:
     image = from_array(pixels.rgb)
     if pixels.alpha is not None:
         image.putalpha(from_array(pixels.alpha))
+    if pixels.exif:
+        image.info["exif"] = pixels.exif
     return image
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +27,7 @@ from fast_nst.pictures.edit import (
     resize_shortest,
     to_pixels,
 )
+from fast_nst.pictures.exif import DECODING_ERRORS, still_true
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 Picture = str | os.PathLike[str] | Image.Image | Array
@@ -50,30 +49,16 @@ IMAGE_SUFFIXES = (
 )
 # Brands that an iPhone's files begin with; a file that is AVIF too is Pillow's own to read.
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-# Everything that Pillow's decoders have been seen to raise on damaged files.
-_DECODING_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    AttributeError,
-    MemoryError,
-    RuntimeError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    Warning,  # where somebody has made errors of them
-)
 
 
-def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[Path]:
     """The image files of a folder and its subfolders, sorted; hidden ones are left out.
 
     Links to folders are not followed, so that a loop of them cannot trap the walk.
+
+    Args:
+        folder: Where they lie.
+        recursive: Look into subfolders.
 
     Raises:
         UserError: The folder is missing, is none, or holds no image.
@@ -85,7 +70,7 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
         raise UserError(f"{str(root)!r} is a file: give a folder of images")
     found = []
     for directory, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         found += [
             Path(directory, name)
             for name in names
@@ -146,7 +131,7 @@ def open_image(source: Source) -> Image.Image:
         raise UserError(
             f"{name} is not an image that can be read: give a JPEG, PNG, WebP or TIFF"
         ) from error
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise UserError(f"{name} is damaged and cannot be decoded: {one_line(error)}") from error
 
 
@@ -184,8 +169,9 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
     if 0 in image.size:
         raise UserError(f"{name} has no pixels: give an image of at least 1x1")
     image.load()
+    exif = still_true(image)
     profile = image.info.get("icc_profile")
-    with contextlib.suppress(*_DECODING_ERRORS):  # broken EXIF turns nothing
+    with contextlib.suppress(*DECODING_ERRORS):  # broken EXIF turns nothing
         image = ImageOps.exif_transpose(image)
     transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
         "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
@@ -195,7 +181,7 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
         image = image.copy()
         del image.info["transparency"]
     rgb = _to_srgb(_to_eight_bits(image), profile)
-    rgb.info = {}
+    rgb.info = {"exif": exif} if exif else {}
     if alpha is not None:
         rgb.putalpha(alpha)
     return rgb
@@ -227,7 +213,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         from PIL import ImageCms
 
-        with contextlib.suppress(ImageCms.PyCMSError, *_DECODING_ERRORS):
+        with contextlib.suppress(ImageCms.PyCMSError, *DECODING_ERRORS):
             converted = ImageCms.profileToProfile(
                 image,
                 ImageCms.ImageCmsProfile(io.BytesIO(profile)),

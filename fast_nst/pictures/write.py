@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -21,6 +22,7 @@ WRITERS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+FORMATS = ("jpg", "png", "webp", "tiff", "bmp")
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 
 
@@ -40,16 +42,21 @@ def check_writable_format(path: str | os.PathLike[str]) -> str:
 
 
 def encode_image(image: Image.Image, file_format: str = "PNG", quality: int = 95) -> bytes:
-    """A picture as bytes in Pillow's `file_format`; JPEG and BMP get white for transparency."""
+    """A picture as bytes in Pillow's `file_format`; JPEG and BMP get white for transparency.
+
+    What `open_image` left of its EXIF data goes with it, but into BMP, which has no place for it.
+    """
+    options: dict[str, Any] = {}
+    if image.info.get("exif") and file_format != "BMP":
+        options["exif"] = image.info["exif"]
     if file_format not in _WITH_ALPHA:
         image = flatten(image)
-    buffer = io.BytesIO()
+    if file_format in ("JPEG", "WEBP"):
+        options["quality"] = quality
     if file_format == "JPEG":  # full chroma resolution: brush strokes are all edges
-        image.save(buffer, file_format, quality=quality, subsampling=0 if quality >= 90 else 2)
-    elif file_format == "WEBP":
-        image.save(buffer, file_format, quality=quality)
-    else:
-        image.save(buffer, file_format)
+        options["subsampling"] = 0 if quality >= 90 else 2
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
     return buffer.getvalue()
 
 

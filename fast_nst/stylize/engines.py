@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -116,8 +117,11 @@ class Engine(Protocol):
     def metadata(self) -> dict[str, str]:
         """What the file says of itself."""
 
-    def run(self, images: Array) -> Array:
-        """(N, H, W, 3) uint8 in, the same out; a caller minds that the model may be a bad one."""
+    def run(self, images: Array, keep_memory: bool = True) -> Array:
+        """(N, H, W, 3) uint8 in, the same out; a caller minds that the model may be a bad one.
+
+        Working memory is kept for the next picture, unless `keep_memory` is False.
+        """
 
 
 def choose_engine(options: EngineOptions, pictures: float = math.inf) -> str:
@@ -135,20 +139,31 @@ def choose_engine(options: EngineOptions, pictures: float = math.inf) -> str:
     return OPENVINO if is_worth_it and runs_natively() else ONNX_RUNTIME
 
 
-def open_engine(data: bytes, name: str, options: EngineOptions) -> Engine:
+def open_engine(
+    data: bytes, name: str, options: EngineOptions, memory: int | None = None
+) -> Engine:
     """Load a model and make sure that it is one of ours: pixels in, pixels out.
 
     Args:
         data: The model file.
         name: What to call it in an error.
         options: What to run it with.
+        memory: What it may hold between two pictures, in bytes; default: what `options` say.
 
     Raises:
         UserError: The model cannot be used, or the engine or provider not be had.
     """
     if choose_engine(options) == OPENVINO:
-        return OpenVino(data, name, options.precision, options.threads)
+        held = options.working_bytes if memory is None else memory
+        return OpenVino(data, name, options.precision, options.threads, held)
     return OnnxRuntime(data, name, options.provider, options.threads)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def providers() -> list[str]:
@@ -205,10 +220,15 @@ class OnnxRuntime:
         """What the file says of itself."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
-    def run(self, images: Array) -> Array:
+    def run(self, images: Array, keep_memory: bool = True) -> Array:
         """(N, H, W, 3) uint8 in, the same out."""
-        painted: Array = self._session.run([OUTPUT], {INPUT: images})[0]
+        options = None if keep_memory else _LETTING_GO
+        painted: Array = self._session.run([OUTPUT], {INPUT: images}, options)[0]
         return painted
+
+
+_LETTING_GO = onnxruntime.RunOptions()
+_LETTING_GO.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 
 def _session(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +24,23 @@ class Job:
     target: Path | None
 
 
-def plan(inputs: Sequence[str], output: str) -> list[Job]:
+def plan(
+    inputs: Sequence[str], output: str, suffix: str | None = None, recursive: bool = True
+) -> list[Job]:
     """Decide which file becomes which, before any work is done.
 
     Args:
         inputs: Image files, folders of them, or `PIPE`.
         output: An image file, a folder, or `PIPE`.
+        suffix: What files in a folder end in, as ".jpg"; default: what the photograph ends in, with
+            .png after it if that cannot be written.
+        recursive: Take the pictures in subfolders too, into subfolders of the output.
 
     Raises:
         UserError: An input is missing, outputs collide with each other or with an input, or input
             and output do not go together.
     """
-    sources = list(_sources(inputs, Path(output)))
+    sources = list(_sources(inputs, Path(output), recursive))
     single = not several(inputs)
     if output == PIPE:
         if not single:
@@ -51,12 +58,14 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
     ):
         raise UserError(f"{output!r} is a file's name: several pictures need -o FOLDER")
     else:
-        jobs = [Job(source, Path(output) / _writable(name)) for source, name in sources]
+        jobs = [Job(source, Path(output) / _named(name, suffix)) for source, name in sources]
     _check_collisions(jobs)
     return jobs
 
 
-def _sources(inputs: Iterable[str], output: Path) -> Iterator[tuple[Path | None, Path]]:
+def _sources(
+    inputs: Iterable[str], output: Path, recursive: bool
+) -> Iterator[tuple[Path | None, Path]]:
     """Each picture with its name in an output folder; subfolders are kept."""
     for given in inputs:
         if given == PIPE:
@@ -64,14 +73,16 @@ def _sources(inputs: Iterable[str], output: Path) -> Iterator[tuple[Path | None,
         elif Path(given).is_dir():
             # A second run into a subfolder must not paint the paintings.
             inside = Path(given).resolve() in output.resolve().parents
-            for path in find_images(given):
+            for path in find_images(given, recursive):
                 if not (inside and path.resolve().is_relative_to(output.resolve())):
                     yield path, path.relative_to(given)
         else:
             yield Path(given), Path(Path(given).name)
 
 
-def _writable(name: Path) -> Path:
+def _named(name: Path, suffix: str | None) -> Path:
+    if suffix is not None:
+        return name.with_suffix(suffix)
     return name if name.suffix.lower() in WRITERS else name.with_name(name.name + ".png")
 
 
@@ -144,21 +155,51 @@ class Outcome:
         return self.painted is None and self.error is None
 
 
+def paint_one(job: Job, paint: Callable[[Job], Painted], overwrite: bool = False) -> Outcome:
+    """Paint a picture of a folder, unless its output exists; what is wrong with it is its outcome.
+
+    Args:
+        job: From `plan`, with a target.
+        paint: Reads, stylizes and writes it.
+        overwrite: Replace an output that exists.
+    """
+    try:
+        if not overwrite and job.target is not None and job.target.exists():
+            return Outcome(job)
+        return Outcome(job, paint(job))
+    except (UserError, OSError) as error:
+        return Outcome(job, error=str(error))
+
+
 def paint_all(
-    jobs: Iterable[Job], paint: Callable[[Job], Painted], overwrite: bool = False
+    jobs: Iterable[Job],
+    paint: Callable[[Job], Painted],
+    overwrite: bool = False,
+    threads: int = 1,
 ) -> Iterator[Outcome]:
     """Work through a folder: past outputs that exist, and past what fails.
 
+    Each thread takes a picture from its file to its painting's file, so that one is decoded while
+    another is painted and a third encoded. No more than two a thread are begun or wait to be told.
+
     Args:
         jobs: From `plan`, with a target each.
-        paint: Reads, stylizes and writes one.
+        paint: Reads, stylizes and writes one; from several threads at a time.
         overwrite: Replace outputs that exist.
+        threads: How many work.
+
+    Yields:
+        What became of each, in the order of the jobs.
     """
-    for job in jobs:
+    begun: deque[Future[Outcome]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
         try:
-            if not overwrite and job.target is not None and job.target.exists():
-                yield Outcome(job)
-            else:
-                yield Outcome(job, paint(job))
-        except (UserError, OSError) as error:
-            yield Outcome(job, error=str(error))
+            for job in jobs:
+                begun.append(pool.submit(paint_one, job, paint, overwrite))
+                if len(begun) > 2 * threads:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:  # interrupted: what is begun is finished, the rest is not begun
+            for future in begun:
+                future.cancel()

@@ -18,6 +18,7 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array
 from fast_nst.stylize.signature import Tensor, cannot_load, check_signature
 
+_FIRST_ARRAY = threading.Lock()
 _X86 = ("x86_64", "amd64")  # where OpenVINO was measured, and brings its own kernels
 
 
@@ -33,18 +34,27 @@ class OpenVino:
         name: What to call it in an error.
         precision: Of the arithmetic, "32" or "bf16".
         threads: Of one picture's arithmetic; None is one a core.
+        memory: What it may hold between two pictures, in bytes. Half of it is for the models of
+            single sizes.
 
     Raises:
         UserError: OpenVINO is not there, the processor has no bf16, or the model cannot be used.
     """
 
     KEPT_SIZES = 4
-    KEPT_PIXELS = 16_000_000  # of all of these together; each takes about 60 bytes
+    BYTES_A_PIXEL = 62  # that a model of a single size holds
     OFTEN = 64  # times that a size comes before another makes room for it: compiling takes its time
     REMEMBERED = 1000  # sizes that are counted
     SMALLEST = 16  # px; compiled for a size under 11, OpenVINO 2026.4 paints something else
 
-    def __init__(self, data: bytes, name: str, precision: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        name: str,
+        precision: str,
+        threads: int | None,
+        memory: int = 10**9,
+    ) -> None:
         self._core = _core(_import_openvino())
         if precision == "bf16" and not has_bf16():
             raise UserError("this processor has no bf16: leave --precision at 32")
@@ -65,6 +75,7 @@ class OpenVino:
         }
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._kept_pixels = memory // 2 // self.BYTES_A_PIXEL
         self._lock = threading.Lock()
         self._for_size: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._for_any: Any = None
@@ -79,11 +90,13 @@ class OpenVino:
             key: str(value.value) for key, value in self._model.get_rt_info()["framework"].items()
         }
 
-    def run(self, images: Array) -> Array:
+    def run(self, images: Array, keep_memory: bool = True) -> Array:
         """(N, H, W, 3) uint8 in, the same out."""
         with self._lock:
             request = self._request(images.shape)
             painted: Array = request.infer([np.ascontiguousarray(images)], share_inputs=True)[0]
+            if not keep_memory:
+                self._for_any = None
         return painted
 
     def _request(self, shape: tuple[int, ...]) -> Any:
@@ -109,7 +122,7 @@ class OpenVino:
 
     def _has_room(self, shape: tuple[int, ...]) -> bool:
         pixels = [math.prod(kept[:3]) for kept in (*self._for_size, shape)]
-        return len(pixels) <= self.KEPT_SIZES and sum(pixels) <= self.KEPT_PIXELS
+        return len(pixels) <= self.KEPT_SIZES and sum(pixels) <= self._kept_pixels
 
     def _compiled(self, model: Any) -> Any:
         return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
@@ -137,7 +150,12 @@ def _core(openvino: Any) -> Any:
 
     Each gives the thread that makes it another stack for signals, which is freed with it: without
     the last one, the next Ctrl-C would crash.
+
+    The first array that OpenVINO takes makes it import something: of two threads with a first array
+    each, one would hold what the other waits for, for good. So it takes one here.
     """
+    with _FIRST_ARRAY:
+        openvino.Tensor(np.zeros(1, np.uint8))
     return openvino.Core()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
 import os
 import warnings
@@ -14,7 +16,6 @@ from PIL import Image
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import (
     Array,
-    Pixels,
     blend,
     enlarge,
     from_array,
@@ -26,29 +27,15 @@ from fast_nst.pictures.edit import (
     to_image,
 )
 from fast_nst.pictures.read import Picture, read_pixels
-from fast_nst.stylize.engines import (
-    ONNX_RUNTIME,
-    Engine,
-    EngineOptions,
-    choose_engine,
-    open_engine,
-    open_graph,
-)
+from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine
 from fast_nst.stylize.parts import Model, parts_of
-from fast_nst.stylize.signature import reason_of
-from fast_nst.stylize.tiles import (
-    OnTile,
-    TiledNetwork,
-    paint_in_tiles,
-    pixels_in_tile,
-    working_memory,
-)
+from fast_nst.stylize.runner import Runner
+from fast_nst.stylize.tiles import OnTile
 
 MOST_STRENGTH = 1.5
 FADE_BELOW = 0.25  # in strength; here the network alone paints a soft photograph, in other colours
 LEAST_STROKE_SCALE, MOST_STROKE_SCALE = 0.1, 10
 DETAIL = 0.5  # of the photograph's own, in a painting with larger strokes
-_KEPT_ENGINES = 8
 
 
 class FadeWarning(UserWarning):
@@ -112,8 +99,20 @@ class Stylizer:
             statistics=statistics,
         )
         self._options.engine = choose_engine(self._options)
-        self._engine = functools.lru_cache(maxsize=_KEPT_ENGINES)(self._open)
-        self._engine(self._network_strength(strength))
+        self._runner = Runner(self._parts, self._options)
+        self._runner.engine(self._network_strength(strength))
+
+    def twin(self, threads: int, of: int) -> Stylizer:
+        """Another one of the same, for a thread of its own: all keep within one `max_memory`.
+
+        Args:
+            threads: As for the stylizer.
+            of: How many twins there will be.
+        """
+        other = copy.copy(self)
+        other._options = dataclasses.replace(self._options, threads=threads)
+        other._runner = self._runner.twin(other._options, of)
+        return other
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.name}: {part.share:.3g}" for part in self._parts)
@@ -161,25 +160,13 @@ class Stylizer:
             raise UserError(f"this blend is not possible: {self.unmixable}")
         return strength
 
-    def _file(self, strength: float) -> tuple[bytes, str]:
-        """The model of a strength, and what to call it in an error."""
-        first = self._parts[0]
-        if len(self._parts) == 1 and strength == 1:
-            return first.data, first.name
-        from fast_nst.stylize.graphs import mix
-
-        return mix(self._parts, strength), "the mixed model"
-
-    def _open(self, strength: float) -> Engine:
-        return open_engine(*self._file(strength), self._options)
-
     @property
     def metadata(self) -> dict[str, str]:
         """What the model says of itself: title, artist, licence, network, recipe and more.
 
         At another strength than 1, and of a blend, `blend` has the strength and the parts' recipes.
         """
-        return self._engine(self._network_strength(self.strength)).metadata
+        return self._runner.engine(self._network_strength(self.strength)).metadata
 
     def run(self, images: Array) -> Array:
         """The bare network, at the stylizer's strength; the photograph's pixels are not faded in.
@@ -194,43 +181,7 @@ class Stylizer:
             UserError: The engine gives up, which is for want of memory, or the model does not
                 keep the size.
         """
-        return self._run(images, self._network_strength(self.strength))
-
-    def _run(self, images: Array, strength: float, on_tile: OnTile | None = None) -> Array:
-        count, height, width = images.shape[:3]
-        network = self._engine(strength).metadata.get("network", "")
-        memory = working_memory(height, width, network)
-        try:
-            if memory > self._options.working_bytes:
-                each = [self._run_in_tiles(image, strength, network, on_tile) for image in images]
-                painted = each[0][None] if count == 1 else np.stack(each)
-            elif count * memory > self._options.working_bytes:
-                painted = np.concatenate([self._engine(strength).run(one[None]) for one in images])
-            else:
-                painted = self._engine(strength).run(images)
-        except UserError:
-            raise
-        except Exception as error:  # the engines' own errors share no base class
-            size = f"{images.shape[2]}x{images.shape[1]}"
-            raise UserError(
-                f"cannot stylize {size} px, make it smaller with --size: {reason_of(error)}"
-            ) from error
-        if painted.shape != images.shape:
-            raise UserError(
-                f"the model turns {images.shape} into {painted.shape}: a fast_nst model keeps the "
-                "shape, export it with fast-nst export"
-            )
-        return painted
-
-    def _run_in_tiles(
-        self, image: Array, strength: float, network: str, on_tile: OnTile | None
-    ) -> Array:
-        self._engine.cache_clear()  # what they hold of earlier pictures would come on top
-        tiled = TiledNetwork(
-            *self._file(strength), lambda derived: open_graph(derived, self._options)
-        )
-        most = pixels_in_tile(self._options.working_bytes, network)
-        return paint_in_tiles(image, tiled, most, self._options.statistics == "reduced", on_tile)
+        return self._runner.run(images, self._network_strength(self.strength))
 
     def paint(
         self,
@@ -334,7 +285,7 @@ class Stylizer:
             ]
         photo = read_pixels(image, size)
         painting = self._paint(photo.rgb, strength, keep_colors, stroke_scale)
-        result = Pixels(painting, photo.alpha)
+        result = dataclasses.replace(photo, rgb=painting)
         del photo
         return to_channels(result) if isinstance(image, np.ndarray) else to_image(result)
 
@@ -369,9 +320,9 @@ class Stylizer:
         size = pixels.shape[1], pixels.shape[0]
         small_size = scaled_size(size, 1 / stroke_scale)
         if small_size == size:
-            return self._run(pixels[None], strength, on_tile)[0]
+            return self._runner.run(pixels[None], strength, on_tile)[0]
         small = to_array(resize(from_array(pixels), small_size))
-        painting = self._run(small[None], strength, on_tile)[0]
+        painting = self._runner.run(small[None], strength, on_tile)[0]
         return enlarge(painting, small, pixels, DETAIL)
 
 

@@ -28,6 +28,7 @@ _OF_A_TILE = 1.75  # times that: scale and shift take maps of their own
 REDUCED_PIXELS = 1_000_000
 _LARGEST_CORE = 1024  # px; larger ones are slower, for they leave the cache
 _SMALLEST_CORE = 64
+_MARGIN = 64  # px, of the networks that we have; only memory is reckoned with it
 _SMALLEST_SIDE = 16  # px; the networks mirror smaller pictures outwards to it
 _TO_THE_END = np.iinfo(np.int64).max
 
@@ -125,6 +126,12 @@ def spans(length: int, most: int, margin: int, cell: int) -> list[Span]:
 def pixels_in_tile(memory: int, network: str) -> float:
     """How many pixels a tile may have, with its margins, in so many bytes of working memory."""
     return memory / (_OF_A_TILE * bytes_a_pixel(network))
+
+
+def memory_of_a_tile(network: str, most: int) -> int:
+    """Bytes that painting in tiles takes at a time, of so many that it may."""
+    largest = (_LARGEST_CORE + 2 * _MARGIN) ** 2 * _OF_A_TILE * bytes_a_pixel(network)
+    return min(most, round(largest))
 
 
 def tiles(height: int, width: int, pixels: float, margin: int, cell: int) -> list[Tile]:

@@ -161,7 +161,7 @@ def test_a_size_that_comes_often_takes_the_place_of_the_oldest(monkeypatch):
 
 
 def test_large_pictures_leave_room_for_few(monkeypatch):
-    monkeypatch.setattr(OpenVino, "KEPT_PIXELS", 6000)
+    monkeypatch.setattr(OpenVino, "BYTES_A_PIXEL", 10**9 // 2 // 6000)
     compilations = Compilations(monkeypatch)
     engine = opened("openvino", inverting_model())
     for width in (100, 101):
@@ -330,3 +330,46 @@ def test_strengths_and_blends_run_on_openvino():
             for engine in ENGINES
         )
         assert np.abs(one - other).max() <= 1
+
+
+FIRST_PICTURES = """
+import os, sys, threading
+import numpy as np
+from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.stylize.engines import EngineOptions, open_engine
+
+options = EngineOptions(engine="openvino", threads=1)
+engines = [open_engine(DEFAULT_MODEL.read_bytes(), "the model", options) for _ in range(8)]
+picture = np.zeros((1, 16, 16, 3), np.uint8)
+for engine in engines:
+    engine._request(picture.shape)
+together = threading.Barrier(len(engines))
+sys.setswitchinterval(1e-7)
+
+def paint(engine):
+    together.wait()
+    engine.run(picture)
+
+threads = [threading.Thread(target=paint, args=(engine,)) for engine in engines]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("painted")
+"""
+
+
+def test_threads_may_begin_together():
+    # Each thread's first array made it wait for another's import, and that for Python's lock.
+    command = [sys.executable, "-c", FIRST_PICTURES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "painted\n"
+
+
+def test_an_engine_lets_memory_go_when_told():
+    for name in ("onnxruntime", "openvino"):
+        engine = opened(name, DEFAULT_MODEL.read_bytes())
+        pixels = noise(40, 50)[None]
+        expected = engine.run(pixels)
+        np.testing.assert_array_equal(engine.run(pixels, keep_memory=False), expected)
+        np.testing.assert_array_equal(engine.run(pixels), expected)

@@ -21,7 +21,7 @@ from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import enlarge, from_array, keep_colors, resize, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize import stylizer as stylizer_module
+from fast_nst.stylize import runner as runner_module
 from fast_nst.stylize.stylizer import DETAIL, FADE_BELOW, FadeWarning, painting_share
 from tests.conftest import inverting_model, noise
 
@@ -276,9 +276,9 @@ def test_colours_are_kept_at_every_strength_and_in_blends():
 def test_eight_strengths_are_kept_and_the_oldest_goes(monkeypatch):
     stylize = Stylizer("udnie", threads=1)
     opened = []
-    original = stylizer_module.open_engine
+    original = runner_module.open_engine
     monkeypatch.setattr(
-        stylizer_module, "open_engine", lambda *given: opened.append(1) or original(*given)
+        runner_module, "open_engine", lambda *given: opened.append(1) or original(*given)
     )
     pixels = noise(8, 8)
     for strength in (1.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
