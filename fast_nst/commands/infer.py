@@ -163,7 +163,7 @@ def _run(options: InferOptions) -> int:
     stylize = Stylizer(
         options.blend or None,
         strength=options.strength,
-        engine=choose_engine(options, len(jobs)),
+        engine=choose_engine(options, len(jobs) / _workers(jobs, options)),
         provider=options.provider,
         precision=options.precision,
         threads=options.threads,
@@ -191,6 +191,11 @@ def _run(options: InferOptions) -> int:
     return 1 if any(outcome.error for outcome in outcomes) else 0
 
 
+def _workers(jobs: Sequence[Job], options: InferOptions) -> int:
+    """How many pictures are worked on at a time."""
+    return max(min(options.threads or cores(), len(jobs)), 1)
+
+
 def paint_folder(
     jobs: Sequence[Job], stylize: Stylizer, options: InferOptions
 ) -> Iterator[Outcome]:
@@ -204,8 +209,7 @@ def paint_folder(
     Yields:
         What became of each, in the order of the jobs.
     """
-    threads = options.threads or cores()
-    workers = max(min(threads, len(jobs)), 1)
+    threads, workers = options.threads or cores(), _workers(jobs, options)
     own = threading.local()
 
     def paint(job: Job) -> Painted:

@@ -88,12 +88,16 @@ MOST_PIXELS = 500_000_000
 
 @contextlib.contextmanager
 def most_pixels(count: int) -> Iterator[None]:
-    """Pictures of so many pixels are taken, in the whole process; Pillow takes 179 million."""
+    """Pictures of so many pixels are taken, in the whole process; Pillow takes 179 million.
+
+    Its warnings, of large pictures and of damage that it can do without, go unsaid meanwhile.
+    """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = -(-count // 2)  # it warns from there on, and refuses twice as many
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before

@@ -31,7 +31,7 @@ ENGINES = ("auto", ONNX_RUNTIME, OPENVINO)
 PRECISIONS = ("32", "bf16")
 STATISTICS = ("exact", "reduced")
 _LEAST_MEMORY = 64_000_000  # bytes: of the smallest tile of the heaviest network
-PAYS_FROM = 16  # pictures; before that, importing and compiling cost more than OpenVINO saves
+PAYS_FROM = 16  # pictures a thread; fewer cost more to import and compile for than they save
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -62,7 +62,7 @@ class EngineOptions:
 
     engine: str = option(
         "onnxruntime starts fastest; openvino, an extra of its own, paints fastest on x86 CPUs; "
-        f"auto takes it, where it is installed, from {PAYS_FROM} pictures on",
+        f"auto takes it, where it is installed, from {PAYS_FROM} pictures a core on",
         "auto",
         choices=ENGINES,
     )
@@ -129,7 +129,7 @@ def choose_engine(options: EngineOptions, pictures: float = math.inf) -> str:
 
     Args:
         options: What was asked for.
-        pictures: How many there are to paint; by default more than it takes to pay.
+        pictures: How many each thread has to paint; by default more than it takes to pay.
     """
     if options.engine != "auto":
         return options.engine

@@ -8,17 +8,20 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.ExifTags import IFD, Base
 
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
-from fast_nst.pictures.read import open_image
+from fast_nst.pictures.read import find_images, open_image
 from fast_nst.stylize.engines import PAYS_FROM
 from tests.conftest import noise
 
@@ -87,7 +90,7 @@ def test_a_folder_is_worth_openvino_and_a_picture_is_not(
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     many = tmp_path / "many"
     many.mkdir()
-    for number in range(PAYS_FROM):
+    for number in range(2 * PAYS_FROM):
         Image.fromarray(noise(20 + number % 3, 30, seed=number)).save(many / f"{number}.png")
     few = tmp_path / "few"
     few.mkdir()
@@ -100,7 +103,8 @@ def test_a_folder_is_worth_openvino_and_a_picture_is_not(
         (photo, ["--engine", "openvino"], "openvino"),
     ):
         target = tmp_path / "out" / engine / "out.png" if source == photo else tmp_path / "out"
-        code, out, _ = stylize(source, "-o", target, "--json", "-q", "--overwrite", *flags)
+        options = ("--json", "-q", "--overwrite", "--threads", 2)
+        code, out, _ = stylize(source, "-o", target, *options, *flags)
         assert code == 0
         records = [json.loads(line) for line in out.splitlines()]
         assert {(record["engine"], record["precision"]) for record in records} == {(engine, "32")}
@@ -260,6 +264,11 @@ def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
         (["PHOTO", "-o", "out.xyz"], "can be written as"),
         (["missing.jpg", "-o", "out.png"], "no file"),
         (["PHOTO", "-o", "out.png", "--strength", "2"], "from 0 to 1"),
+        (["PHOTO", "-o", "out.png", "--format", "jpg"], "leave out --format"),
+        (["PHOTO", "-o", "out/", "--format", "gif"], "Choose one of: jpg, png"),
+        (["PHOTO", "-o", "out.png", "--stroke-scale", "11"], "from 0.1 to 10"),
+        (["PHOTO", "-o", "out.png", "--max-memory", "1"], "give it in MB or GB"),
+        (["PHOTO", "-o", "out.png", "--max-pixels", "0"], "at least 1"),
         (
             ["PHOTO", "-o", "out.png", "--strength", "much"],
             "--strength is .much.: it must be a number",
@@ -353,3 +362,102 @@ def test_stroke_scale(stylize, photo: Path, tmp_path: Path):
     large = pixels(tmp_path / "out.png")
     assert large.shape == (24, 36, 3)
     assert np.abs(large.astype(int) - (255 - pixels(photo))).mean() > 10
+
+
+def test_a_folder_in_another_format(stylize, folder: Path, tmp_path: Path):
+    assert stylize(folder, "-o", tmp_path / "out", "--format", "webp")[0] == 0
+    made = [path.relative_to(tmp_path / "out") for path in find_images(tmp_path / "out")]
+    assert made == [Path("one.webp"), Path("sub/drei ß.webp"), Path("sub/two.webp")]
+    assert (tmp_path / "out" / "one.webp").read_bytes()[8:12] == b"WEBP"
+    Image.fromarray(noise(6, 8)).save(folder / "one.jpg")
+    code, _, err = stylize(folder, "-o", tmp_path / "two", "--format", "jpg")
+    assert code == 2
+    assert "would both become" in err
+
+
+def test_standard_output_in_another_format(photo: Path, negative: Path, capsysbinary):
+    assert main(["infer", str(photo), "-m", str(negative), "-o", "-", "--format", "jpg"]) == 0
+    assert Image.open(io.BytesIO(capsysbinary.readouterr().out)).format == "JPEG"
+
+
+def test_subfolders_can_be_left_out(stylize, folder: Path, tmp_path: Path):
+    code, _, err = stylize(folder, "-o", tmp_path / "out", "--no-recursive")
+    assert code == 0
+    assert "1 of 1 pictures" in err
+    assert find_images(tmp_path / "out") == [tmp_path / "out" / "one.png"]
+
+
+def test_what_the_camera_said_is_kept(stylize, tmp_path: Path):
+    exif = Image.Exif()
+    exif[Base.Model], exif[Base.Orientation] = "Box", 6
+    exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "2026:11:25 12:00:00"
+    source = tmp_path / "in"
+    source.mkdir()
+    for suffix in ("jpg", "png", "webp", "tiff"):
+        Image.fromarray(noise(6, 8)).save(source / f"a.{suffix}", exif=exif.tobytes())
+    assert stylize(source, "-o", tmp_path / "out")[0] == 0
+    for path in find_images(tmp_path / "out"):
+        with Image.open(path) as painting:
+            painting.load()
+            kept = painting.getexif()
+        assert painting.size == (6, 8)  # upright
+        assert kept[Base.Model] == "Box"
+        assert kept.get(Base.Orientation, 1) == 1
+        assert kept.get_ifd(IFD.Exif)[Base.DateTimeOriginal] == "2026:11:25 12:00:00"
+
+
+def test_pictures_are_told_in_their_order(stylize, tmp_path: Path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for number in range(30):  # large and small ones by turns
+        side = 4 if number % 2 else 300
+        Image.fromarray(noise(side, side)).save(source / f"{number:02}.png")
+    (source / "13.png").write_bytes(b"damaged")
+    code, out, err = stylize(source, "-o", tmp_path / "out", "--json", "--threads", 4)
+    assert code == 1
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [Path(record["input"]).stem for record in records] == [f"{n:02}" for n in range(30)]
+    assert [n for n, record in enumerate(records) if "error" in record] == [13]
+    assert "29 of 30 pictures stylized" in err
+    assert "1 failed" in err
+
+
+def test_a_killed_run_leaves_whole_files_and_a_second_one_does_the_rest(
+    negative: Path, tmp_path: Path
+):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number in range(40):
+        Image.fromarray(noise(400, 500, seed=number)).save(source / f"{number:02}.png")
+    command = [sys.executable, "-m", "fast_nst.commands.main", "infer", source, "-o", target]
+    process = subprocess.Popen([*command, "-m", negative, "-q"])
+    while len(list(target.glob("*.png"))) < 5:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    done = sorted(target.glob("*.png"))
+    assert 5 <= len(done) < 40
+    for path in done:
+        np.testing.assert_array_equal(pixels(path), 255 - pixels(source / path.name))
+    second = subprocess.run([*command, "-m", negative], capture_output=True, text=True, check=True)
+    assert f"{40 - len(done)} of 40 pictures stylized" in second.stderr
+    assert len(find_images(target)) == 40
+
+
+def test_the_first_ctrl_c_finishes_what_is_begun(negative: Path, tmp_path: Path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number in range(60):
+        Image.fromarray(noise(400, 500, seed=number)).save(source / f"{number:02}.png")
+    command = [sys.executable, "-m", "fast_nst.commands.main", "infer", source, "-o", target]
+    process = subprocess.Popen([*command, "-m", negative], stderr=subprocess.PIPE, text=True)
+    while len(list(target.glob("*.png"))) < 5:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert len(list(target.glob("*.png"))) < 40
+    assert not [path for path in target.iterdir() if path.suffix != ".png"]

@@ -344,3 +344,24 @@ def test_larger_strokes_are_those_of_a_smaller_picture(stylize: Stylizer):
 def test_absurd_stroke_scales_are_refused(stylize: Stylizer, factor: float):
     with pytest.raises(UserError, match=r"stroke_scale is .* from 0\.1 "):
         stylize(noise(4, 4), stroke_scale=factor)
+
+
+def test_twins_paint_alike_within_one_budget():
+    stylize = Stylizer({"udnie": 1, "evening": 1}, strength=0.8)
+    twins = [stylize.twin(1, of=2) for _ in range(2)]
+    pixels = noise(60, 70)
+    for twin in twins:
+        assert "threads=1" in repr(twin)
+        assert twin.metadata == stylize.metadata
+        assert np.abs(twin(pixels).astype(int) - stylize(pixels)).max() <= 1
+        # Beyond its share a twin lets the memory go; beyond the budget it waits.
+        large = noise(1000, 1000)
+        shared = twin._runner._budget
+        assert shared is stylize._runner._budget
+        with shared.part(shared.amount - 10_000_000):
+            waiting = threading.Thread(target=twin, args=(large,))
+            waiting.start()
+            waiting.join(0.2)
+            assert waiting.is_alive()
+        waiting.join(30)
+        assert not waiting.is_alive()
