@@ -58,7 +58,7 @@ VARIANTS: dict[str, tuple[dict[str, str], dict[str, bool]]] = {
     "neither": ({}, {"enable_mem_pattern": False, "enable_cpu_mem_arena": False}),
 }
 SIZES = (512, 1024)
-FOLDERS = (1, 4, 8, 16, 32)
+FOLDERS = (1, 8, 16, 32, 64)
 
 
 def painter(variant: str, threads: int) -> Callable[[Array], object]:
