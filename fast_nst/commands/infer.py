@@ -178,8 +178,10 @@ def _run(options: InferOptions) -> int:
 
     if is_single:
         progress = Progress(options.quiet, unit="tile")
-        painted = _paint(jobs[0], stylize, options, progress.show)
-        progress.close()
+        try:
+            painted = _paint(jobs[0], stylize, options, progress.show)
+        finally:  # an error begins a line of its own
+            progress.close()
         _report(Outcome(jobs[0], painted), stylize.engine, options)
         return 0
     outcomes = []
@@ -224,10 +226,12 @@ def paint_folder(
 def _shown(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
     progress = Progress(quiet, unit="picture")
     progress.show(0, total)
-    for done, outcome in enumerate(outcomes, start=1):
-        progress.show(done, total)
-        yield outcome
-    progress.close()
+    try:
+        for done, outcome in enumerate(outcomes, start=1):
+            progress.show(done, total)
+            yield outcome
+    finally:
+        progress.close()
 
 
 def _read_stdin() -> bytes:
@@ -301,6 +305,11 @@ def _name(path: Path | None) -> str:
     return PIPE if path is None else str(path)
 
 
+def _on_a_line(name: str) -> str:
+    """A name as it is, or quoted if it has line breaks and the like."""
+    return name if name.isprintable() else repr(name)
+
+
 def _report(outcome: Outcome, engine: str, options: InferOptions) -> None:
     """Say what became of a picture, in one JSON object or one line."""
     source, target = _name(outcome.job.source), _name(outcome.job.target)
@@ -324,7 +333,8 @@ def _report(outcome: Outcome, engine: str, options: InferOptions) -> None:
         print(json.dumps(record), flush=True)
     elif painted is not None and not options.quiet:
         width, height = painted.size
-        line = f"{source} -> {target}  {width}x{height}  {painted.milliseconds:.0f} ms"
+        names = f"{_on_a_line(source)} -> {_on_a_line(target)}"
+        line = f"{names}  {width}x{height}  {painted.milliseconds:.0f} ms"
         print(line, file=sys.stderr)
 
 

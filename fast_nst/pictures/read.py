@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ IMAGE_SUFFIXES = (
     ".heic",
     ".heif",
 )
+_MOST_BYTES = 4 * 10**9  # of a file
 # Brands that an iPhone's files begin with; a file that is AVIF too is Pillow's own to read.
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -54,7 +56,9 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[Path]:
     """The image files of a folder and its subfolders, sorted; hidden ones are left out.
 
-    Links to folders are not followed, so that a loop of them cannot trap the walk.
+    Links to folders are not followed, so that a loop of them cannot trap the walk, and pipes and
+    devices, which may have no end, are left out. What cannot be looked into is among what is found,
+    so that whoever reads it is told.
 
     Args:
         folder: Where they lie.
@@ -64,23 +68,39 @@ def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[
         UserError: The folder is missing, is none, or holds no image.
     """
     root = Path(folder)
+    found: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
+        if Path(error.filename) == root:
+            raise UserError(f"cannot read the folder {str(root)!r}: {error.strerror}") from error
+        found.append(Path(error.filename))
+
     if not root.exists():
         raise UserError(f"no folder {str(root)!r}: check the name")
     if not root.is_dir():
         raise UserError(f"{str(root)!r} is a file: give a folder of images")
-    found = []
-    for directory, folders, names in os.walk(root):
+    for directory, folders, names in os.walk(root, onerror=unreadable):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         found += [
             Path(directory, name)
             for name in names
-            if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+            if not name.startswith(".")
+            and name.lower().endswith(IMAGE_SUFFIXES)
+            and _may_be_read(Path(directory, name))
         ]
     if not found:
         raise UserError(
             f"no images in {str(root)!r}: looked for names ending in {' '.join(IMAGE_SUFFIXES)}"
         )
     return sorted(found)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether this is a file, or something that an error tells of."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # a link to nowhere or to itself
+        return True
 
 
 MOST_PIXELS = 500_000_000
@@ -154,9 +174,15 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise UserError(f"cannot read the folder {name}: Permission denied")
             raise UserError(f"{name} is a folder: give an image file")
         try:
+            if path.stat().st_size > _MOST_BYTES:
+                raise UserError(f"{name} has over {_MOST_BYTES // 10**9} GB: no picture has")
             data = path.read_bytes()
+        except UserError:
+            raise
         except FileNotFoundError:
             raise UserError(f"no file {name}: check the name") from None
         except (OSError, ValueError) as error:

@@ -21,6 +21,7 @@ from fast_nst.stylize.signature import (
     Graph,
     Tensor,
     cannot_load,
+    check_self_contained,
     check_signature,
 )
 
@@ -153,6 +154,7 @@ def open_engine(
     Raises:
         UserError: The model cannot be used, or the engine or provider not be had.
     """
+    check_self_contained(data, name)
     if choose_engine(options) == OPENVINO:
         held = options.working_bytes if memory is None else memory
         return OpenVino(data, name, options.precision, options.threads, held)

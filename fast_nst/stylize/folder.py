@@ -72,9 +72,9 @@ def _sources(
             yield None, Path("stdin.png")
         elif Path(given).is_dir():
             # A second run into a subfolder must not paint the paintings.
-            inside = Path(given).resolve() in output.resolve().parents
+            inside = _real(Path(given)) in _real(output).parents
             for path in find_images(given, recursive):
-                if not (inside and path.resolve().is_relative_to(output.resolve())):
+                if not (inside and _real(path).is_relative_to(_real(output))):
                     yield path, path.relative_to(given)
         else:
             yield Path(given), Path(Path(given).name)
@@ -87,12 +87,12 @@ def _named(name: Path, suffix: str | None) -> Path:
 
 
 def _check_collisions(jobs: list[Job]) -> None:
-    sources = {job.source.resolve() for job in jobs if job.source is not None}
+    sources = {_real(job.source) for job in jobs if job.source is not None}
     targets: dict[Path, Path | None] = {}
     for job in jobs:
         if job.target is None:
             continue
-        target = job.target.resolve()
+        target = _real(job.target)
         if target in sources:
             raise UserError(f"{str(job.target)!r} is an input too: give another output")
         if target in targets:
@@ -101,6 +101,11 @@ def _check_collisions(jobs: list[Job]) -> None:
                 f"{str(job.target)!r}: stylize them into different folders"
             )
         targets[target] = job.source
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; `Path.resolve` raises at links that lead to each other."""
+    return Path(os.path.realpath(path))
 
 
 def several(inputs: Sequence[str]) -> bool:

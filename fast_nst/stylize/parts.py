@@ -12,6 +12,7 @@ from pathlib import Path
 from fast_nst.errors import UserError
 from fast_nst.stylize.gallery import find_model
 
+_MOST_BYTES = 10**9
 Model = str | os.PathLike[str] | bytes
 
 
@@ -77,7 +78,12 @@ def _content(path: Path, name: str) -> bytes:
     if path.is_dir():
         raise UserError(f"the model {name} is a folder: give the .onnx file in it")
     try:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise UserError(f"{name} has {size // 10**6:,} MB: a style has less than 1")
         return path.read_bytes()
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"no model {name}: check the name") from None
     except (OSError, ValueError) as error:

@@ -28,6 +28,27 @@ def reason_of(error: Exception) -> str:
     return " ".join(words.split())[:160]
 
 
+# How an ONNX file says that a parameter lies in another one: the key of a string pair.
+_EXTERNAL = b"\x0a\x08location\x12"
+
+
+def check_self_contained(data: bytes, name: str) -> None:
+    """Make sure that loading a model reads no other file; it is not trusted with naming one.
+
+    Args:
+        data: The model file.
+        name: What to call it in an error.
+
+    Raises:
+        UserError: It names one, or is not to be told from one that does.
+    """
+    if _EXTERNAL in data:
+        raise UserError(
+            f"{name} cannot be loaded: it has parameters in other files, and a fast_nst model is "
+            "one file: export it with fast-nst export"
+        )
+
+
 @dataclass(frozen=True)
 class Tensor:
     """What goes in or comes out; a free length is None."""
