@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from PIL import Image
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import blend_of, quality_option, strength_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light, positional
-from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
-from fast_nst.pictures.read import MOST_PIXELS, most_pixels, open_image
+from fast_nst.pictures.read import MOST_PIXELS, most_pixels
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
+from fast_nst.stylize.cluster import paint_on_cluster
 from fast_nst.stylize.engines import (
     ONNX_RUNTIME,
     EngineOptions,
@@ -39,6 +41,7 @@ from fast_nst.stylize.folder import (
     several,
 )
 from fast_nst.stylize.gallery import is_name
+from fast_nst.stylize.painting import Manner, paint_file, paint_picture
 from fast_nst.stylize.stylizer import (
     LEAST_STROKE_SCALE,
     MOST_STROKE_SCALE,
@@ -105,6 +108,12 @@ class InferOptions(EngineOptions):
         least=1,
     )
     overwrite: bool = option("replace output files that exist", False)
+    ray: str | None = option(
+        "spread a folder over a Ray cluster, an extra of its own: HOST:PORT, auto for the one that "
+        "runs here, local for one on this machine; --max-memory is each worker's",
+        None,
+        metavar="ADDRESS",
+    )
     json: bool = option("print one JSON object a picture on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")
 
@@ -129,6 +138,12 @@ class InferOptions(EngineOptions):
             raise UserError(f"-o {self.output} names a format already: leave out --format")
         if self.output == PIPE and self.json:
             raise UserError("--json and -o - both want standard output: give one of them")
+
+    @property
+    def manner(self) -> Manner:
+        """How pictures are painted."""
+        names = (field.name for field in dataclasses.fields(Manner))
+        return Manner(**{name: getattr(self, name) for name in names})
 
     @property
     def blend(self) -> dict[str, float]:
@@ -158,6 +173,8 @@ def _run(options: InferOptions) -> int:
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, options.output, suffix, not options.no_recursive)
     is_single = not several(options.inputs)
+    if is_single and options.ray is not None:
+        raise UserError("--ray spreads folders, and this is one picture: leave it out")
     if is_single and jobs[0].target is not None and not options.overwrite:
         refuse_existing(jobs[0].target)
     stylize = Stylizer(
@@ -182,13 +199,15 @@ def _run(options: InferOptions) -> int:
             painted = _paint(jobs[0], stylize, options, progress.show)
         finally:  # an error begins a line of its own
             progress.close()
-        _report(Outcome(jobs[0], painted), stylize.engine, options)
+        _report(Outcome(jobs[0], painted), stylize.engine, options, sys.stdout)
         return 0
     outcomes = []
-    for outcome in _shown(paint_folder(jobs, stylize, options), len(jobs), options.quiet):
-        outcomes.append(outcome)
-        if options.json:
-            _report(outcome, stylize.engine, options)
+    said = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # Ray has things to say, from threads
+        for outcome in _shown(paint_folder(jobs, stylize, options), len(jobs), options.quiet):
+            outcomes.append(outcome)
+            if options.json:
+                _report(outcome, stylize.engine, options, said)
     _summarize(outcomes, options)
     return 1 if any(outcome.error for outcome in outcomes) else 0
 
@@ -201,7 +220,7 @@ def _workers(jobs: Sequence[Job], options: InferOptions) -> int:
 def paint_folder(
     jobs: Sequence[Job], stylize: Stylizer, options: InferOptions
 ) -> Iterator[Outcome]:
-    """Read, stylize and write several pictures, as many at a time as there are threads.
+    """Read, stylize and write several pictures, as many at a time as there are threads or cores.
 
     Args:
         jobs: From `plan`.
@@ -209,8 +228,11 @@ def paint_folder(
         options: How.
 
     Yields:
-        What became of each, in the order of the jobs.
+        What became of each: in the order of the jobs, but from a cluster.
     """
+    if options.ray is not None:
+        yield from paint_on_cluster(jobs, stylize, options.manner, options.overwrite, options.ray)
+        return
     threads, workers = options.threads or cores(), _workers(jobs, options)
     own = threading.local()
 
@@ -218,7 +240,7 @@ def paint_folder(
         if not hasattr(own, "stylize"):
             is_twin = options.on_cpu and workers > 1
             own.stylize = stylize.twin(threads // workers, workers) if is_twin else stylize
-        return _paint(job, own.stylize, options)
+        return paint_file(job, own.stylize, options.manner)
 
     yield from paint_all(jobs, paint, options.overwrite, workers)
 
@@ -251,54 +273,19 @@ def _write_stdout(data: bytes) -> None:
 
 
 def _paint(
-    job: Job, stylize: Stylizer, options: InferOptions, show: Callable[[int, int], Any] = max
+    job: Job, stylize: Stylizer, options: InferOptions, show: Callable[[int, int], Any]
 ) -> Painted:
-    """Read, stylize and write one picture.
+    """A picture alone, which may come through a pipe or go into one."""
 
-    Args:
-        job: Which.
-        stylize: With what.
-        options: How.
-        show: Told of a picture in tiles how far it is.
-    """
-    photo = _read(job, options)
-    passes = 0
+    def write(image: Image.Image) -> None:
+        if job.target is None:
+            file_format = WRITERS[f".{options.format or 'png'}"]
+            _write_stdout(encode_image(image, file_format, options.quality))
+        else:
+            save_image(image, job.target, options.quality)
 
-    def on_tile(done: int, total: int) -> None:
-        nonlocal passes
-        passes = done
-        show(done, total)
-
-    started = time.perf_counter()
-    painting = stylize.paint(
-        photo.rgb,
-        keep_colors=options.keep_colors,
-        stroke_scale=options.stroke_scale,
-        on_tile=on_tile,
-    )
-    milliseconds = 1000 * (time.perf_counter() - started)
-    result = dataclasses.replace(photo, rgb=painting)
-    del photo, painting
-    image = to_image(result)
-    if job.target is None:
-        file_format = WRITERS[f".{options.format or 'png'}"]
-        _write_stdout(encode_image(image, file_format, options.quality))
-    else:
-        save_image(image, job.target, options.quality)
-    return Painted(image.size, milliseconds, passes > 0)
-
-
-def _read(job: Job, options: InferOptions) -> Pixels:
-    photo = open_image(_read_stdin() if job.source is None else job.source)
-    if options.size is None:
-        return to_pixels(photo)
-    width, height = scaled_size(photo.size, options.size / max(photo.size))
-    if width * height > options.max_pixels:
-        raise UserError(
-            f"--size {options.size} makes {width}x{height} px of {_name(job.source)}, over "
-            f"{options.max_pixels:,} pixels: raise --max-pixels or choose a smaller size"
-        )
-    return to_pixels(resize(photo, (width, height)))
+    source = _read_stdin() if job.source is None else job.source
+    return paint_picture(source, write, stylize, options.manner, show)
 
 
 def _name(path: Path | None) -> str:
@@ -310,7 +297,7 @@ def _on_a_line(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
-def _report(outcome: Outcome, engine: str, options: InferOptions) -> None:
+def _report(outcome: Outcome, engine: str, options: InferOptions, stdout: TextIO | None) -> None:
     """Say what became of a picture, in one JSON object or one line."""
     source, target = _name(outcome.job.source), _name(outcome.job.target)
     painted = outcome.painted
@@ -330,7 +317,7 @@ def _report(outcome: Outcome, engine: str, options: InferOptions) -> None:
                 "precision": "32" if painted.in_tiles else options.precision,
                 "in_tiles": painted.in_tiles,
             }
-        print(json.dumps(record), flush=True)
+        print(json.dumps(record), flush=True, file=stdout)
     elif painted is not None and not options.quiet:
         width, height = painted.size
         names = f"{_on_a_line(source)} -> {_on_a_line(target)}"

@@ -160,6 +160,11 @@ class Outcome:
         return self.painted is None and self.error is None
 
 
+def is_there(job: Job) -> bool:
+    """Whether a picture's output exists."""
+    return job.target is not None and job.target.exists()
+
+
 def paint_one(job: Job, paint: Callable[[Job], Painted], overwrite: bool = False) -> Outcome:
     """Paint a picture of a folder, unless its output exists; what is wrong with it is its outcome.
 
@@ -169,7 +174,7 @@ def paint_one(job: Job, paint: Callable[[Job], Painted], overwrite: bool = False
         overwrite: Replace an output that exists.
     """
     try:
-        if not overwrite and job.target is not None and job.target.exists():
+        if not overwrite and is_there(job):
             return Outcome(job)
         return Outcome(job, paint(job))
     except (UserError, OSError) as error:

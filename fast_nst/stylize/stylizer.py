@@ -102,6 +102,14 @@ class Stylizer:
         self._runner = Runner(self._parts, self._options)
         self._runner.engine(self._network_strength(strength))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: the model's data travel, and the network is opened anew."""
+        return {"strength": self.strength, "parts": self._parts, "options": self._options}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.strength, self._parts, self._options = state.values()
+        self._runner = Runner(self._parts, self._options)
+
     def twin(self, threads: int, of: int) -> Stylizer:
         """Another one of the same, for a thread of its own: all keep within one `max_memory`.
 
