@@ -134,7 +134,8 @@ class InferOptions(EngineOptions):
             raise UserError("no output: add -o FILE for one picture, -o FOLDER for several")
         if PIPE in self.inputs and len(self.inputs) > 1:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")
-        if self.format and Path(self.output).suffix.lower() in WRITERS:
+        is_folder = self.output.endswith("/") or Path(self.output).is_dir()
+        if self.format and Path(self.output).suffix.lower() in WRITERS and not is_folder:
             raise UserError(f"-o {self.output} names a format already: leave out --format")
         if self.output == PIPE and self.json:
             raise UserError("--json and -o - both want standard output: give one of them")

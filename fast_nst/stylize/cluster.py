@@ -130,6 +130,8 @@ def paint_on_cluster(
         )
         for row in outcomes.iter_rows():
             yield _outcome_of(jobs[row["number"]], row)
+    except ray.exceptions.RayError as error:  # what our code raises is among the rows
+        raise UserError(f"the cluster gave up: {one_line(error)[-300:]}") from error
     finally:
         ray.shutdown()
 

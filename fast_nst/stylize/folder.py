@@ -72,9 +72,10 @@ def _sources(
             yield None, Path("stdin.png")
         elif Path(given).is_dir():
             # A second run into a subfolder must not paint the paintings.
-            inside = _real(Path(given)) in _real(output).parents
+            target = _real(output)
+            inside = _real(Path(given)) in target.parents
             for path in find_images(given, recursive):
-                if not (inside and _real(path).is_relative_to(_real(output))):
+                if not (inside and _real(path).is_relative_to(target)):
                     yield path, path.relative_to(given)
         else:
             yield Path(given), Path(Path(given).name)

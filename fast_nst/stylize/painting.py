@@ -71,6 +71,19 @@ def paint_picture(
     Raises:
         UserError: It cannot be read, painted or written.
     """
+    try:
+        return _paint(source, write, stylize, manner, show)
+    except MemoryError as error:
+        raise UserError(f"no memory for {_name(source)}: give a smaller --size") from error
+
+
+def _paint(
+    source: Path | bytes,
+    write: Callable[[Image.Image], None],
+    stylize: Stylizer,
+    manner: Manner,
+    show: Callable[[int, int], Any],
+) -> Painted:
     photo = _read(source, manner)
     passes = 0
 
@@ -94,15 +107,18 @@ def paint_picture(
     return Painted(image.size, milliseconds, passes > 0)
 
 
+def _name(source: Path | bytes) -> str:
+    return "the input" if isinstance(source, bytes) else repr(str(source))
+
+
 def _read(source: Path | bytes, manner: Manner) -> Pixels:
     photo = open_image(source)
     if manner.size is None:
         return to_pixels(photo)
     width, height = scaled_size(photo.size, manner.size / max(photo.size))
     if width * height > manner.max_pixels:
-        name = "the input" if isinstance(source, bytes) else repr(str(source))
         raise UserError(
-            f"--size {manner.size} makes {width}x{height} px of {name}, over "
+            f"--size {manner.size} makes {width}x{height} px of {_name(source)}, over "
             f"{manner.max_pixels:,} pixels: raise --max-pixels or choose a smaller size"
         )
     return to_pixels(resize(photo, (width, height)))
