@@ -21,7 +21,7 @@ Array = npt.NDArray[np.uint8]
 _STRIP_PIXELS = 2_000_000  # so that what is calculated on the way stays small
 
 
-def _strips(height: int, width: int) -> Iterator[slice]:
+def strips(height: int, width: int) -> Iterator[slice]:
     """A picture's rows, a few at a time."""
     rows = max(_STRIP_PIXELS // width, 1)
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
@@ -30,7 +30,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
 def to_array(image: Image.Image) -> Array:
     """(H, W, 3) uint8 of any decoded picture; transparency is dropped."""
     array = np.empty((image.height, image.width, 3), np.uint8)
-    for rows in _strips(*array.shape[:2]):
+    for rows in strips(*array.shape[:2]):
         strip = image.crop((0, rows.start, image.width, rows.stop))
         array[rows] = np.asarray(strip.convert("RGB"))
     return array
@@ -139,7 +139,7 @@ def blend(photo: Array, stylized: Array, strength: float) -> Array:
     if strength == 1:
         return stylized
     blended = np.empty_like(photo)
-    for rows in _strips(*photo.shape[:2]):
+    for rows in strips(*photo.shape[:2]):
         mixed = photo[rows] + np.float32(strength) * (
             stylized[rows].astype(np.float32) - photo[rows]
         )
@@ -154,7 +154,7 @@ def keep_colors(photo: Array, stylized: Array) -> Array:
     transfer.
     """
     colored = np.empty_like(photo)
-    for rows in _strips(*photo.shape[:2]):
+    for rows in strips(*photo.shape[:2]):
         luma = from_array(stylized[rows]).convert("YCbCr").getchannel("Y")
         _, blue, red = from_array(photo[rows]).convert("YCbCr").split()
         colored[rows] = to_array(Image.merge("YCbCr", (luma, blue, red)))
@@ -177,7 +177,7 @@ def enlarge(small: Array, small_photo: Array, photo: Array, detail: float) -> Ar
     painting, blurred = from_array(small), from_array(small_photo)
     luma = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
     enlarged = np.empty_like(photo)
-    for rows in _strips(height, width):
+    for rows in strips(height, width):
         strip, low = (_resized_rows(image, width, height, rows) for image in (painting, blurred))
         lost = (photo[rows].astype(np.float32) - low) @ luma
         enlarged[rows] = np.clip(np.rint(strip + detail * lost[..., None]), 0, 255)

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 from fast_nst.errors import UserError, one_line
 from fast_nst.pictures.edit import (
@@ -26,6 +28,7 @@ from fast_nst.pictures.edit import (
     from_array,
     resize_longest,
     resize_shortest,
+    strips,
     to_pixels,
 )
 from fast_nst.pictures.exif import DECODING_ERRORS, still_true
@@ -201,8 +204,10 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
     image.load()
     exif = still_true(image)
     profile = image.info.get("icc_profile")
+    given = image
     with contextlib.suppress(*DECODING_ERRORS):  # broken EXIF turns nothing
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(Base.Orientation, 1) != 1:
+            image = ImageOps.exif_transpose(image)
     transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
         "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
     )
@@ -211,6 +216,8 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
         image = image.copy()
         del image.info["transparency"]
     rgb = _to_srgb(_to_eight_bits(image), profile)
+    if rgb is given:  # the caller's own, which stays as it is
+        rgb = rgb.copy()
     rgb.info = {"exif": exif} if exif else {}
     if alpha is not None:
         rgb.putalpha(alpha)
@@ -219,19 +226,28 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale 16-bit, 32-bit and float pictures to 8 bits; Pillow's own `convert` would clip."""
-    if image.mode.startswith("I;16"):
-        wide = np.asarray(image).astype(np.float64) / 257
-    elif image.mode == "I":
-        wide = np.asarray(image).astype(np.float64)
-        if wide.max() > 255:  # 16 bits in a 32-bit container, or all 32
-            wide /= 257 if wide.max() < 65536 else (2**31 - 1) / 255
-    elif image.mode == "F":
-        wide = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=255)
-        if wide.max() <= 1:
-            wide *= 255
-    else:
+    if not (image.mode.startswith("I;16") or image.mode in ("I", "F")):
         return image
-    return Image.fromarray(np.clip(np.rint(wide), 0, 255).astype(np.uint8))
+    parts = [
+        (rows, image.crop((0, rows.start, image.width, rows.stop)))
+        for rows in strips(image.height, image.width)
+    ]
+    largest = max(float(_numbers(part).max()) for _, part in parts)
+    if image.mode.startswith("I;16"):
+        factor = 1 / 257
+    elif image.mode == "I":  # 8 bits, 16, or all 32
+        factor = 1 if largest <= 255 else 1 / 257 if largest < 65536 else 255 / (2**31 - 1)
+    else:
+        factor = 255 if largest <= 1 else 1
+    scaled = np.empty((image.height, image.width), np.uint8)
+    for rows, part in parts:
+        scaled[rows] = np.clip(np.rint(_numbers(part) * factor), 0, 255)
+    return Image.fromarray(scaled)
+
+
+def _numbers(image: Image.Image) -> npt.NDArray[np.float64]:
+    """A grey picture's values as they are; what is none is 0, or 255 where it is infinite."""
+    return np.nan_to_num(np.asarray(image).astype(np.float64), posinf=255)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -252,8 +268,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             )
             if converted is not None:
                 return converted
-    # A grey or RGB picture converts to itself: convert() would hand back the caller's own image.
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+    return image.convert("RGB") if image.mode != "RGB" else image
 
 
 SMALLEST_STYLE = 32
