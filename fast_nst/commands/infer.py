@@ -22,7 +22,6 @@ from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.read import MOST_PIXELS, most_pixels
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
-from fast_nst.stylize.cluster import paint_on_cluster
 from fast_nst.stylize.engines import (
     ONNX_RUNTIME,
     EngineOptions,
@@ -232,6 +231,8 @@ def paint_folder(
         What became of each: in the order of the jobs, but from a cluster.
     """
     if options.ray is not None:
+        from fast_nst.stylize.cluster import paint_on_cluster  # a picture alone starts without
+
         yield from paint_on_cluster(jobs, stylize, options.manner, options.overwrite, options.ray)
         return
     threads, workers = options.threads or cores(), _workers(jobs, options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,6 +201,8 @@ def paint_all(
     Yields:
         What became of each, in the order of the jobs.
     """
+    from concurrent.futures import Future, ThreadPoolExecutor  # a picture alone starts without
+
     begun: deque[Future[Outcome]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -225,20 +225,14 @@ def test_thin_pictures(negative: Path, tmp_path: Path):
     assert infer(tmp_path / "thin.png", "-o", tmp_path / "painted.png").returncode == 0
 
 
-def test_bombs(negative: Path, tmp_path: Path):
+def test_a_bomb(negative: Path, tmp_path: Path):
     bomb = bytearray(saved(Image.new("L", (8, 8)), "PNG"))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
     (tmp_path / "bomb.png").write_bytes(bomb)
-    flat = saved(Image.new("L", (9000, 9000)), "PNG")  # a picture, but mostly of nothing
-    (tmp_path / "flat.png").write_bytes(flat)
     done = infer(tmp_path / "bomb.png", "-o", tmp_path / "out.png", "-m", negative)
     assert done.returncode == 2
     assert b"has over 500,000,000 pixels" in done.stderr
-    options = ("--max-pixels", "80000000", "-m", negative)
-    done = infer(tmp_path / "flat.png", "-o", tmp_path / "out.png", *options)
-    assert done.returncode == 2
-    assert done.stderr.count(b"\n") == 1
 
 
 LIMITED = """
