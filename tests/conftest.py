@@ -11,6 +11,8 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from fast_nst.commands.main import main
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_image
 from fast_nst.training.run import TrainResult
 
 
@@ -42,6 +44,10 @@ def negative(tmp_path: Path) -> Path:
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def pixels(path: Path) -> np.ndarray:
+    return to_array(open_image(path))
 
 
 @pytest.fixture

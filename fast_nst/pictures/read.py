@@ -182,7 +182,7 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes
             raise UserError(f"{name} is a folder: give an image file")
         try:
             if path.stat().st_size > _MOST_BYTES:
-                raise UserError(f"{name} has over {_MOST_BYTES // 10**9} GB: no picture has")
+                raise UserError(f"{name} has over {_MOST_BYTES // 10**9} GB: give an image file")
             data = path.read_bytes()
         except UserError:
             raise

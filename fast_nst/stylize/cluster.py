@@ -131,7 +131,10 @@ def paint_on_cluster(
         for row in outcomes.iter_rows():
             yield _outcome_of(jobs[row["number"]], row)
     except ray.exceptions.RayError as error:  # what our code raises is among the rows
-        raise UserError(f"the cluster gave up: {one_line(error)[-300:]}") from error
+        raise UserError(
+            f"the cluster gave up ({one_line(error)[-300:]}): what is painted stays, and the same "
+            "command does the rest"
+        ) from error
     finally:
         ray.shutdown()
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
-from fast_nst.pictures.read import MOST_PIXELS, open_image
+from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.folder import Job, Painted
 from fast_nst.stylize.stylizer import Stylizer
@@ -31,11 +31,11 @@ class Manner:
         max_pixels: That a picture may have.
     """
 
-    size: int | None = None
-    keep_colors: bool = False
-    stroke_scale: float = 1.0
-    quality: int = 95
-    max_pixels: int = MOST_PIXELS
+    size: int | None
+    keep_colors: bool
+    stroke_scale: float
+    quality: int
+    max_pixels: int
 
 
 def paint_file(job: Job, stylize: Stylizer, manner: Manner) -> Painted:

@@ -80,7 +80,7 @@ def _content(path: Path, name: str) -> bytes:
     try:
         size = path.stat().st_size
         if size > _MOST_BYTES:
-            raise UserError(f"{name} has {size // 10**6:,} MB: a style has less than 1")
+            raise UserError(f"{name} has {size // 10**6:,} MB: an exported style has less than 1")
         return path.read_bytes()
     except UserError:
         raise

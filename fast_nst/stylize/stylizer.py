@@ -64,7 +64,7 @@ class Stylizer:
         max_memory: What the network may take while it works, as "500MB" or "1.5GB". A picture that
             would take more is painted in tiles, by ONNX Runtime in float32, and looks the same.
         statistics: What the network normalises a picture in tiles by: its "exact" statistics, or
-            "reduced" ones, of a copy of a megapixel: three times as fast, and another picture.
+            "reduced" ones, of a copy of a megapixel: in half the time, and another picture.
 
     Raises:
         UserError: A model cannot be used, or the engine or provider is not installed; or the models

@@ -394,4 +394,4 @@ def test_a_model_of_absurd_size_is_not_read(photo: Path, tmp_path: Path, capsys)
     )
     err = capsys.readouterr().err
     assert (code, err.count("\n")) == (2, 1)
-    assert "has 1,000,000 MB: a style has less than 1" in err
+    assert "has 1,000,000 MB: an exported style has less than 1" in err

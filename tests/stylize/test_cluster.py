@@ -16,16 +16,17 @@ import pytest
 from PIL import Image
 
 from fast_nst import Stylizer
+from fast_nst.commands.infer import InferOptions
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.cluster import Painter, paint_on_cluster
 from fast_nst.stylize.folder import Job
-from fast_nst.stylize.painting import Manner
 from tests.conftest import inverting_model, noise
 
 PICTURES = 60
+MANNER = InferOptions(inputs=["in"], output="out").manner
 
 
 def test_a_stylizer_can_be_pickled():
@@ -44,7 +45,7 @@ def test_a_worker_tells_what_became_of_each(tmp_path: Path):
         "source": [str(tmp_path / name).encode() for name in names],
         "target": [str(tmp_path / "out" / name).encode() for name in names],
     }
-    rows = Painter(Stylizer(inverting_model()), Manner())(batch)
+    rows = Painter(Stylizer(inverting_model()), MANNER)(batch)
     assert (rows["number"], rows["width"]) == ([3, 4], [8, 0])
     assert [bool(error) for error in rows["error"]] == [False, True]
     assert open_image(tmp_path / "out" / "good.png").size == (8, 6)
@@ -54,7 +55,7 @@ def test_without_ray(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     jobs = [Job(tmp_path / "a.png", tmp_path / "b.png")]
     with pytest.raises(UserError, match=r"Ray is not installed: pip install '\.\[cluster\]'"):
-        next(paint_on_cluster(jobs, Stylizer(inverting_model()), Manner(), False, "local"))
+        next(paint_on_cluster(jobs, Stylizer(inverting_model()), MANNER, False, "local"))
 
 
 def test_one_picture_is_not_spread(photo: Path, negative: Path, capsys):
