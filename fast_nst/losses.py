@@ -117,6 +117,20 @@ def total_variation(images: Tensor) -> Tensor:
     return (down + right) / images.shape[0]
 
 
+@_in_float32
+def consistency_loss(images: Tensor, others: Tensor) -> Tensor:
+    """Mean squared difference of paintings that should be the same.
+
+    Args:
+        images: (N, 3, H, W) in [0, 1].
+        others: (N, 3, H, W) in [0, 1].
+
+    Returns:
+        A scalar >= 0.
+    """
+    return (images - others).square().mean()
+
+
 @dataclass(kw_only=True)
 class LossSettings:
     """The loss: what is compared, where, and how much it counts."""

@@ -20,7 +20,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from fast_nst.devices import to_bytes
 from fast_nst.errors import UserError
 from fast_nst.networks import noise_shape
+from fast_nst.pictures.edit import from_array
 from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.training.steady import Disturbance
 
 VALIDATION_PHOTOGRAPHS = 8
 _LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
@@ -32,6 +34,8 @@ class Sample(NamedTuple):
     crop: Tensor  # (3, S, S) uint8
     noise: Tensor  # (1, *noise_shape(S, S)) float32, N(0, 1)
     unreadable: list[str]
+    other: Tensor | None = None  # (3, S, S) uint8, the crop as the next frame of a film shows it
+    shift: tuple[int, int] = (0, 0)  # px, how far that lies down and right
 
 
 class Batch(NamedTuple):
@@ -39,6 +43,8 @@ class Batch(NamedTuple):
 
     photographs: Tensor  # (N, 3, S, S)
     noise: Tensor  # (N, 1, *noise_shape(S, S))
+    others: Tensor | None = None  # (N, 3, S, S)
+    shifts: Tensor | None = None  # (N, 2) int64
 
 
 def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
@@ -63,11 +69,15 @@ class Crops(Dataset[Sample]):
         paths: The photographs; at least one must be readable.
         size: Side of the crops, in px.
         seed: Decides order, crops, flips and noise.
+        disturbance: Of the second view; None makes none.
     """
 
-    def __init__(self, paths: list[Path], size: int, seed: int) -> None:
+    def __init__(
+        self, paths: list[Path], size: int, seed: int, disturbance: Disturbance | None = None
+    ) -> None:
         self.paths = paths
         self.size = size
+        self.disturbance = disturbance
         self.seed = seed
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
@@ -90,8 +100,13 @@ class Crops(Dataset[Sample]):
             except UserError:
                 unreadable.append(str(path))
                 continue
-            crop = to_bytes(random_crop(photo, self.size, rng))
-            return Sample(crop, self._noise(i), unreadable)
+            if self.disturbance is None:
+                crop = to_bytes(random_crop(photo, self.size, rng))
+                return Sample(crop, self._noise(i), unreadable)
+            both = random_crop(photo, self.size + self.disturbance.margin, rng)
+            view, other, shift = self.disturbance.views(np.asarray(both), rng)
+            crop, second = (to_bytes(from_array(pixels)) for pixels in (view, other))
+            return Sample(crop, self._noise(i), unreadable, second, shift)
         raise UserError(f"none of the {len(self.paths)} photographs can be read any more")
 
     def _noise(self, i: int) -> Tensor:
@@ -117,7 +132,12 @@ class _From(Sampler[int]):
 def _stack(samples: list[Sample]) -> tuple[Batch, list[str]]:
     crops = torch.stack([sample.crop for sample in samples])
     noise = torch.stack([sample.noise for sample in samples])
-    return Batch(crops, noise), [name for sample in samples for name in sample.unreadable]
+    unreadable = [name for sample in samples for name in sample.unreadable]
+    others = [sample.other for sample in samples if sample.other is not None]
+    if not others:
+        return Batch(crops, noise), unreadable
+    shifts = torch.tensor([sample.shift for sample in samples])
+    return Batch(crops, noise, torch.stack(others), shifts), unreadable
 
 
 def _scaled(images: Tensor) -> Tensor:
@@ -137,6 +157,7 @@ class Photographs(L.LightningDataModule):
         steps: Batches in the whole run.
         seed: Decides order, crops, flips and noise.
         workers: Loading processes; None decides by the accelerator.
+        disturbance: See `Crops`.
 
     Attributes:
         unreadable: The files passed over so far.
@@ -153,8 +174,10 @@ class Photographs(L.LightningDataModule):
         steps: int,
         seed: int = 0,
         workers: int | None = None,
+        disturbance: Disturbance | None = None,
     ) -> None:
         super().__init__()
+        self.disturbance = disturbance
         self.size = size
         self.batch_size = batch_size
         self.steps = steps
@@ -210,7 +233,7 @@ class Photographs(L.LightningDataModule):
         if workers is None:
             workers = 0 if on_cpu else min(8, torch.get_num_threads())
         return DataLoader(
-            Crops(self.training_paths, self.size, self.seed),
+            Crops(self.training_paths, self.size, self.seed, self.disturbance),
             batch_size=self.batch_size,
             sampler=_From(done * samples, self.steps * samples, rank, world),
             num_workers=workers,
@@ -237,4 +260,5 @@ class Photographs(L.LightningDataModule):
         """Photographs as (N, 3, S, S) float32 in [0, 1], channels last."""
         if isinstance(batch, Tensor):
             return _scaled(batch)
-        return batch._replace(photographs=_scaled(batch.photographs))
+        others = None if batch.others is None else _scaled(batch.others)
+        return batch._replace(photographs=_scaled(batch.photographs), others=others)

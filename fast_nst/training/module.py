@@ -17,6 +17,7 @@ from fast_nst.training.checkpoints import RECORD
 from fast_nst.training.data import Batch
 from fast_nst.training.settings import SCRATCH, TrainConfig, plain
 from fast_nst.training.start import Start
+from fast_nst.training.steady import disagreement
 
 _WARM_UP = 0.1  # of the steps
 
@@ -80,9 +81,14 @@ class StyleTransfer(L.LightningModule):
         Raises:
             TrainingDiverged: It is not finite.
         """
-        parts = self.losses(batch.photographs, self(*batch))
+        paintings = self(batch.photographs, batch.noise)
+        parts = self.losses(batch.photographs, paintings)
+        if batch.others is not None and batch.shifts is not None:
+            others = self(batch.others, batch.noise)  # the noise stays where it is in a film
+            steady = self.config.steady * disagreement(paintings, others, batch.shifts)
+            parts |= {"steady": steady, "total": parts["total"] + steady}
         self._stop_unless_finite(parts["total"], "loss")
-        self.log_dict({f"train/{name}": parts[name].detach() for name in PARTS})
+        self.log_dict({f"train/{name}": value.detach() for name, value in parts.items()})
         return parts["total"]
 
     def configure_gradient_clipping(

@@ -33,6 +33,7 @@ from fast_nst.training.export import export
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
 from fast_nst.training.settings import TrainConfig, plain
 from fast_nst.training.start import starting_point
+from fast_nst.training.steady import Disturbance
 from fast_nst.training.trainer import explained, make_trainer, quiet, root_device, trainer_arguments
 
 PREVIEW, SETTINGS = "preview.jpg", "config.yaml"
@@ -202,6 +203,9 @@ def fit(
     start = starting_point(config)
     style_path = Path(config.style) if config.style else SAMPLE_STYLE
     style = to_tensor(open_style(style_path, config.style_size))
+    disturbance = None
+    if config.steady > 0:
+        disturbance = Disturbance(config.steady_noise, config.steady_shift)
     photographs = Photographs(
         Path(config.photos) if config.photos else SAMPLE_PHOTOGRAPHS,
         size=config.size,
@@ -209,6 +213,7 @@ def fit(
         steps=config.steps,
         seed=config.seed,
         workers=config.workers,
+        disturbance=disturbance,
     )
     with quiet():
         device = root_device(config)

@@ -53,6 +53,22 @@ class Recipe(LossSettings):
     lr: float = option(
         "peak learning rate of Adam; a warm-up and a cosine surround it", 3e-3, above=0
     )
+    steady: float = option(
+        "for video: weight of the difference between the paintings of two neighbouring frames, "
+        "which training makes of each photograph; 0 saves its time, 100 is steady",
+        0.0,
+        least=0,
+        most=1e6,
+    )
+    steady_noise: float = option(
+        "noise of the second frame, and of its brightness, as a share of the range",
+        0.03,
+        least=0,
+        most=1,
+    )
+    steady_shift: int = option(
+        "how far the second frame moves at most, in px", 0, least=0, most=16, metavar="PX"
+    )
     seed: int = option(
         "seed of the weights, photographs, crops, flips and noise", 0, least=0, most=2**32 - 1
     )

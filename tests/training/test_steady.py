@@ -1,0 +1,110 @@
+"""Two views of a crop, as neighbouring frames show it, and how far their paintings agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fast_nst.losses import PerceptualLoss, consistency_loss
+from fast_nst.training.data import Batch, Crops, Photographs
+from fast_nst.training.module import StyleTransfer
+from fast_nst.training.settings import TrainConfig
+from fast_nst.training.steady import Disturbance, disagreement
+from fast_nst.vgg import VGG19
+
+
+def gradient(side: int) -> np.ndarray:
+    """A picture whose red is its x and green its y."""
+    y, x = np.mgrid[0:side, 0:side]
+    return np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
+
+
+def test_consistency_loss_is_the_mean_square():
+    ones, halves = torch.ones(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)
+    assert consistency_loss(ones, ones) == 0
+    assert consistency_loss(ones, halves) == 0.25
+
+
+def test_the_other_view_lies_where_its_shift_says():
+    disturbance = Disturbance(noise=0, shift=3)
+    seen = set()
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        view, other, (down, right) = disturbance.views(gradient(46), rng)
+        assert view.shape == other.shape == (40, 40, 3)
+        assert tuple(view[0, 0, :2]) == (3, 3)
+        assert tuple(other[0, 0, :2]) == (3 + right, 3 + down)
+        seen.add((down, right))
+    assert (0, 0) not in seen
+    assert {d for d, _ in seen} == {r for _, r in seen} == set(range(-3, 4))
+
+
+def test_noise_and_brightness_have_their_strength():
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    brightness, spread = [], []
+    for seed in range(100):
+        _, other, shift = Disturbance(0.02, 0).views(grey, np.random.default_rng(seed))
+        assert shift == (0, 0)
+        brightness.append(other.mean() - 128)
+        spread.append(other.std())
+    assert np.std(brightness) == pytest.approx(0.02 * 255, rel=0.2)
+    assert np.mean(spread) == pytest.approx(0.02 * 255, rel=0.02)
+    dark = Disturbance(0.5, 0).views(0 * grey, np.random.default_rng(0))[1]
+    assert dark.min() == 0
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (2, -3), (-1, 0), (3, 3)])
+def test_paintings_that_move_with_the_picture_agree(shift: tuple[int, int]):
+    down, right = shift
+    scene = torch.rand(2, 3, 30, 30)
+    first = scene[..., 5:25, 5:25]
+    other = scene[..., 5 + down : 25 + down, 5 + right : 25 + right]
+    shifts = torch.tensor([shift, shift])
+    assert disagreement(first, other, shifts) == 0
+    assert disagreement(first, other + 0.5, shifts).item() == pytest.approx(0.25)
+    if shift != (0, 0):
+        assert disagreement(first, other, -shifts) > 0.01
+
+
+def test_crops_come_in_pairs_that_seed_and_number_decide(tmp_path: Path):
+    Image.fromarray(gradient(120)).save(tmp_path / "a.png")
+    pairs = [Crops([tmp_path / "a.png"], 32, 5, Disturbance(0.02, 2))[7] for _ in range(2)]
+    assert torch.equal(pairs[0].crop, pairs[1].crop)
+    assert torch.equal(pairs[0].other, pairs[1].other)
+    assert pairs[0].shift == pairs[1].shift != (0, 0)
+    assert pairs[0].crop.shape == pairs[0].other.shape == (3, 32, 32)
+    assert not torch.equal(pairs[0].crop, pairs[0].other)
+    assert Crops([tmp_path / "a.png"], 32, 5)[7].other is None
+
+
+def test_batches_carry_the_pairs(photographs: Path):
+    data = Photographs(photographs, 40, 2, 1, disturbance=Disturbance(0, 1))
+    batch = data.on_after_batch_transfer(
+        data.on_before_batch_transfer(next(iter(data.train_dataloader())), 0), 0
+    )
+    assert batch.others.shape == batch.photographs.shape == (2, 3, 40, 40)
+    assert batch.others.dtype == torch.float32
+    assert batch.others.max() <= 1
+    assert disagreement(batch.photographs, batch.others, batch.shifts) == 0
+
+
+def test_a_step_adds_the_weighted_disagreement():
+    torch.manual_seed(0)
+    layers = ("relu1_1",)
+    loss = PerceptualLoss(VGG19(layers), torch.rand(1, 3, 40, 40), layers, layers, 1.0, 5.0, 0.1)
+    module = StyleTransfer(TrainConfig(steady=20.0), loss)
+    logged: dict[str, torch.Tensor] = {}
+    module.log_dict = logged.update
+    photographs, noise = torch.rand(1, 3, 48, 48), torch.randn(1, 1, 12, 12)
+    others, shifts = torch.rand(1, 3, 48, 48), torch.tensor([[1, -2]])
+    total = module.training_step(Batch(photographs, noise, others, shifts), 0)
+    paintings, painted_others = module(photographs, noise), module(others, noise)
+    steady = 20 * disagreement(paintings, painted_others, shifts)
+    plain = module.losses(photographs, paintings)["total"]
+    assert steady > 0.01
+    assert total.item() == pytest.approx((plain + steady).item(), rel=1e-6)
+    assert logged["train/steady"].item() == pytest.approx(steady.item(), rel=1e-6)
