@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from fast_nst.errors import UserError
@@ -12,6 +13,28 @@ from fast_nst.errors import UserError
 
 def _temporary(target: Path) -> Path:
     return target.with_name(f".{secrets.token_hex(6)}.part")
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A name beside `path` to write under; what is there in the end is renamed to `path`.
+
+    After an error it is deleted, and `path` stays as it was.
+
+    Raises:
+        UserError: The place cannot be written.
+    """
+    check_place(path)
+    target = Path(path)
+    if target.is_dir():
+        raise UserError(f"cannot write {str(target)!r}: it is a folder")
+    temporary = _temporary(target)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

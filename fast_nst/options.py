@@ -126,7 +126,7 @@ def _check_value(item: Field[Any], value: Any, kind: type) -> None:
 def _name(item: Field[Any]) -> str:
     if item.metadata.get("positional"):
         return str(item.metadata["metavar"])
-    return f"--{item.name.replace('_', '-')}"
+    return f"--{item.name.rstrip('_').replace('_', '-')}"  # from_ is a word of Python's
 
 
 def _range(item: Field[Any]) -> str:

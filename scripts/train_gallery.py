@@ -26,7 +26,7 @@ from fast_nst.training.run import train
 from fast_nst.training.settings import TrainConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-OTHERS = ("quick", "gpu")  # which are no styles
+OTHERS = ("quick", "gpu", "steady")  # which are no styles
 
 
 def parts_of(name: str) -> list[Path]:

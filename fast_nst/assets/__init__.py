@@ -4,6 +4,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 STYLES = _HERE / "styles"  # NAME.onnx each
+STEADY_STYLES = _HERE / "steady"  # NAME_steady.onnx each: trained on from those, for video
 DEFAULT_MODEL = STYLES / "composition_vii.onnx"
 # Where training starts: the root of all styles, and the mean of ten styles trained from it.
 STARTS = {"average": _HERE / "average.onnx", "photograph": _HERE / "photograph.onnx"}

@@ -14,7 +14,8 @@ from fast_nst.options import check, option, parse_light, positional
 from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.graphs import mix
 from fast_nst.stylize.parts import parts_of
-from fast_nst.stylize.stylizer import FADE_BELOW, Stylizer
+from fast_nst.stylize.strength import FADE_BELOW
+from fast_nst.stylize.stylizer import Stylizer
 
 
 @dataclass

@@ -41,10 +41,10 @@ from fast_nst.stylize.folder import (
 )
 from fast_nst.stylize.gallery import is_name
 from fast_nst.stylize.painting import Manner, paint_file, paint_picture
+from fast_nst.stylize.strength import FadeWarning
 from fast_nst.stylize.stylizer import (
     LEAST_STROKE_SCALE,
     MOST_STROKE_SCALE,
-    FadeWarning,
     Stylizer,
 )
 

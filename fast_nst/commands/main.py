@@ -33,6 +33,7 @@ COMMANDS = {
         "Turn a training checkpoint, or an older model, into a self-contained ONNX file.", True
     ),
     "infer": Command("Stylize photographs with an exported model.", False),
+    "video": Command("Stylize a video, with its sound, or an animation.", False),
     "blend": Command(
         "Mix styles, or make one bolder or calmer, and write the result as a model file.", False
     ),

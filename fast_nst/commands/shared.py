@@ -10,7 +10,7 @@ from typing import Any
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.options import option
-from fast_nst.stylize.stylizer import MOST_STRENGTH
+from fast_nst.stylize.strength import MOST_STRENGTH
 
 
 def model_option() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from fast_nst.errors import UserError, choose
 from fast_nst.options import bytes_of, check, option
 from fast_nst.pictures.edit import Array
 from fast_nst.stylize.openvino_engine import OpenVino, runs_natively
+from fast_nst.stylize.openvino_engine import open_graph as open_openvino_graph
 from fast_nst.stylize.signature import (
     INPUT,
     OUTPUT,
@@ -194,6 +195,15 @@ def open_graph(data: bytes, options: EngineOptions) -> Graph:
         return list(session.run(None, {name: feeds[name] for name in names}))
 
     return run
+
+
+def open_graph_of_size(
+    data: bytes, options: EngineOptions, shapes: Mapping[str, Sequence[int]]
+) -> Graph:
+    """As `open_graph`, with whichever engine `options` say, for inputs of these shapes alone."""
+    if choose_engine(options) == OPENVINO:
+        return open_openvino_graph(data, options.precision, options.threads, shapes)
+    return open_graph(data, options)
 
 
 class OnnxRuntime:

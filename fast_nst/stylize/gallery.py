@@ -6,11 +6,12 @@ import os
 import re
 from pathlib import Path
 
-from fast_nst.assets import DEFAULT_MODEL, STYLES
+from fast_nst.assets import DEFAULT_MODEL, STEADY_STYLES, STYLES
 from fast_nst.errors import choose
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
+STEADY = "_steady"  # behind a style's name: trained on from it for video
 
 
 def runs_of(style: str, file: str) -> list[Path]:
@@ -30,8 +31,24 @@ def style_files() -> list[Path]:
     return sorted(STYLES.glob("*.onnx"))
 
 
+def steady_name(name: str) -> str:
+    """The name of the model of a style that was trained for video, if there is one.
+
+    Args:
+        name: A style's.
+
+    Returns:
+        The name with `STEADY` behind it, or the style's own.
+    """
+    steady = f"{name}{STEADY}"
+    if not is_name(name):
+        return name
+    is_ours = (STEADY_STYLES / f"{steady}.onnx").is_file() and not runs_of(name, MODEL)
+    return steady if is_ours or runs_of(steady, MODEL) else name
+
+
 def style_names() -> list[str]:
-    """Every name that `find_model` knows."""
+    """The names of all styles: of the package's, and of those trained here."""
     trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
     return sorted(trained | {path.stem for path in style_files()})
 
@@ -60,4 +77,7 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     found = runs_of(path.name, MODEL)
     if found:
         return found[-1]
+    steady = STEADY_STYLES / f"{path.name}.onnx"
+    if steady.is_file():
+        return steady
     return STYLES / f"{choose('style', path.name, style_names())}.onnx"

@@ -9,14 +9,15 @@ import platform
 import sys
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array
-from fast_nst.stylize.signature import Tensor, cannot_load, check_signature
+from fast_nst.stylize.signature import Graph, Tensor, cannot_load, check_signature
 
 _FIRST_ARRAY = threading.Lock()
 _X86 = ("x86_64", "amd64")  # where OpenVINO was measured, and brings its own kernels
@@ -67,14 +68,7 @@ class OpenVino:
             map(_tensor, self._model.inputs),
             map(_tensor, self._model.outputs),
         )
-        self._settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-            "ENABLE_CPU_PINNING": False,  # pins the threads of two models to the same cores
-            "CPU_RUNTIME_CACHE_CAPACITY": 16,  # sizes; the default remembers thousands
-        }
-        if threads is not None:
-            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._settings = settings(precision, threads)
         self._kept_pixels = memory // 2 // self.BYTES_A_PIXEL
         self._lock = threading.Lock()
         self._for_size: OrderedDict[tuple[int, ...], Any] = OrderedDict()
@@ -126,6 +120,42 @@ class OpenVino:
 
     def _compiled(self, model: Any) -> Any:
         return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
+
+
+def open_graph(
+    data: bytes, precision: str, threads: int | None, shapes: Mapping[str, Sequence[int]]
+) -> Graph:
+    """Load a model made in memory, for inputs of these shapes alone.
+
+    Args:
+        data: The model file.
+        precision: See `OpenVino`.
+        threads: See `OpenVino`.
+        shapes: Of all inputs, by name.
+    """
+    core = _core(_import_openvino())
+    model = core.read_model(data)
+    model.reshape({name: list(shape) for name, shape in shapes.items()})
+    request = core.compile_model(model, "CPU", settings(precision, threads)).create_infer_request()
+
+    def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        given = {name: np.asarray(feeds[name], order="C") for name in shapes}
+        return list(request.infer(given, share_inputs=True).values())
+
+    return run
+
+
+def settings(precision: str, threads: int | None) -> dict[str, Any]:
+    """What OpenVINO is told of every model."""
+    said: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "ENABLE_CPU_PINNING": False,  # pins the threads of two models to the same cores
+        "CPU_RUNTIME_CACHE_CAPACITY": 16,  # sizes; the default remembers thousands
+    }
+    if threads is not None:
+        said["INFERENCE_NUM_THREADS"] = threads
+    return said
 
 
 def _import_openvino() -> Any:

@@ -1,5 +1,7 @@
 """Graphs whose instance norms take mean and variance from outside, made in memory.
 
+For tiles (`with_statistics`) and for films (`carrying_statistics`).
+
 An instance norm sees the whole picture; everything else in our networks looks a few dozen pixels
 far. With its statistics taken beforehand, over all tiles, a picture painted tile by tile is the
 same as in one piece.
@@ -154,6 +156,86 @@ def with_statistics(model: onnx.ModelProto, until: int | None = None) -> onnx.Mo
         for name, value in _CONSTANTS.items():
             graph.initializer.append(numpy_helper.from_array(value, name))
     return _pruned(derived, nodes, inputs, outputs)
+
+
+CARRIED = ("mean", "variance")
+KEEP = "keep"
+
+
+def carrying_statistics(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A network whose instance norms remember: for films, whose frames are alike.
+
+    Norm k takes `keep` times the statistics it is given and `1 - keep` times those of the picture
+    at hand, and tells what it took, to be given with the next picture: an exponential average.
+
+    Args:
+        model: Exported by us; it stays as it is.
+
+    Returns:
+        The network, with the inputs `keep` () and `mean_k`, `variance_k` (N, C, 1, 1), float32,
+        and the outputs `taken_mean_k`, `taken_variance_k`, behind `stylized`, of the same shape.
+    """
+    derived = onnx.ModelProto()
+    derived.CopyFrom(model)
+    graph = derived.graph
+    nodes = [helper.make_node("Sub", ["one", KEEP], ["take"])]
+    inputs = [*graph.input, helper.make_tensor_value_info(KEEP, TensorProto.FLOAT, [])]
+    outputs = list(graph.output)
+    constants: dict[str, Any] = {"one": np.float32(1), "both_axes": np.array([2, 3])}
+    norms = {node.output[0]: k for k, node in enumerate(_norm_nodes(model))}
+    known = norms_of(model)
+    for node in model.graph.node:
+        k = norms.get(node.output[0])
+        if k is None:
+            nodes.append(node)
+            continue
+        norm = known[k]
+        column = (1, len(norm.weight), 1, 1)
+        constants |= {
+            f"weight_{k}": norm.weight.reshape(column),
+            f"bias_{k}": norm.bias.reshape(column),
+            f"epsilon_{k}": np.float32(norm.epsilon),
+        }
+        nodes += _remembering(node.input[0], node.output[0], k)
+        for kind in CARRIED:
+            shape: list[str | int | None] = ["N", len(norm.weight), 1, 1]
+            for name, values in ((f"{kind}_{k}", inputs), (f"taken_{kind}_{k}", outputs)):
+                values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    for name, value in constants.items():
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    return _pruned(derived, nodes, inputs, outputs)
+
+
+def _remembering(x: str, y: str, k: int) -> list[onnx.NodeProto]:
+    """Nodes of norm k, from its map to its output."""
+
+    def node(operation: str, inputs: str, output: str) -> onnx.NodeProto:
+        return helper.make_node(operation, list(map(own, inputs.split())), [own(output)])
+
+    def own(name: str) -> str:
+        return name if name in (x, y, KEEP, "take", "both_axes") else f"{name}_{k}"
+
+    taken = []
+    for kind in CARRIED:
+        taken += [
+            node("Mul", f"own_{kind} take", f"new_{kind}"),
+            node("Mul", f"{kind} {KEEP}", f"old_{kind}"),
+            node("Add", f"new_{kind} old_{kind}", f"taken_{kind}"),
+        ]
+    return [
+        node("ReduceMean", f"{x} both_axes", "own_mean"),
+        node("Sub", f"{x} own_mean", "centred"),
+        node("Mul", "centred centred", "squared"),
+        node("ReduceMean", "squared both_axes", "own_variance"),
+        *taken,
+        node("Add", "taken_variance epsilon", "above_zero"),
+        node("Sqrt", "above_zero", "deviation"),
+        node("Div", "weight deviation", "scale"),
+        node("Mul", "taken_mean scale", "scaled_mean"),
+        node("Sub", "bias scaled_mean", "shift"),
+        node("Mul", f"{x} scale", "scaled"),
+        node("Add", "scaled shift", y),
+    ]
 
 
 _CONSTANTS = {

@@ -6,8 +6,7 @@ import copy
 import dataclasses
 import functools
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -16,10 +15,8 @@ from PIL import Image
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import (
     Array,
-    blend,
     enlarge,
     from_array,
-    keep_colors,
     resize,
     scaled_size,
     to_array,
@@ -30,16 +27,17 @@ from fast_nst.pictures.read import Picture, read_pixels
 from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine
 from fast_nst.stylize.parts import Model, parts_of
 from fast_nst.stylize.runner import Runner
+from fast_nst.stylize.stream import Look, Stream
+from fast_nst.stylize.strength import (
+    check_strength,
+    finished,
+    network_strength,
+    reason_against_mixing,
+)
 from fast_nst.stylize.tiles import OnTile
 
-MOST_STRENGTH = 1.5
-FADE_BELOW = 0.25  # in strength; here the network alone paints a soft photograph, in other colours
 LEAST_STROKE_SCALE, MOST_STROKE_SCALE = 0.1, 10
 DETAIL = 0.5  # of the photograph's own, in a painting with larger strokes
-
-
-class FadeWarning(UserWarning):
-    """A strength below 1 fades pixels, since the model has no root in common with the styles."""
 
 
 class Stylizer:
@@ -87,7 +85,7 @@ class Stylizer:
         max_memory: str = EngineOptions.max_memory,
         statistics: str = EngineOptions.statistics,
     ) -> None:
-        _check_strength(strength)
+        check_strength(strength)
         self.strength = strength
         self._parts = parts_of(model)
         self._options = EngineOptions(
@@ -144,14 +142,7 @@ class Stylizer:
 
         Such a model paints at strength 1, and below that its painting fades into the photograph.
         """
-        from fast_nst.stylize.graphs import NoCommonRoot, style_parameters
-
-        try:
-            for part in self._parts:
-                style_parameters(part)
-        except NoCommonRoot as error:
-            return str(error)
-        return ""
+        return reason_against_mixing(self._parts)
 
     def _network_strength(self, strength: float) -> float:
         """Of the parameters, for pictures of this strength.
@@ -159,14 +150,9 @@ class Stylizer:
         Raises:
             UserError: The models do not mix, and this strength or their number would need it.
         """
-        if len(self._parts) == 1:
-            if strength == 1 or (strength < 1 and self.unmixable):
-                return 1.0
-            if self.unmixable:
-                raise UserError(f"strength {strength:g} is above 1, and {self.unmixable}")
-        elif self.unmixable:
-            raise UserError(f"this blend is not possible: {self.unmixable}")
-        return strength
+        if len(self._parts) == 1 and strength == 1:  # it need not mix
+            return 1.0
+        return network_strength(len(self._parts) == 1, strength, self.unmixable)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -217,6 +203,54 @@ class Stylizer:
             UserError: An argument is out of range, or the memory does not suffice.
         """
         return self._paint(pixels, strength, keep_colors, stroke_scale, on_tile)
+
+    def stream(
+        self, frames: Iterable[Array], *, keep_colors: bool = False, steady: bool = True
+    ) -> Iterator[Array]:
+        """Paint the frames of a film as they come: from a camera, or another program.
+
+        Args:
+            frames: (H, W, 3) uint8 each, in their order. Close the iterator, or come to its end.
+            keep_colors: As when called.
+            steady: Carry the network's statistics from frame to frame, and begin anew where the
+                scene changes; without, each is painted for itself.
+
+        Yields:
+            (H, W, 3) uint8: each frame's painting, before the next frame is taken.
+
+        Raises:
+            UserError: A frame is no picture, or the memory does not suffice.
+        """
+        look = Look(self.strength)
+        painter = self.painter(keep_colors=keep_colors, steady=steady)
+        try:
+            for pixels in frames:
+                yield painter.paint(pixels, look)
+        finally:
+            painter.close()
+
+    def painter(
+        self,
+        to: Model | Mapping[str, float] | None = None,
+        *,
+        keep_colors: bool = False,
+        steady: bool = True,
+    ) -> Stream:
+        """What paints a film whose look changes; to be closed.
+
+        Args:
+            to: A second style, for looks with a share of it.
+            keep_colors: As when called.
+            steady: As for `stream`.
+
+        Raises:
+            UserError: A model cannot be used.
+        """
+        second = [] if to is None else parts_of(to)
+        unmixable = self.unmixable
+        if second and not unmixable:
+            unmixable = reason_against_mixing(second)
+        return Stream(self._parts, self._options, unmixable, second, keep_colors, steady)
 
     @overload
     def __call__(
@@ -307,19 +341,14 @@ class Stylizer:
     ) -> Array:
         if strength is None:
             strength = self.strength
-        _check_strength(strength)
+        check_strength(strength)
         _check_stroke_scale(stroke_scale)
         if strength == 0:
             return pixels.copy()
         of_network = self._network_strength(strength)
         painting = self._scaled(pixels, of_network, stroke_scale, on_tile)
-        if original_colors:
-            painting = keep_colors(pixels, painting)
-        if of_network == strength:
-            return blend(pixels, painting, painting_share(strength))
-        line = f"strength {strength:g} fades pixels: {self.unmixable}"
-        warnings.warn(line, FadeWarning, stacklevel=3)
-        return blend(pixels, painting, strength)
+        unmixable = "" if of_network == strength else self.unmixable
+        return finished(pixels, painting, strength, of_network, original_colors, unmixable)
 
     def _scaled(
         self, pixels: Array, strength: float, stroke_scale: float, on_tile: OnTile | None
@@ -332,23 +361,6 @@ class Stylizer:
         small = to_array(resize(from_array(pixels), small_size))
         painting = self._runner.run(small[None], strength, on_tile)[0]
         return enlarge(painting, small, pixels, DETAIL)
-
-
-def painting_share(strength: float) -> float:
-    """How much of the picture is the network's, the rest being the photograph's own pixels.
-
-    From 0 at strength 0 to 1 at `FADE_BELOW`, where it ends level (a cubic): no step, no corner.
-    """
-    t = min(strength / FADE_BELOW, 1.0)
-    return t * t * (3 - 2 * t)
-
-
-def _check_strength(strength: float) -> None:
-    if not 0 <= strength <= MOST_STRENGTH:
-        raise UserError(
-            f"strength is {strength:g}: it must be from 0 (photograph) over 1 (painting) to "
-            f"{MOST_STRENGTH:g} (bolder)"
-        )
 
 
 def _check_stroke_scale(factor: float) -> None:

@@ -22,7 +22,8 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import enlarge, from_array, keep_colors, resize, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize import runner as runner_module
-from fast_nst.stylize.stylizer import DETAIL, FADE_BELOW, FadeWarning, painting_share
+from fast_nst.stylize.strength import FADE_BELOW, FadeWarning, painting_share
+from fast_nst.stylize.stylizer import DETAIL
 from tests.conftest import inverting_model, noise
 
 

@@ -29,7 +29,7 @@ def test_the_shipped_files_are_valid(path: Path):
 
 def test_there_is_one_for_each_style_and_the_quick_one_is_the_default():
     names = {path.stem.removesuffix(".first") for path in CONFIGS}
-    assert names == {path.stem for path in STYLES.glob("*.onnx")} | {"quick", "gpu"}
+    assert names == {path.stem for path in STYLES.glob("*.onnx")} | {"quick", "gpu", "steady"}
     quick = next(path for path in CONFIGS if path.stem == "quick")
     assert parsed("--config", str(quick)) == parsed() == TrainConfig()
     assert {"steps", "size", "style_weight", "network"} < set(

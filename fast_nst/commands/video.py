@@ -1,0 +1,263 @@
+"""`fast-nst video`: a video through an exported model, with its sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.commands.progress import Progress
+from fast_nst.commands.shared import blend_of
+from fast_nst.errors import UserError
+from fast_nst.options import option, parse_light, positional
+from fast_nst.pictures.read import MOST_PIXELS
+from fast_nst.stylize.engines import EngineOptions, choose_engine, providers
+from fast_nst.stylize.folder import refuse_existing
+from fast_nst.stylize.gallery import is_name, steady_name
+from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning, check_strength
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.stylize.video import Painted, stylize_video
+from fast_nst.videos.codecs import ENCODERS
+
+
+@dataclass(kw_only=True)
+class VideoOptions(EngineOptions):
+    """What `fast-nst video` can be told; its flags are made from these fields."""
+
+    input: str = positional("video file, GIF or animated WebP", metavar="VIDEO")
+    output: str = option(
+        "where to write: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp",
+        MISSING,
+        "-o",
+        metavar="OUT",
+    )
+    style: list[str] = option(
+        "a style's name; several are blended, each with its share, as for infer; default: "
+        + DEFAULT_MODEL.stem,
+        [],
+        "-s",
+        metavar="NAME[:SHARE]",
+        repeat=True,
+    )
+    model: list[str] = option(
+        "exported .onnx file, as a style or beside one",
+        [],
+        "-m",
+        metavar="FILE[:SHARE]",
+        repeat=True,
+    )
+    to: list[str] = option(
+        "style or .onnx file to pass into, over the video's length",
+        [],
+        metavar="NAME[:SHARE]",
+        repeat=True,
+    )
+    strength: str = option(
+        "1 is the style as trained, above it bolder, below calmer, 0 the video itself; 0:1.2 goes "
+        f"from the one to the other over the video's length; {MOST_STRENGTH:g} at most",
+        "1",
+        metavar="S[:S]",
+    )
+    keep_colors: bool = option("keep the video's colours, paint its light and dark", False)
+    no_steady: bool = option(
+        "paint each frame for itself, as infer does, and with the style's model for pictures",
+        False,
+    )
+    size: int | None = option(
+        "longer side of the frames, in px; default: the video's own", None, metavar="PX", least=1
+    )
+    fps: str | None = option(
+        "frames a second, as 25 or 30000/1001; default: each of the video's, at its time",
+        None,
+        metavar="RATE",
+    )
+    from_: str | None = option("where to begin, in seconds or as 1:02:03.5", None, metavar="TIME")
+    until: str | None = option("where to end", None, metavar="TIME")
+    codec: str | None = option(
+        f"{', '.join(ENCODERS)} or the name of another encoder of FFmpeg's; default: h264, of "
+        ".webm vp9",
+        None,
+        metavar="NAME",
+    )
+    crf: int | None = option(
+        "quality as the codec counts it, less is better and larger; default: "
+        + ", ".join(f"{encoder.crf} for {name}" for name, encoder in ENCODERS.items()),
+        None,
+        metavar="N",
+        least=0,
+        most=63,
+    )
+    max_pixels: int = option(
+        "refuse videos whose frames have more", MOST_PIXELS, metavar="N", least=1
+    )
+    overwrite: bool = option("replace an output file that exists", False)
+    json: bool = option("print one JSON object on standard output", False)
+    quiet: bool = option("print nothing but errors", False, "-q")
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused without looking at a file.
+
+        Raises:
+            UserError: A value is out of its range.
+        """
+        super().__post_init__()
+        for name in blend_of(self.style, "--style NAME"):
+            if not is_name(name):
+                raise UserError(f"--style {name!r} is no name: give one, or -m FILE")
+        self.strengths, self.part, self.rate  # noqa: B018, they raise what is wrong with them
+
+    @property
+    def strengths(self) -> tuple[float, float]:
+        """At the beginning and at the end."""
+        words = self.strength.split(":")
+        try:
+            first, last = (float(word) for word in (words * 2 if len(words) == 1 else words))
+        except ValueError:
+            raise UserError(
+                f"--strength is {self.strength}: give one number, or two as 0:1.2"
+            ) from None
+        for strength in (first, last):
+            check_strength(strength)
+        return first, last
+
+    @property
+    def part(self) -> tuple[Fraction, Fraction | None]:
+        """Where to begin and to end, in seconds."""
+        begin = Fraction(0) if self.from_ is None else seconds_of(self.from_, "--from")
+        end = None if self.until is None else seconds_of(self.until, "--until")
+        if end is not None and end <= begin:
+            raise UserError(f"--until {self.until} is not after --from {self.from_ or 0}")
+        return begin, end
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, if they are asked for."""
+        if self.fps is None:
+            return None
+        try:
+            rate = Fraction(self.fps)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 1000:
+            raise UserError(
+                f"--fps is {self.fps}: it must be a number or a fraction above 0, at most 1000"
+            )
+        return rate
+
+    def blend(self, words: Sequence[str]) -> dict[str, float]:
+        """What paints, with its shares, as it was trained for video if it was."""
+        named = blend_of(words, "NAME")
+        if self.no_steady:
+            return named
+        return {steady_name(name): share for name, share in named.items()}
+
+
+def seconds_of(given: str, flag: str) -> Fraction:
+    """A time as seconds.
+
+    Args:
+        given: As 90, 1:30 or 0:01:30.5.
+        flag: What it was given with.
+
+    Raises:
+        UserError: It is no time.
+    """
+    total = Fraction(0)
+    words = given.split(":")
+    try:
+        for word in words:
+            if not word.strip().replace(".", "", 1).isdecimal():
+                raise ValueError(word)
+            total = total * 60 + Fraction(word)
+    except ValueError:
+        words = []
+    if not 1 <= len(words) <= 3:
+        raise UserError(f"{flag} is {given}: give seconds, or a time as 1:02:03.5")
+    return total
+
+
+def run(argv: Sequence[str], prog: str, description: str) -> int:
+    """Paint the video that the command line names.
+
+    Returns:
+        The exit code: 0, or 130 if Ctrl-C ended the video early.
+
+    Raises:
+        UserError: It cannot be done; there is no output then.
+    """
+    here = f"; here: {', '.join(providers())}"
+    options = parse_light(VideoOptions, argv, prog, description, provider=here)
+    target = Path(options.output)
+    if not options.overwrite:
+        refuse_existing(target)
+    default = [] if options.style or options.model else [DEFAULT_MODEL.stem]
+    stylize = Stylizer(
+        options.blend([*default, *options.style, *options.model]),
+        engine=choose_engine(options),
+        provider=options.provider,
+        precision=options.precision,
+        threads=options.threads,
+        max_memory=options.max_memory,
+    )
+    warnings.simplefilter("ignore", FadeWarning)  # said below, once
+    if any(0 < strength < 1 for strength in options.strengths) and stylize.unmixable:
+        _say(f"note: strength below 1 fades pixels: {stylize.unmixable}", options)
+    started = time.perf_counter()
+    begin, end = options.part
+    with Progress(options.quiet, unit="frame") as progress:
+        painted = stylize_video(
+            options.input,
+            target,
+            stylize,
+            strength=options.strengths,
+            to=options.blend(options.to) or None,
+            keep_colors=options.keep_colors,
+            steady=not options.no_steady,
+            size=options.size,
+            fps=options.rate,
+            start=begin,
+            until=end,
+            codec=options.codec,
+            crf=options.crf,
+            max_pixels=options.max_pixels,
+            each=progress.show,
+        )
+    _report(painted, time.perf_counter() - started, stylize.engine, options)
+    return 0 if painted.is_whole else 130
+
+
+def _say(line: str, options: VideoOptions) -> None:
+    if not options.quiet:
+        print(line, file=sys.stderr)
+
+
+def _report(painted: Painted, seconds: float, engine: str, options: VideoOptions) -> None:
+    for note in painted.notes:
+        _say(f"note: {note}", options)
+    if painted.broken:
+        _say(
+            f"note: {painted.broken} frames could not be decoded: the one before each is repeated",
+            options,
+        )
+    rate = painted.frames / seconds
+    if not painted.is_whole:
+        _say(f"interrupted: the first {painted.seconds:.1f} s are there", options)
+    width, height = painted.size
+    _say(
+        f"{options.input} -> {options.output}  {width}x{height}  {painted.frames} frames, "
+        f"{painted.seconds:.1f} s, in {seconds:.1f} s: {rate:.1f} frames a second",
+        options,
+    )
+    if options.json:
+        record: dict[str, Any] = {"input": options.input, "output": options.output}
+        record |= dataclasses.asdict(painted)
+        record |= {"engine": engine, "frames_a_second": round(rate, 2)}
+        print(json.dumps(record), flush=True)
