@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -198,12 +199,20 @@ def open_graph(data: bytes, options: EngineOptions) -> Graph:
 
 
 def open_graph_of_size(
-    data: bytes, options: EngineOptions, shapes: Mapping[str, Sequence[int]]
+    data: bytes, options: EngineOptions, shapes: Mapping[str, Sequence[int]], workers: int
 ) -> Graph:
-    """As `open_graph`, with whichever engine `options` say, for inputs of these shapes alone."""
+    """As `open_graph`, with whichever engine `options` say.
+
+    Args:
+        data: The model file.
+        options: Of them, engine, provider, precision and threads: those of all workers together.
+        shapes: The only ones that its inputs will have, by name.
+        workers: How many threads may run it at a time.
+    """
     if choose_engine(options) == OPENVINO:
-        return open_openvino_graph(data, options.precision, options.threads, shapes)
-    return open_graph(data, options)
+        return open_openvino_graph(data, options.precision, options.threads, shapes, workers)
+    threads = max((options.threads or cores()) // workers, 1)
+    return open_graph(data, dataclasses.replace(options, threads=threads))
 
 
 class OnnxRuntime:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -123,24 +124,39 @@ class OpenVino:
 
 
 def open_graph(
-    data: bytes, precision: str, threads: int | None, shapes: Mapping[str, Sequence[int]]
+    data: bytes,
+    precision: str,
+    threads: int | None,
+    shapes: Mapping[str, Sequence[int]],
+    workers: int,
 ) -> Graph:
     """Load a model made in memory, for inputs of these shapes alone.
 
     Args:
         data: The model file.
         precision: See `OpenVino`.
-        threads: See `OpenVino`.
+        threads: Of all workers together; None is one a core.
         shapes: Of all inputs, by name.
+        workers: How many threads may run it at a time.
     """
     core = _core(_import_openvino())
     model = core.read_model(data)
     model.reshape({name: list(shape) for name, shape in shapes.items()})
-    request = core.compile_model(model, "CPU", settings(precision, threads)).create_infer_request()
+    compiled = core.compile_model(
+        model, "CPU", {**settings(precision, threads), "NUM_STREAMS": workers}
+    )
+    requests: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(workers):
+        requests.put(compiled.create_infer_request())
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         given = {name: np.asarray(feeds[name], order="C") for name in shapes}
-        return list(request.infer(given, share_inputs=True).values())
+        request = requests.get()
+        try:
+            found = request.infer(given, share_inputs=True)
+            return [np.array(values) for values in found.values()]
+        finally:
+            requests.put(request)
 
     return run
 

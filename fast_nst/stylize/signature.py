@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fast_nst.errors import UserError
 
 INPUT, OUTPUT = "image", "stylized"
+KEEP = "keep"  # of networks that remember: how much the statistics count that they are given
 
 # A loaded model that may have other inputs and outputs: by name in, in the model's order out.
 Graph = Callable[[Mapping[str, npt.NDArray[Any]]], list[npt.NDArray[Any]]]

@@ -20,7 +20,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fast_nst.stylize.graphs import NOISE_TILE
-from fast_nst.stylize.signature import INPUT
+from fast_nst.stylize.signature import INPUT, KEEP
 
 
 @dataclass(frozen=True)
@@ -159,21 +159,20 @@ def with_statistics(model: onnx.ModelProto, until: int | None = None) -> onnx.Mo
 
 
 CARRIED = ("mean", "variance")
-KEEP = "keep"
 
 
 def carrying_statistics(model: onnx.ModelProto) -> onnx.ModelProto:
     """A network whose instance norms remember: for films, whose frames are alike.
 
     Norm k takes `keep` times the statistics it is given and `1 - keep` times those of the picture
-    at hand, and tells what it took, to be given with the next picture: an exponential average.
+    at hand, its own, which it tells: what is given are averages of those of pictures before.
 
     Args:
         model: Exported by us; it stays as it is.
 
     Returns:
         The network, with the inputs `keep` () and `mean_k`, `variance_k` (N, C, 1, 1), float32,
-        and the outputs `taken_mean_k`, `taken_variance_k`, behind `stylized`, of the same shape.
+        and the outputs `own_mean_k`, `own_variance_k`, behind `stylized`, of the same shape.
     """
     derived = onnx.ModelProto()
     derived.CopyFrom(model)
@@ -199,7 +198,7 @@ def carrying_statistics(model: onnx.ModelProto) -> onnx.ModelProto:
         nodes += _remembering(node.input[0], node.output[0], k)
         for kind in CARRIED:
             shape: list[str | int | None] = ["N", len(norm.weight), 1, 1]
-            for name, values in ((f"{kind}_{k}", inputs), (f"taken_{kind}_{k}", outputs)):
+            for name, values in ((f"{kind}_{k}", inputs), (f"own_{kind}_{k}", outputs)):
                 values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     for name, value in constants.items():
         graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))

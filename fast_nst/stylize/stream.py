@@ -1,14 +1,16 @@
-"""The frames of a film, painted one after the other by a network that remembers.
+"""The frames of a film, painted by a network that remembers.
 
 An instance norm sees the whole picture: what comes into it at one end changes the colours at the
 other, and from frame to frame they tremble. Here each norm's mean and variance are an exponential
-average over the frames, which begins anew where the scene changes.
+average over the frames, which begins anew where the scene changes. What a frame is given is of two
+frames before, so that two can be painted at a time, with the same result as one by one.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+import functools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +23,25 @@ from fast_nst.pictures.edit import Array, from_array
 from fast_nst.stylize.engines import EngineOptions, open_graph_of_size
 from fast_nst.stylize.parts import Part, normalized
 from fast_nst.stylize.runner import Runner
-from fast_nst.stylize.signature import INPUT, reason_of
-from fast_nst.stylize.strength import check_strength, finished, network_strength
+from fast_nst.stylize.signature import INPUT, KEEP, reason_of
+from fast_nst.stylize.strength import (
+    check_strength,
+    finished,
+    network_strength,
+    reason_against_mixing,
+)
 from fast_nst.stylize.tiles import working_memory
 
 REMEMBERED = 0.9  # of the statistics, from a frame to the next: a third of a second at 30 a second
+LAG = 2  # frames, after which a frame's statistics are given to another
 CUT = 24  # levels: the mean difference of two frames' thumbnails from which on they are two scenes
 _THUMBNAIL = 32  # px, its longer side
-_KEPT_NETWORKS = 3
+_KEPT_NETWORKS = 4
 
 State = list[npt.NDArray[np.float32]]
+# A network of one look and size: a picture, statistics and how much they count to a painting and
+# the picture's own statistics.
+_Network = Callable[[Array, State, float], tuple[Array, State]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +57,56 @@ class Look:
     share: float = 0.0
 
 
-# A network of one look and size: a picture, statistics and how much they count to painting and
-# statistics.
-_Network = Callable[[Array, State | None, float], tuple[Array, State | None]]
+@dataclass(frozen=True)
+class Task:
+    """A frame to paint.
+
+    Attributes:
+        pixels: (H, W, 3) uint8. The same array as the frame before's is not painted again.
+        look: What it should look like.
+        upcoming: What one of the next frames will: its network is made meanwhile.
+    """
+
+    pixels: Array
+    look: Look
+    upcoming: Look | None = None
+
+
+class Memory:
+    """The statistics that frames are given: averages of those of frames before, in one scene."""
+
+    def __init__(self) -> None:
+        self._averages: dict[int, State] = {}  # by how many of the scene's frames are in them
+        self._begun = self._taken = 0  # frames of this scene
+        self._of_old_scenes = 0  # frames begun, whose statistics are still to come
+        self._thumbnail: npt.NDArray[np.float32] | None = None
+
+    def given(self, pixels: Array) -> tuple[State, float]:
+        """Statistics for the next frame, and how much they count."""
+        before, self._thumbnail = self._thumbnail, thumbnail(pixels)
+        if is_cut(before, self._thumbnail):
+            self._of_old_scenes += self._begun - self._taken
+            self._begun = self._taken = 0
+            self._averages.clear()
+        wanted = self._begun - LAG + 1
+        self._averages = {n: average for n, average in self._averages.items() if n >= wanted}
+        self._begun += 1
+        average = self._averages.get(wanted)
+        return (average, REMEMBERED) if average else ([], 0.0)
+
+    def take(self, own: State) -> None:
+        """A frame's own statistics, in the order of the frames."""
+        if self._of_old_scenes:
+            self._of_old_scenes -= 1
+            return
+        average = self._averages.get(self._taken)
+        if average and own:
+            own = [
+                np.float32(REMEMBERED) * old + np.float32(1 - REMEMBERED) * new
+                for old, new in zip(average, own, strict=True)
+            ]
+        self._taken += 1
+        self._averages[self._taken] = own or average or []
 
 
 class Stream:
@@ -57,72 +115,111 @@ class Stream:
     Args:
         parts: The style, or a blend of several.
         options: What runs them, and in how much memory.
-        unmixable: See `strength.reason_against_mixing`, of all parts.
         second: Another style, to pass into.
         original_colors: See `Stylizer`.
         steady: Remember statistics; without, each frame is painted for itself.
+        workers: Frames at a time, `LAG` at most.
     """
 
     def __init__(
         self,
         parts: Sequence[Part],
         options: EngineOptions,
-        unmixable: str = "",
         second: Sequence[Part] = (),
         original_colors: bool = False,
         steady: bool = True,
+        workers: int = 1,
     ) -> None:
         self._parts, self._second = list(parts), list(second)
         self._options = options
-        self._unmixable = unmixable
         self._original_colors = original_colors
         self._steady = steady
+        self._workers = workers
         self._networks: OrderedDict[Any, Future[_Network]] = OrderedDict()
-        self._ahead = ThreadPoolExecutor(1)
-        self._state: State | None = None
-        self._thumbnail: npt.NDArray[np.float32] | None = None
-        self._last: tuple[Array, Look, Array] | None = None
 
-    def paint(self, pixels: Array, look: Look, upcoming: Look | None = None) -> Array:
-        """The next frame.
+    def paint(self, tasks: Iterable[Task]) -> Generator[Array]:
+        """Paint frames.
 
-        Args:
-            pixels: (H, W, 3) uint8. An array that was the last frame too is not painted again.
-            look: What it should look like.
-            upcoming: What one of the next frames will: its network is made meanwhile.
+        With one worker, each painting comes before the next frame is taken.
 
-        Returns:
-            (H, W, 3) uint8.
+        Yields:
+            (H, W, 3) uint8, in the order of the frames.
 
         Raises:
-            UserError: It is no picture, a look is out of range, or the memory does not suffice.
+            UserError: A frame is no picture, a look is out of range, or the memory does not
+                suffice.
         """
-        if self._last is not None and pixels is self._last[0] and look == self._last[1]:
-            return self._last[2]
+        memory = Memory() if self._steady else None
+        begun: deque[tuple[Future[tuple[Array, State]], bool]] = deque()  # and whether it is new
+        last: Task | None = None
+
+        def ended() -> Array:
+            future, is_new = begun.popleft()
+            painting, own = future.result()
+            if memory is not None and is_new:
+                memory.take(own)
+            return painting
+
+        with ThreadPoolExecutor(self._workers) as pool, ThreadPoolExecutor(1) as maker:
+            try:
+                future: Future[tuple[Array, State]]
+                for task in tasks:
+                    is_new = last is None or not _is_same(task, last)
+                    if is_new:
+                        future = self._begin(task, memory, pool, maker)
+                        last = task
+                    begun.append((future, is_new))
+                    if len(begun) >= self._workers:
+                        yield ended()
+                while begun:
+                    yield ended()
+            finally:
+                for waiting in self._networks.values():
+                    waiting.cancel()
+
+    def _begin(
+        self,
+        task: Task,
+        memory: Memory | None,
+        pool: ThreadPoolExecutor,
+        maker: ThreadPoolExecutor,
+    ) -> Future[tuple[Array, State]]:
+        """Start on a frame; gives its painting and its own statistics."""
+        pixels, look = task.pixels, task.look
         _check(pixels)
         check_strength(look.strength)
-        painting = self._painted(pixels, look, upcoming)
-        self._last = (pixels, look, painting)
-        return painting
+        network = self._network(look, pixels.shape, maker)
+        if task.upcoming is not None:
+            self._network(task.upcoming, pixels.shape, maker)
+        state, keep = ([], 0.0) if memory is None else memory.given(pixels)
+        return pool.submit(self._painted, pixels, look, network, state, keep)
 
-    def _painted(self, pixels: Array, look: Look, upcoming: Look | None) -> Array:
-        strength = look.strength
-        network = None if strength == 0 else self._network(look, pixels.shape)
-        if upcoming is not None and upcoming.strength > 0:
-            self._network(upcoming, pixels.shape)
-        keep = self._keep(pixels)
+    def _painted(
+        self,
+        pixels: Array,
+        look: Look,
+        network: Future[_Network] | None,
+        state: State,
+        keep: float,
+    ) -> tuple[Array, State]:
         if network is None:
-            return pixels.copy()
+            return pixels.copy(), []
         try:
-            painting, self._state = network.result()(pixels, self._state, keep)
+            painting, own = network.result()(pixels, state, keep)
         except UserError:
             raise
         except Exception as error:  # the engines' own errors share no base class
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             raise UserError(f"cannot stylize frames of {size}: {reason_of(error)}") from error
         of_network = self._of_network(look)
-        unmixable = "" if of_network == strength else self._unmixable
-        return finished(pixels, painting, strength, of_network, self._original_colors, unmixable)
+        unmixable = "" if of_network == look.strength else self._unmixable
+        colors = self._original_colors
+        return finished(pixels, painting, look.strength, of_network, colors, unmixable), own
+
+    @functools.cached_property
+    def _unmixable(self) -> str:
+        """See `strength.reason_against_mixing`."""
+        return reason_against_mixing([*self._parts, *self._second])
 
     def _of_network(self, look: Look) -> float:
         is_alone = len(self._parts) == 1 and not self._second
@@ -130,19 +227,16 @@ class Stream:
             return 1.0
         return network_strength(is_alone, look.strength, self._unmixable)
 
-    def _keep(self, pixels: Array) -> float:
-        """How much of the statistics is carried into this frame."""
-        if not self._steady:
-            return 0.0
-        before, self._thumbnail = self._thumbnail, thumbnail(pixels)
-        return 0.0 if is_cut(before, self._thumbnail) else REMEMBERED
-
-    def _network(self, look: Look, shape: tuple[int, ...]) -> Future[_Network]:
-        """The network of a look, made in another thread if it is not there."""
+    def _network(
+        self, look: Look, shape: tuple[int, ...], maker: ThreadPoolExecutor
+    ) -> Future[_Network] | None:
+        """The network of a look, made in a thread of its own if it is not there."""
+        if look.strength == 0:
+            return None
         of_network = self._of_network(look)
         key = (of_network, look.share, shape)
         if key not in self._networks:
-            self._networks[key] = self._ahead.submit(self._open, of_network, look.share, shape)
+            self._networks[key] = maker.submit(self._open, of_network, look.share, shape)
             if len(self._networks) > _KEPT_NETWORKS:
                 self._networks.popitem(last=False)
         self._networks.move_to_end(key)
@@ -150,7 +244,7 @@ class Stream:
 
     def _open(self, strength: float, share: float, shape: tuple[int, ...]) -> _Network:
         from fast_nst.stylize.graphs import load, metadata_of, mix
-        from fast_nst.stylize.statistics import carrying_statistics, norms_of
+        from fast_nst.stylize.statistics import CARRIED, carrying_statistics, norms_of
 
         parts = passing(self._parts, self._second, share)
         if len(parts) == 1 and strength == 1:
@@ -159,36 +253,32 @@ class Stream:
             data, name = mix(parts, strength), "the mixed model"
         model = load(data, name)
         height, width = shape[:2]
-        network = metadata_of(model).get("network", "")
+        memory = working_memory(height, width, metadata_of(model).get("network", ""))
         channels = [len(norm.weight) for norm in norms_of(model)]
-        is_large = working_memory(height, width, network) > self._options.working_bytes
-        if is_large or not channels:
+        if self._workers * memory > self._options.working_bytes or not channels:
             runner = Runner([Part(name, data)], self._options)
-            return lambda pixels, _, __: (runner.run(pixels[None], 1.0)[0], None)
-        statistics = [(1, count, 1, 1) for count in channels for _ in range(2)]
-        names = [f"{kind}_{k}" for k in range(len(channels)) for kind in ("mean", "variance")]
-        shapes: dict[str, Sequence[int]] = {
-            INPUT: (1, height, width, 3),
-            "keep": (),
-            **dict(zip(names, statistics, strict=True)),
-        }
+            return lambda pixels, _, __: (runner.run(pixels[None], 1.0)[0], [])
+        names = [f"{kind}_{k}" for k in range(len(channels)) for kind in CARRIED]
+        nothing = [np.zeros((1, count, 1, 1), np.float32) for count in channels for _ in CARRIED]
+        shapes = {name: value.shape for name, value in zip(names, nothing, strict=True)}
         graph = open_graph_of_size(
-            carrying_statistics(model).SerializeToString(), self._options, shapes
+            carrying_statistics(model).SerializeToString(),
+            self._options,
+            {INPUT: (1, height, width, 3), KEEP: (), **shapes},
+            self._workers,
         )
-        nothing: State = [np.zeros(count, np.float32) for count in statistics]
 
-        def run(pixels: Array, state: State | None, keep: float) -> tuple[Array, State]:
-            carried, share = (nothing, 0.0) if state is None else (state, keep)
-            feeds: dict[str, npt.NDArray[Any]] = dict(zip(names, carried, strict=True))
-            feeds |= {INPUT: pixels[None], "keep": np.array(share, np.float32)}
-            painted, *taken = graph(feeds)
-            return np.array(painted[0]), [np.array(values) for values in taken]
+        def run(pixels: Array, state: State, keep: float) -> tuple[Array, State]:
+            feeds: dict[str, npt.NDArray[Any]] = dict(zip(names, state or nothing, strict=True))
+            feeds |= {INPUT: pixels[None], KEEP: np.array(keep, np.float32)}
+            painted, *own = graph(feeds)
+            return painted[0], own
 
         return run
 
-    def close(self) -> None:
-        """End the thread that makes networks."""
-        self._ahead.shutdown(cancel_futures=True)
+
+def _is_same(task: Task, last: Task) -> bool:
+    return task.pixels is last.pixels and task.look == last.look
 
 
 def passing(first: Sequence[Part], second: Sequence[Part], share: float) -> list[Part]:

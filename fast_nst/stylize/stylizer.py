@@ -27,7 +27,7 @@ from fast_nst.pictures.read import Picture, read_pixels
 from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine
 from fast_nst.stylize.parts import Model, parts_of
 from fast_nst.stylize.runner import Runner
-from fast_nst.stylize.stream import Look, Stream
+from fast_nst.stylize.stream import Look, Stream, Task
 from fast_nst.stylize.strength import (
     check_strength,
     finished,
@@ -221,13 +221,9 @@ class Stylizer:
         Raises:
             UserError: A frame is no picture, or the memory does not suffice.
         """
-        look = Look(self.strength)
         painter = self.painter(keep_colors=keep_colors, steady=steady)
-        try:
-            for pixels in frames:
-                yield painter.paint(pixels, look)
-        finally:
-            painter.close()
+        look = Look(self.strength)
+        yield from painter.paint(Task(pixels, look) for pixels in frames)
 
     def painter(
         self,
@@ -235,22 +231,21 @@ class Stylizer:
         *,
         keep_colors: bool = False,
         steady: bool = True,
+        workers: int = 1,
     ) -> Stream:
-        """What paints a film whose look changes; to be closed.
+        """What paints a film whose look may change.
 
         Args:
             to: A second style, for looks with a share of it.
             keep_colors: As when called.
             steady: As for `stream`.
+            workers: Frames at a time; 2 paint more a second, and each later.
 
         Raises:
             UserError: A model cannot be used.
         """
         second = [] if to is None else parts_of(to)
-        unmixable = self.unmixable
-        if second and not unmixable:
-            unmixable = reason_against_mixing(second)
-        return Stream(self._parts, self._options, unmixable, second, keep_colors, steady)
+        return Stream(self._parts, self._options, second, keep_colors, steady, workers)
 
     @overload
     def __call__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from fast_nst.files import written_whole
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.parts import Model
 from fast_nst.stylize.pipeline import Behind, ahead
-from fast_nst.stylize.stream import Look, Stream
+from fast_nst.stylize.stream import LAG, Look, Stream, Task
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.videos.clip import Clip, Frame, Reader, Writer
 from fast_nst.videos.codecs import check_target
@@ -68,6 +69,11 @@ class Fade:
     def _steps(self) -> int:
         steps = abs(self.last - self.first) / _STEP
         return round(max(steps, 1 / _STEP if self.into else 0))
+
+    def task(self, frame: Frame) -> Task:
+        """A frame with its look, and with what comes next."""
+        time = float(frame.time)
+        return Task(frame.pixels, self.look(time), self.look(time, later=1))
 
     def look(self, time: float, later: int = 0) -> Look:
         """Of a frame.
@@ -156,9 +162,8 @@ def stylize_video(
         with written_whole(target) as temporary:
             writer = open_writer(temporary, target, clip, codec, crf, source, begin, end)
             try:
-                painter = stylize.painter(to, keep_colors=keep_colors, steady=steady)
-                with contextlib.closing(painter):
-                    return _painted(frames, painter, fade, reader, writer, clip, each)
+                painter = stylize.painter(to, keep_colors=keep_colors, steady=steady, workers=LAG)
+                return _painted(frames, painter, fade, reader, writer, clip, each)
             finally:
                 writer.close()
     finally:
@@ -202,10 +207,13 @@ def _painted(
     behind = Behind(writer.write, _WAITING)
     count, end, is_whole = 0, Fraction(0), True
     try:
-        with contextlib.closing(ahead(frames, _WAITING)) as decoded:
-            for frame in decoded:
-                time = float(frame.time)
-                painting = painter.paint(frame.pixels, fade.look(time), fade.look(time, later=1))
+        with contextlib.ExitStack() as stack:
+            decoded = stack.enter_context(contextlib.closing(ahead(frames, _WAITING)))
+            shown, given = itertools.tee(decoded)
+            paintings = stack.enter_context(
+                contextlib.closing(painter.paint(fade.task(frame) for frame in given))
+            )
+            for frame, painting in zip(shown, paintings, strict=True):
                 behind.put(replace(frame, pixels=painting))
                 count += 1
                 end = frame.time + (frame.duration or 1 / clip.rate)

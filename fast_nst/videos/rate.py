@@ -28,7 +28,7 @@ def at_rate(frames: Iterator[Frame], rate: Fraction) -> Iterator[Frame]:
                 count += 1
         last = frame
     if last is not None:
-        end = max(last.time + last.duration, (count + 1) / rate)
+        end = last.time + (last.duration or 1 / rate)
         while count / rate < end:
             yield replace(last, time=count / rate, duration=1 / rate)
             count += 1

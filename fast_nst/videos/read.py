@@ -165,8 +165,8 @@ class VideoReader:
             self._seconds(),
             1 / aspect if self._turn.swaps else aspect,
             Colors(
-                int(first.colorspace),
-                int(first.color_range) or (2 if first.format.name.startswith("yuvj") else 0),
+                UNSPECIFIED if first.format.is_rgb else int(first.colorspace),
+                0 if first.format.is_rgb else 2 if _is_full(first) else int(first.color_range),
                 int(context.color_primaries),
                 int(context.color_trc),
             ),
@@ -251,14 +251,13 @@ class VideoReader:
     def _rgb(self, frame: VideoFrame) -> Array:
         """(H, W, 3) uint8 as it lies in the file."""
         colors = Colors(int(frame.colorspace))
-        full = int(frame.color_range) == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         same = (frame.width, frame.height) == self._scaled
         converted = self._reformatter.reformat(
             frame,
             *self._scaled,
             format="rgb24",
             src_colorspace=MATRICES[matrix_of(colors, frame.width, frame.height)],
-            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+            src_color_range=ColorRange.JPEG if _is_full(frame) else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BILINEAR if same else Interpolation.LANCZOS,
         )
@@ -330,6 +329,11 @@ def _display_matrix(frame: VideoFrame) -> npt.NDArray[np.float64]:
     numbers = np.frombuffer(bytes(found), np.int32)[:9].reshape(3, 3)
     matrix = numbers[:2, :2].astype(np.float64)
     return matrix if matrix.any() else np.eye(2)
+
+
+def _is_full(frame: VideoFrame) -> bool:
+    """Whether its numbers go from 0 to 255, and not from 16 to 235."""
+    return int(frame.color_range) == ColorRange.JPEG or frame.format.name.startswith("yuvj")
 
 
 def _has_alpha(frame: VideoFrame, stream: VideoStream) -> bool:

@@ -6,6 +6,7 @@ They are read from the file apart from its pictures, as far as those have come.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -64,11 +65,8 @@ class Tracks:
         """Find out how a stream can be kept."""
         what = "sound" if source.type == "audio" else "subtitles"
         codec = source.codec_context.name if source.codec_context else "an unknown kind"
-        try:
+        if _can_hold(self._target.format.name, source):
             copied = self._target.add_stream_from_template(source)
-        except (ValueError, av.FFmpegError):
-            pass
-        else:
             _label(source, copied)
             self._tracks[source.index] = _Copied(source, copied, self._begin)
             return
@@ -157,12 +155,25 @@ class _Encoded:
         yield from self._target.encode(None)
 
 
+def _can_hold(container: str, source: Any) -> bool:
+    """Whether a container takes a stream as it is: some say so only when they begin."""
+    if container == "mp4" and source.codec_context and source.codec_context.name.startswith("pcm"):
+        return False  # it does, since lately: few players know, and some files fail at their end
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as trial:
+            trial.add_stream_from_template(source)
+            trial.start_encoding()
+    except (ValueError, av.FFmpegError, OSError):
+        return False
+    return True
+
+
 def _encoder(source: Any, target: OutputContainer, codec: str) -> Any:
     """A stream of sound as `source` has it, as far as the codec can."""
     rate = _RATES.get(codec) or source.rate
     name = "libopus" if codec == "opus" else codec
     encoder: Any = target.add_stream(name, rate)
-    encoder.layout = source.layout if source.layout.nb_channels <= 2 else "stereo"
+    encoder.layout = "mono" if source.layout.nb_channels == 1 else "stereo"
     encoder.bit_rate = _BITS_A_CHANNEL * encoder.layout.nb_channels
     return encoder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from fast_nst.errors import UserError, one_line
 from fast_nst.pictures.edit import Array
 from fast_nst.videos.clip import Clip, Frame
 from fast_nst.videos.codecs import Encoder, container_of, encoder_of
-from fast_nst.videos.read import MATRICES, UNSPECIFIED, matrix_of
+from fast_nst.videos.read import MATRICES, matrix_of
 from fast_nst.videos.tracks import Tracks
 
-_RGB = 0  # FFmpeg's number of "no matrix at all"
 _FINEST = Fraction(1, 60_000)  # of seconds, for MPEG-4, which counts no finer
 
 
@@ -61,6 +61,7 @@ class VideoWriter:
         self._tracks: Tracks | None = None
         self._last: Fraction | None = None
         self._clip = clip
+        os.environ.setdefault("SVT_LOG", "1")  # AV1's encoder prints what it does, otherwise
         try:
             self._stream = self._add_stream(encoder, crf)
             if source is not None:
@@ -102,14 +103,9 @@ class VideoWriter:
         context.color_range = clip.colors.range or ColorRange.UNSPECIFIED
         context.color_primaries = clip.colors.primaries
         context.color_trc = clip.colors.transfer
-        context.colorspace = self._matrix_said()
+        context.colorspace = clip.colors.matrix
         context.thread_type = "AUTO"
         return stream
-
-    def _matrix_said(self) -> int:
-        """What the file says of its matrix: what its source says, or nothing where that is RGB."""
-        matrix = self._clip.colors.matrix
-        return UNSPECIFIED if matrix == _RGB else matrix
 
     def _start(self) -> None:
         """Write the header, which is where FFmpeg refuses what it does not like."""

@@ -1,0 +1,187 @@
+"""Files to frames: upright, in the right colours, at their times, past what is broken."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast_nst.errors import UserError
+from fast_nst.videos.clip import Frame
+from fast_nst.videos.read import VideoReader
+from tests.videos.clips import RATE, TICKS, flat, make, moving, noisy
+
+
+def reader(
+    path: Path,
+    size: int | None = None,
+    start: float = 0,
+    until: float | None = None,
+    most: int = 10**9,
+) -> VideoReader:
+    end = None if until is None else Fraction(until)
+    return VideoReader(path, size, Fraction(start), end, most)
+
+
+def read(path: Path, **how: float) -> tuple[VideoReader, list[Frame]]:
+    found = reader(path, **how)  # type: ignore[arg-type]
+    return found, list(found.frames())
+
+
+def test_frames_come_with_their_times(tmp_path: Path):
+    found, frames = read(make(tmp_path / "a.mp4", frames=10))
+    clip = found.clip
+    assert (clip.width, clip.height, clip.rate) == (96, 64, RATE)
+    assert clip.seconds == pytest.approx(0.5)
+    assert clip.frames == 10
+    assert [frame.time for frame in frames] == [Fraction(i, RATE) for i in range(10)]
+    assert all(frame.duration == Fraction(1, RATE) for frame in frames)
+    for number in (0, 9):
+        difference = frames[number].pixels.astype(float) - moving(number)
+        assert np.abs(difference).mean() < 4
+    assert found.broken == 0
+    assert found.notes == []
+
+
+def test_variable_frame_rates_are_kept(tmp_path: Path):
+    times = [0, 100, 150, 400, 410, 900]
+    _, frames = read(make(tmp_path / "a.mp4", times=times))
+    assert [frame.time for frame in frames] == [Fraction(t, RATE * TICKS) for t in times]
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_rotation_is_in_the_pixels(tmp_path: Path, degrees: int):
+    path = make(tmp_path / "a.mp4", frames=2, rotation=degrees, aspect=Fraction(4, 3))
+    found, frames = read(path)
+    upright = np.rot90(moving(0), degrees // 90)
+    assert frames[0].pixels.shape == upright.shape
+    assert (found.clip.height, found.clip.width) == upright.shape[:2]
+    assert np.abs(frames[0].pixels.astype(float) - upright).mean() < 4
+    sideways = degrees in (90, 270)
+    assert found.clip.pixel_aspect == (Fraction(3, 4) if sideways else Fraction(4, 3))
+
+
+def test_mirrored_films_are_turned_over(tmp_path: Path):
+    import av
+
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", RATE)
+        stream.width, stream.height = 96, 64
+        stream.set_display_rotation(0, hflip=True)
+        stream.options = {"crf": "8"}
+        frame = av.VideoFrame.from_ndarray(moving(0))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    _, frames = read(path)
+    assert np.abs(frames[0].pixels.astype(float) - moving(0)[:, ::-1]).mean() < 4
+
+
+@pytest.mark.parametrize("color", [(200, 30, 60), (20, 180, 40), (10, 40, 220)])
+@pytest.mark.parametrize(
+    ("pixels", "colors"),
+    [
+        ("yuv420p", None),
+        ("yuv420p", (1, 1, 1, 1)),
+        ("yuv420p", (6, 2, 6, 6)),
+        ("yuv444p", (1, 2, 1, 1)),
+        ("yuv420p10le", (6, 1, 6, 6)),
+    ],
+)
+def test_colors_are_what_they_were(
+    tmp_path: Path,
+    color: tuple[int, int, int],
+    pixels: str,
+    colors: tuple[int, int, int, int] | None,
+):
+    path = tmp_path / "a.mkv"
+    make(path, pixels=pixels, colors=colors, picture=flat(color), frames=2, options={"crf": "1"})
+    found, frames = read(path)
+    assert np.abs(frames[0].pixels.astype(int) - color).max() <= 4
+    if colors is not None:
+        assert found.clip.colors.matrix == colors[0]
+        assert found.clip.colors.range == colors[1]
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels"), [("ffv1", "gray"), ("ffv1", "bgr0"), ("ffv1", "yuv422p10le")]
+)
+def test_other_pixels(tmp_path: Path, codec: str, pixels: str):
+    grey = (90, 90, 90)
+    path = make(tmp_path / "a.mkv", codec, pixels=pixels, picture=flat(grey), size=(33, 21))
+    _, frames = read(path)
+    assert frames[0].pixels.shape == (21, 33, 3)
+    assert np.abs(frames[0].pixels.astype(int) - grey).max() <= 2
+
+
+def test_transparency_is_told_of(tmp_path: Path):
+    found, _ = read(make(tmp_path / "a.mkv", "ffv1", pixels="yuva420p"))
+    assert found.notes == ["the video's transparency is left out"]
+
+
+def test_a_part_and_a_size(tmp_path: Path):
+    path = make(tmp_path / "a.mp4", frames=40, options={"g": "15"})
+    found, frames = read(path, start=0.5, until=1.25, size=48)
+    assert frames[0].pixels.shape == (32, 48, 3)
+    assert [frame.time for frame in frames] == [Fraction(i, RATE) for i in range(15)]
+    assert found.clip.seconds == pytest.approx(0.75)
+    _, whole = read(path, size=48)
+    assert np.array_equal(frames[0].pixels, whole[10].pixels)
+
+
+def test_damaged_frames_are_repeated(tmp_path: Path):
+    path = make(tmp_path / "a.mp4", frames=40, picture=noisy)
+    data = bytearray(path.read_bytes())
+    begin = data.find(b"mdat") + 2000
+    rng = np.random.default_rng(1)
+    for place in rng.integers(begin, len(data) - 3000, 40):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    found, frames = read(path)
+    assert found.broken > 0
+    assert [frame.time for frame in frames] == [Fraction(i, RATE) for i in range(40)]
+    same = [a.pixels is b.pixels for a, b in zip(frames, frames[1:], strict=False)]
+    assert 0 < sum(same) <= found.broken
+
+
+def test_a_file_cut_short_gives_what_it_has(tmp_path: Path):
+    path = make(tmp_path / "a.mkv", frames=40, picture=noisy, sound="aac")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _, frames = read(path)
+    assert 5 < len(frames) < 40
+
+
+def test_what_is_no_video(tmp_path: Path):
+    (tmp_path / "text.mp4").write_text("no video" * 100)
+    (tmp_path / "empty.mp4").touch()
+    make(tmp_path / "good.mp4")
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n")
+    for name, words in (
+        ("text.mp4", "is not a video that can be read"),
+        ("empty.mp4", "is not a video that can be read"),
+        ("none.mp4", "check the name"),
+        ("list.m3u8", "is not a video that can be read"),
+        (".", "is a folder"),
+    ):
+        with pytest.raises(UserError, match=words):
+            reader(tmp_path / name)
+    with pytest.raises(UserError, match="no frame that can be read from 9 s on"):
+        reader(tmp_path / "good.mp4", start=9)
+    with pytest.raises(UserError, match="over 6,000 pixels"):
+        reader(tmp_path / "good.mp4", most=6000)
+    assert reader(tmp_path / "good.mp4", most=6144)
+
+
+def test_sound_alone_is_no_video(tmp_path: Path):
+    import av
+
+    with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as container:
+        stream = container.add_stream("aac", 48_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp")
+        frame.rate = 48_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(UserError, match="no moving pictures"):
+        reader(tmp_path / "a.m4a")
