@@ -73,7 +73,10 @@ class AnimationReader:
             )
         times = []
         with contextlib.suppress(*DECODING_ERRORS):  # what is damaged is told of later
-            times = [self._duration(image) for image in ImageSequence.Iterator(self._image)]
+            for image in ImageSequence.Iterator(self._image):
+                if self._image.format == "WEBP":  # which knows only then how long it stays
+                    image.load()
+                times.append(self._duration(image))
         total = sum(times, Fraction(0))
         rate = Fraction(len(times)) / total if total else Fraction(10)
         end = total if self._until is None else min(total, self._until)
@@ -149,7 +152,7 @@ class AnimationWriter:
                 "memory: write .mp4 or .webm, or less of it with --until, --fps or --size"
             )
         if self._last is not None:
-            self._images[-1].info["duration"] = _rounded(frame.time) - _rounded(self._last.time)
+            self._images[-1].info["duration"] = self._milliseconds(self._last.time, frame.time)
         image = from_array(frame.pixels)
         if frame.alpha is not None:
             image.putalpha(from_array(frame.alpha))
@@ -165,7 +168,7 @@ class AnimationWriter:
         if self._last is None:
             raise UserError(f"{self._name} would have no frame: nothing was painted")
         end = self._last.time + (self._last.duration or 1 / self._clip.rate)
-        self._images[-1].info["duration"] = _rounded(end) - _rounded(self._last.time)
+        self._images[-1].info["duration"] = self._milliseconds(self._last.time, end)
         first, *others = self._images
         loop = self._clip.loop
         options: dict[str, Any] = {} if loop is None else {"loop": loop}
@@ -179,10 +182,12 @@ class AnimationWriter:
         except (*DECODING_ERRORS, OSError) as error:
             raise UserError(f"cannot write {self._name}: {one_line(error)}") from error
 
+    def _milliseconds(self, start: Fraction, stop: Fraction) -> int:
+        """A duration such that their sum stays in time: in a GIF, a multiple of 10."""
+        unit = 10 if self._format == "GIF" else 1
+        first, last = (round(time / (unit * _MILLISECOND)) for time in (start, stop))
+        return unit * (last - first)
+
     def close(self) -> None:
         """Let the frames go."""
         self._images.clear()
-
-
-def _rounded(time: Fraction) -> int:
-    return round(time / _MILLISECOND)

@@ -260,6 +260,7 @@ class VideoReader:
             src_color_range=ColorRange.JPEG if _is_full(frame) else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BILINEAR if same else Interpolation.LANCZOS,
+            threads=1,  # more leave wrong lines between their parts, at some sizes
         )
         return converted.to_ndarray()  # type: ignore[return-value]
 

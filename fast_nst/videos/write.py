@@ -141,6 +141,7 @@ class VideoWriter:
             dst_color_range=colors.range or ColorRange.MPEG,
             dst_colorspace=MATRICES[matrix_of(colors, self._clip.width, self._clip.height)],
             interpolation=Interpolation.BILINEAR,
+            threads=1,  # as in read.py
         )
         time_base = Fraction(self._stream.codec_context.time_base or self._clip.time_base)
         converted.time_base = time_base

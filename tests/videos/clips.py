@@ -99,7 +99,10 @@ def make(
                 matrix = "itu709" if colors is not None and colors[0] == 1 else "itu601"
                 full = colors is not None and colors[1] == 2
                 given = given.reformat(
-                    format=pixels, dst_colorspace=matrix, dst_color_range="JPEG" if full else "MPEG"
+                    format=pixels,
+                    dst_colorspace=matrix,
+                    dst_color_range="JPEG" if full else "MPEG",
+                    threads=1,
                 )
             given.pts, given.time_base = time, time_base
             container.mux(stream.encode(given))
@@ -170,13 +173,11 @@ def probe(path: Path) -> Found:
             "rotation": first.rotation,
             "metadata": dict(container.metadata),
         }
-    found["sound"] = [
-        (s.codec_context.name, s.language, _packets(path, s.index))
-        for s in _streams(path, "audio")
-    ]
+    found["sound"] = _tracks(path, "audio")
+    titles = _tracks(path, "subtitle")
     found["subtitles"] = [
-        (s.language, [(time, data.decode()) for time, data in _packets(path, s.index)])
-        for s in _streams(path, "subtitle")
+        (language, [(time, data.decode()) for time, data in packets])
+        for _, language, packets in titles
     ]
     return Found(**found)  # type: ignore[arg-type]
 
@@ -189,12 +190,15 @@ def _rgb(frame: Any) -> np.ndarray:
         src_colorspace=matrix,
         src_color_range="JPEG" if full else "MPEG",
         dst_color_range="JPEG",
+        threads=1,
     ).to_ndarray()
 
 
-def _streams(path: Path, kind: str) -> list[Any]:
+def _tracks(path: Path, kind: str) -> list[tuple[str, str | None, list[tuple[float, bytes]]]]:
     with av.open(str(path)) as container:
-        return [stream for stream in container.streams if stream.type == kind]
+        found: Any = [stream for stream in container.streams if stream.type == kind]
+        told = [(s.index, s.codec_context.name, s.language) for s in found]
+    return [(name, language, _packets(path, index)) for index, name, language in told]
 
 
 def _packets(path: Path, index: int) -> list[tuple[float, bytes]]:

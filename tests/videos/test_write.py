@@ -1,0 +1,219 @@
+"""Frames to files, with sound and subtitles: what goes in comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast_nst.errors import UserError
+from fast_nst.videos.clip import Clip, Colors, Frame
+from fast_nst.videos.codecs import check_target
+from fast_nst.videos.read import VideoReader
+from fast_nst.videos.write import VideoWriter
+from tests.videos.clips import RATE, SOUND_RATE, Found, flat, make, moving, probe
+
+CLIP = Clip(96, 64, Fraction(RATE), Fraction(1, 2000))
+
+
+def write(
+    path: Path,
+    clip: Clip = CLIP,
+    *,
+    frames: int = 8,
+    times: list[Fraction] | None = None,
+    picture: object = moving,
+    source: Path | None = None,
+    codec: str | None = None,
+    crf: int | None = 4,
+    start: float = 0,
+    until: float | None = None,
+    is_whole: bool = True,
+) -> tuple[Found, list[str]]:
+    end = None if until is None else Fraction(until)
+    writer = VideoWriter(path, path, clip, codec, crf, source, Fraction(start), end)
+    for number, time in enumerate(times or [Fraction(i, RATE) for i in range(frames)]):
+        pixels = picture(number, clip.width, clip.height)  # type: ignore[operator]
+        writer.write(Frame(pixels, time))
+    writer.finish(is_whole)
+    return probe(path), writer.notes
+
+
+def test_frames_and_times_come_out(tmp_path: Path):
+    found, notes = write(tmp_path / "a.mp4")
+    assert found.video == ("h264", "yuv420p", 96, 64)
+    assert found.times == [i / RATE for i in range(8)]
+    for number in (0, 7):
+        assert np.abs(found.frames[number].astype(float) - moving(number)).mean() < 4
+    assert notes == []
+
+
+def test_uneven_times_are_kept(tmp_path: Path):
+    times = [Fraction(t, 2000) for t in (0, 7, 100, 333, 1999)]
+    for suffix in (".mp4", ".mkv", ".mov"):
+        found, _ = write(tmp_path / f"a{suffix}", times=times)
+        accuracy = 0.001 if suffix == ".mkv" else 1e-4
+        assert found.times == pytest.approx(list(map(float, times)), abs=accuracy)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "video"),
+    [
+        ("a.mov", None, "h264"),
+        ("a.ts", None, "h264"),
+        ("a.webm", None, "vp9"),
+        ("a.mkv", "hevc", "hevc"),
+        ("a.mp4", "h265", "hevc"),
+        ("a.mkv", "av1", "libdav1d"),
+        ("a.mkv", "libx264", "h264"),
+    ],
+)
+def test_containers_and_codecs(tmp_path: Path, name: str, codec: str | None, video: str):
+    found, _ = write(tmp_path / name, codec=codec, crf=None)
+    assert found.video == (video, "yuv420p", 96, 64)
+    assert len(found.times) == 8
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.mp4", "mpeg4")])
+def test_codecs_without_crf(tmp_path: Path, name: str, codec: str):
+    found, _ = write(
+        tmp_path / name, replace(CLIP, time_base=Fraction(1, 90_000)), codec=codec, crf=None
+    )
+    assert found.video[0] == codec
+    assert found.times == pytest.approx([i / RATE for i in range(8)], abs=0.001)
+    with pytest.raises(UserError, match=f"{codec} has none"):
+        check_target(tmp_path / name, codec, 20)
+
+
+@pytest.mark.parametrize(
+    ("codec", "size"), [("h264", (98, 66)), ("hevc", (98, 66)), ("vp9", (97, 65))]
+)
+def test_odd_sizes(tmp_path: Path, codec: str, size: tuple[int, int]):
+    found, notes = write(tmp_path / "a.mkv", replace(CLIP, width=97, height=65), codec=codec, crf=8)
+    assert found.video[2:] == size
+    assert np.abs(found.frames[0][:65, :97].astype(float) - moving(0, 97, 65)).mean() < 6
+    assert [note for note in notes if "97x65" in note] == (notes if size != (97, 65) else [])
+
+
+@pytest.mark.parametrize("color", [(200, 30, 60), (20, 180, 40), (250, 250, 250)])
+@pytest.mark.parametrize(
+    "colors", [Colors(), Colors(1, 1, 1, 1), Colors(6, 2, 6, 6), Colors(9, 1, 9, 16)]
+)
+def test_colors_are_said_and_kept(tmp_path: Path, colors: Colors, color: tuple[int, int, int]):
+    path = tmp_path / "a.mp4"
+    found, _ = write(path, replace(CLIP, colors=colors), picture=flat(color), frames=2, crf=1)
+    if colors.matrix != 2:
+        assert found.colors == (colors.matrix, colors.range, colors.primaries, colors.transfer)
+    reader = VideoReader(path, None, Fraction(0), None, 10**9)
+    assert np.abs(next(reader.frames()).pixels.astype(int) - color).max() <= 4
+
+
+def test_pixels_keep_their_aspect(tmp_path: Path):
+    found, _ = write(tmp_path / "a.mp4", replace(CLIP, pixel_aspect=Fraction(4, 3)))
+    assert found.aspect == Fraction(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sound", "target"),
+    [(".mp4", "aac", ".mp4"), (".mkv", "libopus", ".webm"), (".mkv", "flac", ".mkv"),
+     (".mkv", "libmp3lame", ".mp4"), (".mov", "pcm_s16le", ".mov"), (".ts", "aac", ".mkv")],
+)  # fmt: skip
+def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, sound: str, target: str):
+    source = make(tmp_path / f"in{suffix}", sound=sound, frames=20)
+    found, notes = write(tmp_path / f"out{target}", frames=20, source=source)
+    given = probe(source)
+    ((name, language, packets),) = found.sound
+    assert notes == []
+    assert name == given.sound[0][0]
+    assert language == given.sound[0][1]
+    assert b"".join(data for _, data in packets) == b"".join(data for _, data in given.sound[0][2])
+    before = given.times[0] if suffix == ".ts" else 0  # the others begin at 0
+    first = min(before, given.sound[0][2][0][0])
+    shifted = [time - (first if suffix == ".ts" else 0) for time, _ in given.sound[0][2]]
+    assert [time for time, _ in packets] == pytest.approx(shifted, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sound", "target", "becomes"),
+    [(".mp4", "aac", ".webm", "opus"), (".mov", "pcm_s16le", ".mp4", "aac")],
+)
+def test_other_sound_is_encoded_again(
+    tmp_path: Path, suffix: str, sound: str, target: str, becomes: str
+):
+    source = make(tmp_path / f"in{suffix}", sound=sound, frames=20)
+    found, notes = write(tmp_path / f"out{target}", frames=20, source=source)
+    assert notes == [f"sound in {sound} becomes {becomes}: {target[1:]} cannot hold it"]
+    ((name, _, packets),) = found.sound
+    assert name == becomes
+    assert packets[-1][0] == pytest.approx(1.0, abs=0.05)
+    assert _pitch(tmp_path / f"out{target}") == pytest.approx(440, rel=0.01)
+
+
+def _pitch(path: Path) -> float:
+    """Of a tone, in Hz."""
+    import av
+
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
+        parts = [
+            part.to_ndarray()[0]
+            for frame in container.decode(audio=0)
+            for part in resampler.resample(frame)
+        ]
+    wave = np.concatenate(parts)[4800:-4800]
+    return float(np.abs(np.fft.rfft(wave)).argmax() * SOUND_RATE / len(wave))
+
+
+def test_subtitles_chapters_and_titles_go_with_it(tmp_path: Path):
+    source = make(tmp_path / "in.mkv", sound="aac", subtitles=True, frames=20)
+    found, notes = write(tmp_path / "out.mkv", frames=20, source=source)
+    assert found.subtitles == [("fra", [(0.1, "Bonjour"), (0.3, "Adieu")])]
+    assert notes == []
+    found, notes = write(tmp_path / "out.mp4", frames=20, source=source)
+    assert found.subtitles == []
+    assert notes == ["subtitles in srt are left out: mp4 cannot hold them"]
+    assert len(found.sound) == 1
+
+
+def test_a_part_has_the_sound_of_that_part(tmp_path: Path):
+    source = make(tmp_path / "in.mkv", sound="flac", subtitles=True, frames=40)
+    found, _ = write(tmp_path / "out.mkv", frames=10, source=source, start=0.25, until=0.75)
+    given = probe(source).sound[0][2]
+    kept = [(time - 0.25, data) for time, data in given if 0.25 <= time < 0.75]
+    ((_, _, packets),) = found.sound
+    assert [data for _, data in packets] == [data for _, data in kept]
+    assert [time for time, _ in packets] == pytest.approx([t for t, _ in kept], abs=0.002)
+    assert found.subtitles == [("fra", [(0.05, "Adieu")])]
+
+
+def test_the_sound_of_what_ends_early_ends_too(tmp_path: Path):
+    source = make(tmp_path / "in.mp4", sound="aac", frames=60)
+    found, _ = write(tmp_path / "out.mp4", frames=20, source=source, is_whole=False)
+    ((_, _, packets),) = found.sound
+    assert packets[-1][0] == pytest.approx(0.95, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "crf", "words"),
+    [
+        ("a.avi", None, None, "videos can be written as .mp4"),
+        ("a", None, None, "no suffix"),
+        ("a.mp4", "h246", None, "Did you mean 'h264'"),
+        ("a.mp4", "aac", None, "is of audio"),
+        ("a.gif", "h264", None, "have no --codec"),
+        ("a.webp", None, 20, "have no --crf"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_first(
+    name: str, codec: str | None, crf: int | None, words: str
+):
+    with pytest.raises(UserError, match=words):
+        check_target(Path(name), codec, crf)
+
+
+def test_a_container_that_does_not_take_the_codec(tmp_path: Path):
+    with pytest.raises(UserError, match="cannot hold libx264"):
+        VideoWriter(tmp_path / "a.webm", tmp_path / "a.webm", CLIP, "h264")
