@@ -129,7 +129,9 @@ def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, sound: st
     assert notes == []
     assert name == given.sound[0][0]
     assert language == given.sound[0][1]
-    assert b"".join(data for _, data in packets) == b"".join(data for _, data in given.sound[0][2])
+    header = 7 if suffix == ".ts" else 0  # bytes, of each packet of AAC in a stream of its own
+    copied = b"".join(data for _, data in packets)
+    assert copied == b"".join(data[header:] for _, data in given.sound[0][2])
     before = given.times[0] if suffix == ".ts" else 0  # the others begin at 0
     first = min(before, given.sound[0][2][0][0])
     shifted = [time - (first if suffix == ".ts" else 0) for time, _ in given.sound[0][2]]
