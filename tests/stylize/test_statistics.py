@@ -17,6 +17,7 @@ from fast_nst.networks import build_network
 from fast_nst.stylize.graphs import load
 from fast_nst.stylize.statistics import (
     Norm,
+    carrying_statistics,
     noise_tile_of,
     norms_of,
     reach_of,
@@ -171,3 +172,43 @@ def test_the_reach_is_what_the_convolutions_add_up_to():
         ],
     )
     assert reach_of(helper.make_model(graph)) == (20 + 2 * 4, 4)
+
+
+def carried(keep: float, mean: list[float], variance: list[float]) -> dict[str, np.ndarray]:
+    def column(values: list[float]) -> np.ndarray:
+        return np.float32(values).reshape(1, -1, 1, 1)
+
+    return {"keep": np.float32(keep), "mean_0": column(mean), "variance_0": column(variance)}
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.25, 1.0])
+def test_a_norm_that_remembers_by_hand(keep: float):
+    image = noise(5, 7)[None]
+    given = carried(keep, [100, 110, 120], [50, 500, 5000])
+    feeds = {name: np.asarray(value) for name, value in given.items()}
+    found, mean, variance = run(carrying_statistics(one_norm()), image=image, **feeds)
+    x = image.transpose(0, 3, 1, 2).astype(np.float64)
+    own_mean, own_variance = x.mean((2, 3), keepdims=True), x.var((2, 3), keepdims=True)
+    np.testing.assert_allclose(mean, own_mean, rtol=1e-5)
+    np.testing.assert_allclose(variance, own_variance, rtol=1e-5)
+    taken_mean = keep * feeds["mean_0"] + (1 - keep) * own_mean
+    taken_variance = keep * feeds["variance_0"] + (1 - keep) * own_variance
+    weight, bias = (np.float64(v).reshape(1, 3, 1, 1) for v in ([1, 2, 3], [4, 5, 6]))
+    expected = weight * (x - taken_mean) / np.sqrt(taken_variance + 0.5) + bias
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_that_remembers_nothing_paints_as_before():
+    model = load(DEFAULT_MODEL.read_bytes(), "the default")
+    derived = carrying_statistics(model)
+    assert [given.name for given in derived.graph.input][:2] == ["image", "keep"]
+    image = noise(45, 70)[None]
+    (expected,) = run(model, image=image)
+    feeds = {"keep": np.zeros((), np.float32)}
+    for given in derived.graph.input[2:]:
+        feeds[given.name] = np.zeros((1, 16, 1, 1), np.float32)
+    painted, *own = run(derived, image=image, **feeds)
+    assert np.abs(painted.astype(int) - expected).max() <= 1
+    assert len(own) == 2 * len(norms_of(model)) == len(feeds) - 1
+    again, *_ = run(derived, image=255 - image, **{**feeds, "keep": np.array(0.9, np.float32)})
+    assert np.abs(again.astype(int) - painted).max() > 50

@@ -1,0 +1,220 @@
+"""Frames through a network that remembers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast_nst import Stylizer, UserError
+from fast_nst.assets import SAMPLE_PHOTOGRAPHS
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_photograph
+from fast_nst.stylize.parts import Part
+from fast_nst.stylize.stream import (
+    LAG,
+    REMEMBERED,
+    Look,
+    Memory,
+    Task,
+    is_cut,
+    passing,
+    thumbnail,
+)
+
+
+@pytest.fixture(scope="module")
+def film() -> list[np.ndarray]:
+    """Eight frames that pan over a photograph, and four of another scene."""
+    coffee, rocket = (
+        to_array(open_photograph(SAMPLE_PHOTOGRAPHS / f"{name}.jpg", 240))
+        for name in ("coffee", "rocket")
+    )
+    scenes = [coffee[20 : 20 + 64, 2 * i : 2 * i + 96] for i in range(8)]
+    scenes += [rocket[30 + i : 94 + i, :96] for i in range(4)]
+    return [np.ascontiguousarray(frame) for frame in scenes]
+
+
+def difference(first: np.ndarray, second: np.ndarray) -> int:
+    return int(np.abs(first.astype(int) - second).max())
+
+
+def test_averages_by_hand():
+    """What frame n is given is the average after frame n - 2, whoever has waited for whom."""
+    picture = np.full((8, 8, 3), 100, np.uint8)
+    values = [np.float32([v]) for v in (1, 2, 4, 8, 16)]
+    averages = [values[0]]
+    for value in values[1:]:
+        averages.append(np.float32(REMEMBERED) * averages[-1] + np.float32(1 - REMEMBERED) * value)
+    for in_flight in range(1, LAG + 1):
+        memory, given, taken = Memory(), [], 0
+        for number in range(len(values)):
+            if number - taken >= in_flight:
+                memory.take([values[taken]])
+                taken += 1
+            given.append(memory.given(picture))
+        assert given[:LAG] == [([], 0.0)] * LAG
+        for number in range(LAG, len(values)):
+            state, keep = given[number]
+            assert keep == REMEMBERED
+            np.testing.assert_allclose(state[0], averages[number - LAG], rtol=1e-6)
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_a_new_scene_forgets_the_old_one(in_flight: int):
+    memory = Memory()
+    waiting: list[float] = []
+    given = []
+    for number, level in enumerate([10] * 4 + [200] * 4):
+        if len(waiting) >= in_flight:
+            memory.take([np.float32([waiting.pop(0)])])
+        given.append(memory.given(np.full((8, 8, 3), level, np.uint8)))
+        waiting.append(float(number))
+    assert [keep for _, keep in given] == [0, 0, REMEMBERED, REMEMBERED] * 2
+    assert given[6][0][0].tolist() == [4.0]  # of frame 4, the scene's first, alone
+
+
+def test_frames_without_statistics_are_no_scene():
+    memory = Memory()
+    picture = np.full((8, 8, 3), 100, np.uint8)
+    for own in ([], [], [np.float32([3])], [np.float32([3])]):
+        assert memory.given(picture) == ([], 0.0)
+        memory.take(own)
+    assert memory.given(picture) == ([np.float32([3])], REMEMBERED)
+
+
+def test_cuts_are_told_from_what_moves_or_dims(film: list[np.ndarray]):
+    small = [thumbnail(frame) for frame in film]
+    assert max(small[0].shape) <= 33
+    cuts = [is_cut(a, b) for a, b in itertools.pairwise(small)]
+    assert cuts == [number == 7 for number in range(11)]
+    assert is_cut(None, small[0])
+    assert is_cut(small[0], small[0][:-1])
+    assert not is_cut(small[0], small[0] * np.float32(0.9))
+
+
+def test_one_blend_passes_into_another():
+    a, b, c = (Part(name, b"", share) for name, share in (("a", 2.0), ("b", 6.0), ("c", 1.0)))
+    shares = {part.name: part.share for part in passing([a, b], [c], 0.2)}
+    assert shares == pytest.approx({"a": 0.2, "b": 0.6, "c": 0.2})
+    assert [part.name for part in passing([a], [c], 0)] == ["a"]
+    assert [part.name for part in passing([a], [c], 1)] == ["c"]
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_two_at_a_time_are_the_same_as_one_by_one(film: list[np.ndarray], engine: str):
+    stylize = Stylizer(engine=engine)
+    one, two = (
+        list(stylize.painter(workers=n).paint(Task(f, Look(1.0)) for f in film)) for n in (1, 2)
+    )
+    assert len(one) == len(two) == len(film)
+    assert max(map(difference, one, two)) <= 1
+
+
+def test_a_scene_begins_as_a_picture_does_and_then_holds_on(film: list[np.ndarray]):
+    stylize = Stylizer()
+    alone = [stylize(frame) for frame in film]
+    free = list(stylize.stream(film, steady=False))
+    steady = list(stylize.stream(film))
+    assert max(map(difference, alone, free)) <= 1
+    for number in (0, 1, 8, 9):  # the first of each scene, and those that came too soon
+        assert difference(alone[number], steady[number]) <= 1
+    for number in (5, 11):
+        assert difference(alone[number], steady[number]) > 2
+
+
+def test_statistics_hold_still_when_something_passes():
+    """A white wall comes into the frame: far from it, the painting stays more as it was."""
+    stylize = Stylizer()
+    photo = to_array(open_photograph(SAMPLE_PHOTOGRAPHS / "coffee.jpg", 240))[20:100]
+    frames = [photo.copy() for _ in range(8)]
+    for number in range(4, 8):
+        frames[number][:, 240 - 16 * (number - 3) :] = 250
+    steady, free = (list(stylize.stream(frames, steady=steady)) for steady in (True, False))
+
+    def change(paintings: list[np.ndarray]) -> float:
+        first, last = (paintings[n][:, :100].astype(float) for n in (3, 7))
+        return float(np.abs(last - first).mean())
+
+    assert change(steady) < 0.6 * change(free)
+
+
+def test_a_painting_comes_before_the_next_frame_is_taken(film: list[np.ndarray]):
+    taken: list[int] = []
+
+    def camera() -> Iterator[np.ndarray]:
+        for number, frame in enumerate(film):
+            taken.append(number)
+            yield frame
+
+    paintings = Stylizer().stream(camera())
+    next(paintings)
+    assert taken == [0]
+    next(paintings)
+    assert taken == [0, 1]
+    paintings.close()  # type: ignore[attr-defined]
+
+
+def test_the_same_array_is_not_painted_again(film: list[np.ndarray]):
+    frames = [film[0], film[0], film[1], film[1]]
+    for workers in (1, 2):
+        painter = Stylizer().painter(workers=workers)
+        found = list(painter.paint(Task(frame, Look(1.0)) for frame in frames))
+        assert found[0] is found[1]
+        assert found[2] is found[3]
+        assert found[0] is not found[2]
+
+
+def test_looks_change_from_frame_to_frame(film: list[np.ndarray]):
+    stylize = Stylizer("udnie")
+    looks = [Look(0), Look(0.1), Look(0.6), Look(1.2), Look(1, 0.5), Look(1, 1.0)]
+    upcoming = [*looks[1:], None]
+    tasks = [Task(film[0].copy(), *pair) for pair in zip(looks, upcoming, strict=True)]
+    found = list(stylize.painter("great_wave", steady=False, workers=2).paint(tasks))
+    assert difference(found[0], film[0]) == 0
+    for number in (1, 2, 3):
+        assert difference(found[number], stylize(film[0], strength=looks[number].strength)) <= 1
+    half = Stylizer({"udnie": 0.5, "great_wave": 0.5})
+    assert difference(found[4], half(film[0])) <= 1
+    assert difference(found[5], Stylizer("great_wave")(film[0])) <= 2  # mixed with nothing
+
+
+def test_colors_can_be_kept(film: list[np.ndarray]):
+    stylize = Stylizer()
+    (found,) = stylize.stream(film[:1], keep_colors=True)
+    assert difference(found, stylize(film[0], keep_colors=True)) <= 1
+
+
+def test_frames_that_are_too_large_go_in_tiles():
+    stylize = Stylizer(max_memory="64MB")
+    frame = np.asarray(open_photograph(SAMPLE_PHOTOGRAPHS / "coffee.jpg").resize((1200, 800)))
+    (found,) = stylize.stream([frame])
+    assert difference(found, Stylizer()(frame)) <= 1
+
+
+def test_sizes_may_change(film: list[np.ndarray]):
+    found = list(Stylizer().stream([film[0], film[0][:33, :57], film[1]]))
+    assert [painting.shape for painting in found] == [(64, 96, 3), (33, 57, 3), (64, 96, 3)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), "a.jpg"],
+)
+def test_what_is_no_frame(frame: object):
+    with pytest.raises(UserError, match=r"give uint8 of shape \(H, W, 3\)"):
+        list(Stylizer().stream([frame]))  # type: ignore[list-item]
+
+
+def test_what_cannot_be_mixed_is_said(negative: Path, film: list[np.ndarray]):
+    stylize = Stylizer(negative)
+    assert difference(next(stylize.stream(film)), 255 - film[0]) == 0
+    for to, look in ((None, Look(1.2)), ("udnie", Look(1.0, 0.5))):
+        with pytest.raises(UserError, match="names no root"):
+            list(stylize.painter(to).paint([Task(film[0], look)]))
+    with pytest.raises(UserError, match="strength is 2"):
+        list(stylize.painter().paint([replace(Task(film[0], Look(1.0)), look=Look(2.0))]))
