@@ -1,0 +1,205 @@
+"""`fast-nst video`: flags, lines and exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast_nst.commands.main import main
+from fast_nst.commands.video import VideoOptions, seconds_of
+from fast_nst.errors import UserError
+from tests.videos.clips import make, noisy, probe
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return make(tmp_path / "in.mp4", sound="aac", frames=20)
+
+
+@pytest.fixture
+def stylize(negative: Path, capsys):
+    """Run `fast-nst video` with the negative model; gives exit code, stdout and stderr."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        code = main(["video", *map(str, arguments), "-m", str(negative)])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_video(stylize, clip: Path, tmp_path: Path):
+    target = tmp_path / "out.mp4"
+    code, out, err = stylize(clip, "-o", target, "--quiet")
+    assert (code, out, err) == (0, "", "")
+    assert len(probe(target).times) == 20
+    code, out, err = stylize(clip, "-o", target)
+    assert code == 2
+    assert "add --overwrite" in err
+    code, out, err = stylize(clip, "-o", target, "--overwrite")
+    assert code == 0
+    assert "out.mp4  96x64  20 frames, 1.0 s" in err
+    assert "frames a second" in err
+
+
+def test_json(stylize, clip: Path, tmp_path: Path):
+    flags = ("--from", "0:00.25", "--until", "0.75", "--fps", "10", "--size", "48", "--json", "-q")
+    code, out, err = stylize(clip, "-o", tmp_path / "out.webm", *flags)
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found.pop("frames_a_second") > 1
+    assert found == {
+        "input": str(clip),
+        "output": str(tmp_path / "out.webm"),
+        "frames": 5,
+        "seconds": 0.5,
+        "size": [48, 32],
+        "broken": 0,
+        "is_whole": True,
+        "notes": ["sound in aac becomes opus: webm cannot hold it"],
+        "engine": found["engine"],
+    }
+
+
+def test_notes_are_lines(stylize, clip: Path, tmp_path: Path):
+    code, _, err = stylize(clip, "-o", tmp_path / "out.webm")
+    assert code == 0
+    assert "note: sound in aac becomes opus: webm cannot hold it\n" in err
+
+
+def test_damage_is_told_of(stylize, tmp_path: Path):
+    source = make(tmp_path / "in.mp4", frames=40, picture=noisy)
+    data = bytearray(source.read_bytes())
+    for place in np.random.default_rng(1).integers(data.find(b"mdat") + 2000, len(data) - 3000, 40):
+        data[place] ^= 0xFF
+    source.write_bytes(data)
+    code, _, err = stylize(source, "-o", tmp_path / "out.mp4")
+    assert code == 0
+    assert "frames could not be decoded: the one before each is repeated" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--strength 0:1:2", "give one number, or two as 0:1.2"),
+        ("--strength bold", "give one number, or two as 0:1.2"),
+        ("--strength 0:1.6", "strength is 1.6"),
+        ("--strength nan", "strength is nan"),
+        ("--strength 0:1.2", "names no root"),
+        ("--to udnie", "names no root"),
+        ("--from 1:2:3:4", "give seconds, or a time as"),
+        ("--from -1", "give seconds, or a time as"),
+        ("--from 1e3", "give seconds, or a time as"),
+        ("--from 0.5 --until 0.2", "is not after"),
+        ("--fps 0", "above 0"),
+        ("--fps 1/0", "above 0"),
+        ("--fps fast", "above 0"),
+        ("--size 0", "at least 1"),
+        ("--crf 99", "from 0 to 63"),
+        ("--codec none", "unknown codec"),
+        ("--style a/b.onnx", "is no name"),
+        ("--style nosuch", "unknown style"),
+        ("--max-memory 1MB", "at least 64MB"),
+    ],
+)
+def test_what_is_wrong_is_one_line(stylize, clip: Path, tmp_path: Path, flags: str, words: str):
+    code, out, err = stylize(clip, "-o", tmp_path / "out.mp4", "-q", *flags.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_times():
+    assert [float(seconds_of(word, "--from")) for word in ("90", "1:30", "0:01:30.5", ".5")] == [
+        90,
+        90,
+        90.5,
+        0.5,
+    ]
+    for word in ("", ":", "1::2", "a", "1.2.3", "-1", "1e5"):
+        with pytest.raises(UserError, match="--from is"):
+            seconds_of(word, "--from")
+
+
+def test_styles_are_taken_as_they_were_trained_for_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    options = VideoOptions(input="a.mp4", output="b.mp4")
+    names = ["composition_vii:2", "udnie"]
+    assert options.blend(names) == {"composition_vii_steady": 2.0, "udnie": 1.0}
+    options.no_steady = True
+    assert options.blend(names) == {"composition_vii": 2.0, "udnie": 1.0}
+    options.no_steady = False
+    for run in ("composition_vii", "udnie_steady"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        (tmp_path / "runs" / run / "model.onnx").touch()
+    assert options.blend(names) == {"composition_vii": 2.0, "udnie_steady": 1.0}
+
+
+def test_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = stylize(clip, "-o", tmp_path / "out.mp4")
+    assert code == 2
+    assert "pip install '.[video]'" in err
+
+
+COMMAND = [sys.executable, "-m", "fast_nst.commands.main", "video"]
+
+
+def _started(*arguments: object) -> subprocess.Popen[str]:
+    """The command, once it has painted a few frames."""
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    read = ""
+    while "frame/s" not in read and process.poll() is None:
+        read += process.stderr.read(1)
+    return process
+
+
+def test_ctrl_c_leaves_what_is_there(tmp_path: Path):
+    clip = make(tmp_path / "long.mkv", sound="aac", frames=900, size=(160, 120))
+    target = tmp_path / "out.mp4"
+    process = _started(clip, "-o", target, "--engine", "onnxruntime")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted: the first" in err
+    found = probe(target)
+    assert 0 < len(found.times) < 900
+    assert found.sound[0][2][-1][0] == pytest.approx(found.times[-1], abs=0.1)
+    target.write_bytes(b"precious")
+    process = _started(clip, "-o", target, "--overwrite", "--engine", "onnxruntime")
+    process.kill()
+    process.communicate(timeout=30)
+    assert target.read_bytes() == b"precious"
+
+
+def test_a_full_disk_is_a_line(tmp_path: Path):
+    clip = make(tmp_path / "in.mp4", frames=200, picture=noisy, size=(320, 240))
+    script = (
+        "import resource, signal, sys; from fast_nst.commands.main import main; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["video", str(clip), "-o", str(tmp_path / "out.mp4"), "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
