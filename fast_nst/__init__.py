@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fast_nst.errors import UserError as UserError
     from fast_nst.stylize.catalogue import styles as styles
     from fast_nst.stylize.stylizer import Stylizer as Stylizer
+    from fast_nst.stylize.video import stylize_video as stylize_video
 
 __version__ = "0.2.0"
 
@@ -19,8 +20,9 @@ _HOMES = {
     "Stylizer": "fast_nst.stylize.stylizer",
     "UserError": "fast_nst.errors",
     "styles": "fast_nst.stylize.catalogue",
+    "stylize_video": "fast_nst.stylize.video",
 }
-__all__ = ["Stylizer", "UserError", "__version__", "styles"]
+__all__ = ["Stylizer", "UserError", "__version__", "styles", "stylize_video"]
 
 
 def __getattr__(name: str) -> Any:

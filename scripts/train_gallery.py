@@ -6,6 +6,9 @@ PAINTINGS holds the images that `configs/` name. A style whose recipe has two pa
 NAME.first.yaml beside NAME.yaml; the second part goes on from the first. What is trained already is
 left alone, what was interrupted goes on, and what fails is named at the end. With --gpu,
 configs/gpu.yaml is laid over each.
+
+With --steady the styles for video are made instead, NAME_steady: each goes on from the package's
+NAME, its recipe's last part with configs/steady.yaml over it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from fast_nst.commands.artifacts import report_artifacts
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
 from fast_nst.errors import UserError
-from fast_nst.stylize.gallery import MODEL
+from fast_nst.stylize.gallery import MODEL, STEADY
 from fast_nst.training.checkpoints import CHECKPOINT, read_checkpoint
 from fast_nst.training.run import train
 from fast_nst.training.settings import TrainConfig
@@ -43,9 +46,11 @@ def train_style(name: str, options: argparse.Namespace, progress: Progress) -> P
         SystemExit: It was stopped.
     """
     checkpoint: Path | None = None
-    for part in parts_of(name):
-        folder = options.output / "runs" / part.stem
+    for part in parts_of(name)[-1:] if options.steady else parts_of(name):
+        folder = options.output / "runs" / f"{part.stem}{STEADY if options.steady else ''}"
         flags = ["--photos", str(options.photos), "--out", str(folder)]
+        if options.steady:
+            flags = ["--config", str(CONFIGS / "steady.yaml"), *flags, "--start", name]
         if options.gpu:
             flags = ["--config", str(CONFIGS / "gpu.yaml"), *flags]
         config = parse(TrainConfig, ["--config", str(part), *flags], "train_gallery.py", None)
@@ -78,12 +83,13 @@ def main() -> int:
     parser.add_argument("photos", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("gallery"))
     parser.add_argument("--styles", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--steady", action="store_true", help="make the styles for video")
     parser.add_argument("--gpu", action="store_true", help="lay configs/gpu.yaml over each")
     options = parser.parse_args()
     failures = []
     with Progress(unit="step") as progress:
         for name in options.styles:
-            target = options.output / f"{name}.onnx"
+            target = options.output / f"{name}{STEADY if options.steady else ''}.onnx"
             if target.exists():
                 continue
             try:

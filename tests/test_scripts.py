@@ -84,3 +84,11 @@ def test_the_gallery_is_trained_in_parts(photographs: Path, tmp_path: Path, monk
     assert gallery.main() == 0  # what is trained is not trained again
     assert "step" not in capsys.readouterr().err
     assert (out / "wave.onnx").is_file()
+    (configs / "udnie.yaml").write_text(common.format("wave") + "steps: 5\nstyle_weight: 2\n")
+    (configs / "steady.yaml").write_text("steps: 2\nsteady: 20\nsteady_shift: 3\n")
+    monkeypatch.setattr("sys.argv", [*command, "--styles", "udnie", "--steady"])
+    assert gallery.main() == 0
+    metadata = Stylizer(out / "udnie_steady.onnx").metadata
+    recipe = json.loads(metadata["recipe"])
+    assert (recipe["steps"], recipe["style_weight"], recipe["steady"]) == (2, 2.0, 20.0)
+    assert json.loads(metadata["start"])["name"] == "udnie"
