@@ -27,6 +27,7 @@ from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
 from fast_nst.pictures.edit import Array, from_array
 from fast_nst.pictures.read import find_images, open_photograph, open_style
+from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.gallery import find_model, steady_name
 from fast_nst.stylize.graphs import PREFIX, load
 
@@ -204,6 +205,21 @@ def table(
     return shown
 
 
+def sheet(shown: dict[str, list[Array]]) -> Image.Image:
+    """Two consecutive frames of the noisy pan, and how far they differ, moved back; doubled."""
+    rows, labels = [], []
+    for name, paintings in shown.items():
+        first, second = paintings[8:10]
+        back = MOTIONS["pan"](8, (0, 0)) - MOTIONS["pan"](9, (0, 0))
+        moved_back = np.asarray(seen(from_array(second), np.eye(3) + back))
+        difference = np.clip(2 * np.abs(moved_back.astype(int) - first), 0, 255)
+        difference[:, :4] = difference[:2] = 0
+        pictures = (first, second, difference.astype(np.uint8))
+        rows.append([from_array(picture) for picture in pictures])
+        labels.append([name, "the next frame", "difference, doubled"])
+    return contact_sheet(rows, labels, height=HEIGHT)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("painting", type=Path, help="that the style was trained on")
@@ -211,7 +227,7 @@ def main() -> None:
     parser.add_argument("--style-size", type=int, default=512)
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME=FILE")
     parser.add_argument("--engine", default="onnxruntime")
-    parser.add_argument("--sheet", type=Path, help="consecutive frames of the noisy pan")
+    parser.add_argument("--sheet", type=Path, help="two frames of the noisy pan")
     options = parser.parse_args()
     style = to_tensor(open_style(options.painting, options.style_size))
     loss = build_loss(LossSettings(style_weight=1.0), style)
@@ -229,10 +245,8 @@ def main() -> None:
         methods[name] = (Path(path).read_bytes(), False)
     shown = table(methods, loss, options.engine)
     if options.sheet is not None:
-        from fast_nst.pictures.sheet import contact_sheet
-
-        rows = [[from_array(p) for p in paintings[8:12]] for paintings in shown.values()]
-        contact_sheet(rows, [[name] * 4 for name in shown], height=HEIGHT).save(options.sheet)
+        names = ("each frame for itself", "steady model, statistics carried")
+        sheet({name: shown[name] for name in names}).save(options.sheet, quality=90)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from fast_nst.commands.compare import CompareOptions
 from fast_nst.commands.infer import InferOptions
 from fast_nst.commands.optimize import OptimizeOptions
 from fast_nst.commands.styles import StylesOptions
+from fast_nst.commands.video import VideoOptions
 from fast_nst.options import flags_of
 from fast_nst.pictures.read import open_image
 from fast_nst.training.settings import TrainConfig
@@ -21,7 +22,7 @@ README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["strength", "stylize", "optimize"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["strength", "stylize", "stream", "optimize"])
 def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fast_nst").symlink_to(ROOT / "fast_nst")
@@ -32,6 +33,8 @@ def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch,
         assert max(names["album"][0].size) == 800
     elif "between" in names:
         assert open_image("between.png").size == (600, 400)
+    elif "camera" in names:
+        assert capsys.readouterr().out == "(180, 320, 3)\n" * 10
     else:
         assert len(names["history"]) == 6
         assert capsys.readouterr().out.count("'total'") == 6
@@ -45,6 +48,7 @@ def test_every_flag_that_it_names_exists():
         BlendOptions,
         OptimizeOptions,
         CompareOptions,
+        VideoOptions,
     )
     known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))

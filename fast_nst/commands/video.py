@@ -24,7 +24,7 @@ from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.gallery import is_name, steady_name
 from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning, check_strength
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.stylize.video import Painted, stylize_video
+from fast_nst.stylize.video import PaintedVideo, stylize_video
 from fast_nst.videos.codecs import ENCODERS
 
 
@@ -206,6 +206,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         precision=options.precision,
         threads=options.threads,
         max_memory=options.max_memory,
+        statistics=options.statistics,
     )
     warnings.simplefilter("ignore", FadeWarning)  # said below, once
     if any(0 < strength < 1 for strength in options.strengths) and stylize.unmixable:
@@ -239,7 +240,7 @@ def _say(line: str, options: VideoOptions) -> None:
         print(line, file=sys.stderr)
 
 
-def _report(painted: Painted, seconds: float, engine: str, options: VideoOptions) -> None:
+def _report(painted: PaintedVideo, seconds: float, engine: str, options: VideoOptions) -> None:
     for note in painted.notes:
         _say(f"note: {note}", options)
     if painted.broken:

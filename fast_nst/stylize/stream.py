@@ -3,7 +3,8 @@
 An instance norm sees the whole picture: what comes into it at one end changes the colours at the
 other, and from frame to frame they tremble. Here each norm's mean and variance are an exponential
 average over the frames, which begins anew where the scene changes. What a frame is given is of two
-frames before, so that two can be painted at a time, with the same result as one by one.
+frames before (in a scene's second frame, of the first), so that two can be painted at a time, with
+the same result as one by one.
 """
 
 from __future__ import annotations
@@ -79,19 +80,30 @@ class Memory:
         self._averages: dict[int, State] = {}  # by how many of the scene's frames are in them
         self._begun = self._taken = 0  # frames of this scene
         self._of_old_scenes = 0  # frames begun, whose statistics are still to come
+        self._wanted = 0  # which average the frame at hand is given
         self._thumbnail: npt.NDArray[np.float32] | None = None
 
-    def given(self, pixels: Array) -> tuple[State, float]:
-        """Statistics for the next frame, and how much they count."""
+    def see(self, pixels: Array) -> None:
+        """The next frame: if a scene begins with it, the others are forgotten."""
         before, self._thumbnail = self._thumbnail, thumbnail(pixels)
         if is_cut(before, self._thumbnail):
             self._of_old_scenes += self._begun - self._taken
             self._begun = self._taken = 0
             self._averages.clear()
-        wanted = self._begun - LAG + 1
-        self._averages = {n: average for n, average in self._averages.items() if n >= wanted}
+        # The second frame waits for the first: with its own statistics it would stand out.
+        self._wanted = max(self._begun - LAG + 1, min(self._begun, 1))
+        least = min(self._wanted, self._taken)
+        self._averages = {n: kept for n, kept in self._averages.items() if n >= least}
         self._begun += 1
-        average = self._averages.get(wanted)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the frame has to wait for the statistics of another."""
+        return self._taken < self._wanted
+
+    def given(self) -> tuple[State, float]:
+        """Statistics for the frame, and how much they count."""
+        average = self._averages.get(self._wanted)
         return (average, REMEMBERED) if average else ([], 0.0)
 
     def take(self, own: State) -> None:
@@ -166,6 +178,11 @@ class Stream:
                 for task in tasks:
                     is_new = last is None or not _is_same(task, last)
                     if is_new:
+                        _check(task)
+                        if memory is not None:
+                            memory.see(task.pixels)
+                            while memory.is_behind:
+                                yield ended()
                         future = self._begin(task, memory, pool, maker)
                         last = task
                     begun.append((future, is_new))
@@ -186,12 +203,10 @@ class Stream:
     ) -> Future[tuple[Array, State]]:
         """Start on a frame; gives its painting and its own statistics."""
         pixels, look = task.pixels, task.look
-        _check(pixels)
-        check_strength(look.strength)
         network = self._network(look, pixels.shape, maker)
         if task.upcoming is not None:
             self._network(task.upcoming, pixels.shape, maker)
-        state, keep = ([], 0.0) if memory is None else memory.given(pixels)
+        state, keep = ([], 0.0) if memory is None else memory.given()
         return pool.submit(self._painted, pixels, look, network, state, keep)
 
     def _painted(
@@ -313,7 +328,14 @@ def is_cut(before: npt.NDArray[np.float32] | None, after: npt.NDArray[np.float32
     return bool(np.abs(after - before).mean() > CUT)
 
 
-def _check(pixels: Any) -> None:
+def _check(task: Task) -> None:
+    """Refuse what cannot be painted.
+
+    Raises:
+        UserError: The frame is no picture, or the strength out of range.
+    """
+    check_strength(task.look.strength)
+    pixels: Any = task.pixels
     is_picture = (
         isinstance(pixels, np.ndarray)
         and pixels.dtype == np.uint8

@@ -29,7 +29,7 @@ EachFrame = Callable[[int, int], bool | None]
 
 
 @dataclass(frozen=True)
-class Painted:
+class PaintedVideo:
     """A video that was painted.
 
     Attributes:
@@ -108,7 +108,7 @@ def stylize_video(
     crf: int | None = None,
     max_pixels: int = MOST_PIXELS,
     each: EachFrame | None = None,
-) -> Painted:
+) -> PaintedVideo:
     """Paint a video, or an animated GIF or WebP, and keep its sound and subtitles.
 
     Args:
@@ -202,7 +202,7 @@ def _painted(
     writer: Writer,
     clip: Clip,
     each: EachFrame | None,
-) -> Painted:
+) -> PaintedVideo:
     """Take frames from the reader and hand paintings over to the writer, a thread each."""
     behind = Behind(writer.write, _WAITING)
     count, end, is_whole = 0, Fraction(0), True
@@ -226,4 +226,6 @@ def _painted(
         raise
     writer.finish(is_whole)
     notes = [*reader.notes, *writer.notes]
-    return Painted(count, float(end), (clip.width, clip.height), reader.broken, is_whole, notes)
+    return PaintedVideo(
+        count, float(end), (clip.width, clip.height), reader.broken, is_whole, notes
+    )

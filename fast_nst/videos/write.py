@@ -56,7 +56,7 @@ class VideoWriter:
         encoder = encoder_of(name, codec, crf)
         container = container_of(name)
         self._container: OutputContainer = av.open(
-            f"file:{path}", "w", format=container, options=_container_options(container)
+            f"file:{path}", "w", format=container, container_options=_container_options(container)
         )
         self._tracks: Tracks | None = None
         self._last: Fraction | None = None
