@@ -82,7 +82,7 @@ class Progress:
 
         Args:
             done: Of `total`; where it is at the first call counts as no work of this run.
-            total: All there is to do.
+            total: All there is to do; 0 if that is not known.
             what: Stands before the bar.
             numbers: Stand behind it.
 
@@ -94,7 +94,9 @@ class Progress:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc=what, initial=done, unit=self.unit, file=sys.stderr)
+            self._bar = tqdm(
+                total=total or None, desc=what, initial=done, unit=self.unit, file=sys.stderr
+            )
         if numbers:
             shown = {name: f"{value:.4g}" for name, value in numbers.items()}
             self._bar.set_postfix(shown, refresh=False)

@@ -217,7 +217,7 @@ def _painted(
                 behind.put(replace(frame, pixels=painting))
                 count += 1
                 end = frame.time + (frame.duration or 1 / clip.rate)
-                if each is not None and each(count, max(clip.frames or 0, count)):
+                if each is not None and each(count, clip.frames or 0):
                     is_whole = False
                     break
         behind.finish()

@@ -54,7 +54,7 @@ class AnimationReader:
             self._image = Image.open(path)
         except FileNotFoundError:
             raise UserError(f"no file {self._name}: check the name") from None
-        except DECODING_ERRORS as error:
+        except (*DECODING_ERRORS, Image.DecompressionBombError) as error:
             raise UserError(f"{self._name} is not an animation that can be read") from error
         try:
             self.clip = self._clip(size, max_pixels)

@@ -23,7 +23,8 @@ def check_pyav(path: Path) -> None:
         import av  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"{str(path)!r} is a video: install what reads and writes them, pip install '.[video]'"
+            f"{str(path)!r} is a video: install what reads and writes them, pip install "
+            "'.[video]', with Python 3.11 or newer"
         ) from error
 
 
@@ -77,8 +78,18 @@ def open_writer(
     """
     check_pyav(name)
     if is_animation(name):
-        return AnimationWriter(path, name, clip)
+        writer = AnimationWriter(path, name, clip)
+        if not is_animation(source) and _has_sound(source):
+            writer.notes.append(f"the sound is left out: {name.suffix} files have none")
+        return writer
     from fast_nst.videos.write import VideoWriter
 
     with_tracks = None if is_animation(source) else source
     return VideoWriter(path, name, clip, codec, crf, with_tracks, start, until)
+
+
+def _has_sound(path: Path) -> bool:
+    from fast_nst.videos.read import open_video
+
+    with open_video(path) as container:
+        return bool(container.streams.audio)

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -68,6 +69,16 @@ def open_video(path: Path) -> InputContainer:
         raise UserError(
             f"{name} is not a video that can be read, or a damaged one: {_reason(error)}"
         ) from error
+
+
+def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:
+    """The packets of some streams, past those of streams that come up in the middle of a file."""
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:  # PyAV knows only those that were there when it was opened
+            continue
+        return
 
 
 def _reason(error: BaseException) -> str:
@@ -218,7 +229,7 @@ class VideoReader:
     def _packets(self, broken: _Broken) -> Iterator[VideoFrame]:
         """What the decoder gives, past what it cannot decode."""
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets_of(self._container, self._stream):
                 if packet.pts is not None and not packet.is_discard:
                     broken.sent(packet.pts * packet.time_base - self._begin)
                 try:

@@ -17,7 +17,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from fast_nst.videos.read import MICROSECONDS, open_video
+from fast_nst.videos.read import MICROSECONDS, open_video, packets_of
 
 _BITS_A_CHANNEL = 96_000  # a second, of sound that is encoded again
 _RATES = {"aac": None, "opus": 48_000, "libopus": 48_000}  # Hz; None takes what comes
@@ -57,6 +57,7 @@ class Tracks:
         if start:
             with contextlib.suppress(av.FFmpegError):
                 self._container.seek(int(self._begin * MICROSECONDS))
+        self._damaged = 0
         self._packets = self._read()
         self._next = next(self._packets, None)
         _copy_tags(self._container, target, start)
@@ -90,7 +91,7 @@ class Tracks:
             return
         streams = [self._container.streams[index] for index in self._tracks]
         with contextlib.suppress(av.FFmpegError, ValueError):  # damaged: it ends here
-            for packet in self._container.demux(*streams):
+            for packet in packets_of(self._container, *streams):
                 stamp = packet.dts if packet.dts is not None else packet.pts
                 if stamp is None:  # the last, empty one
                     continue
@@ -103,8 +104,12 @@ class Tracks:
         """Write what comes before a time, in seconds of the part; None is all there is."""
         while self._next is not None and (time is None or self._next[0] < time):
             packet = self._next[1]
-            for made in self._tracks[packet.stream.index].packets(packet):
-                self._target.mux(made)
+            track = self._tracks[packet.stream.index]
+            try:
+                for made in track.packets(packet):
+                    self._target.mux(made)
+            except av.InvalidDataError:
+                self._damaged += 1
             self._next = next(self._packets, None)
 
     def finish(self) -> None:
@@ -112,6 +117,10 @@ class Tracks:
         for track in self._tracks.values():
             for made in track.rest():
                 self._target.mux(made)
+        if self._damaged:
+            self.notes.append(
+                f"{self._damaged} packets of sound or subtitles are damaged and left out"
+            )
 
     def close(self) -> None:
         """Let the file go."""

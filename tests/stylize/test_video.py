@@ -150,7 +150,8 @@ def test_animations_in_and_out(invert: Stylizer, tmp_path: Path, suffix: str):
     found = probe(tmp_path / "out.mp4")
     assert found.times == [0, 0.1, 0.15, 0.2, 0.4]
     assert apart(255 - moving(16).astype(float), found.frames[2]) < 14
-    stylize_video(tmp_path / "out.mp4", tmp_path / f"again{suffix}", invert)
+    done = stylize_video(tmp_path / "out.mp4", tmp_path / f"again{suffix}", invert)
+    assert done.notes == []
     with Image.open(tmp_path / f"again{suffix}") as image:
         assert image.n_frames == 5
         assert apart(np.asarray(image.convert("RGB")), moving(0)) < 14
@@ -161,6 +162,11 @@ def test_a_gif_plays_no_faster_than_browsers_do(invert: Stylizer, tmp_path: Path
     done = stylize_video(source, tmp_path / "out.gif", invert)
     assert done.frames == 25
     assert done.notes == [".gif files play at 50 frames a second at most: so does this"]
+
+
+def test_an_animation_has_no_sound_and_says_so(clip: Path, invert: Stylizer, tmp_path: Path):
+    done = stylize_video(clip, tmp_path / "out.webp", invert)
+    assert done.notes == ["the sound is left out: .webp files have none"]
 
 
 def test_what_ends_early_is_playable(clip: Path, invert: Stylizer, tmp_path: Path):

@@ -131,6 +131,13 @@ def test_what_is_no_animation(tmp_path: Path):
         read(tmp_path / "a.gif")
     with pytest.raises(UserError, match="check the name"):
         read(tmp_path / "b.gif")
+    path = save(tmp_path / "huge.webp", pictures(2), [100] * 2)
+    data = bytearray(path.read_bytes())
+    place = data.find(b"VP8X") + 12
+    data[place : place + 6] = b"\xff\xff\0\xff\xff\0"  # 65,536 pixels each way
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="is not an animation"):
+        read(path)
     path = save(tmp_path / "c.gif", pictures(8), [100] * 8)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     reader, frames = read(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from fast_nst.errors import UserError
 from fast_nst.videos.clip import Frame
-from fast_nst.videos.read import VideoReader
+from fast_nst.videos.read import VideoReader, packets_of
 from tests.videos.clips import RATE, TICKS, flat, make, moving, noisy
 
 
@@ -152,6 +153,22 @@ def test_a_file_cut_short_gives_what_it_has(tmp_path: Path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     _, frames = read(path)
     assert 5 < len(frames) < 40
+
+
+def test_streams_that_come_up_later_are_passed_over():
+    """As PyAV has it: at their packets its iterator breaks, and another goes on behind them."""
+
+    class Container:
+        def __init__(self) -> None:
+            self.packets = iter([1, 2, None, 3, None, None, 4])
+
+        def demux(self, *streams: object) -> Iterator[int]:
+            for packet in self.packets:
+                if packet is None:
+                    raise IndexError
+                yield packet
+
+    assert list(packets_of(Container())) == [1, 2, 3, 4]  # type: ignore[arg-type]
 
 
 def test_what_is_no_video(tmp_path: Path):

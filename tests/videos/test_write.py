@@ -169,6 +169,18 @@ def _pitch(path: Path) -> float:
     return float(np.abs(np.fft.rfft(wave)).argmax() * SOUND_RATE / len(wave))
 
 
+def test_damaged_sound_is_left_out_and_counted(tmp_path: Path):
+    source = make(tmp_path / "in.ts", sound="aac", frames=20)
+    data = source.read_bytes()
+    header = b"\xff\xf1"  # of a packet of AAC
+    place = data.find(header, len(data) // 2)
+    source.write_bytes(data[:place] + b"\0\0" + data[place + 2 :])
+    found, notes = write(tmp_path / "out.mkv", frames=20, source=source)
+    assert len(found.times) == 20
+    assert len(found.sound[0][2]) > 10
+    assert notes == ["1 packets of sound or subtitles are damaged and left out"]
+
+
 def test_subtitles_chapters_and_titles_go_with_it(tmp_path: Path):
     source = make(tmp_path / "in.mkv", sound="aac", subtitles=True, frames=20)
     found, notes = write(tmp_path / "out.mkv", frames=20, source=source)
