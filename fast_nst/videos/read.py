@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -115,7 +116,8 @@ class VideoReader:
         self._container = open_video(path)
         try:
             self._stream = self._pictures()
-            self._stream.thread_type = "AUTO"
+            # Threads a frame each would be faster, and lose good frames beside a broken one.
+            self._stream.thread_type = "SLICE"
             self._begin = Fraction(self._container.start_time or 0, MICROSECONDS)
             self._frames = self._decoded()
             first = next(self._frames, None)
@@ -204,18 +206,20 @@ class VideoReader:
         rate = self._stream.average_rate or Fraction(25)
         last: VideoFrame | None = None
         time = self._start - 1 / rate
-        for decoded in self._packets(broken):
+        for decoded in itertools.chain(self._packets(broken), [None]):
             now = time + 1 / rate
-            if decoded.pts is not None and decoded.time_base:
+            if decoded is None:  # the end, before which frames may be missing too
+                now = Fraction(_MOST_TIME)
+            elif decoded.pts is not None and decoded.time_base:
                 now = decoded.pts * decoded.time_base - self._begin
             for missing in broken.before(now):
                 if last is not None and missing > time and self._inside(missing):
                     time = missing
                     yield last, missing - self._start, False
+            if decoded is None or (self._until is not None and now >= self._until):
+                return
             if now <= time and last is not None:  # times rise
                 continue
-            if self._until is not None and now >= self._until:
-                return
             is_good = not decoded.is_corrupt or last is None
             time = now
             if now >= self._start:

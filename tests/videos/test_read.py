@@ -12,7 +12,7 @@ import pytest
 
 from fast_nst.errors import UserError
 from fast_nst.videos.clip import Frame
-from fast_nst.videos.read import VideoReader, packets_of
+from fast_nst.videos.read import VideoReader, _Broken, packets_of
 from tests.videos.clips import RATE, TICKS, flat, make, moving, noisy
 
 
@@ -108,12 +108,14 @@ def test_colors_are_what_they_were(
 
 
 @pytest.mark.parametrize(
-    ("codec", "pixels"), [("ffv1", "gray"), ("ffv1", "bgr0"), ("ffv1", "yuv422p10le")]
+    ("codec", "pixels"), [("ffv1", "gray"), ("png", "rgb24"), ("ffv1", "yuv422p10le")]
 )
 def test_other_pixels(tmp_path: Path, codec: str, pixels: str):
     grey = (90, 90, 90)
-    path = make(tmp_path / "a.mkv", codec, pixels=pixels, picture=flat(grey), size=(33, 21))
-    _, frames = read(path)
+    path = tmp_path / ("a.mov" if codec == "png" else "a.mkv")
+    make(path, codec, pixels=pixels, picture=flat(grey), size=(33, 21))
+    found, frames = read(path)
+    assert found.clip.colors.matrix == 2  # RGB, which the file may say, is none of Y'CbCr
     assert frames[0].pixels.shape == (21, 33, 3)
     assert np.abs(frames[0].pixels.astype(int) - grey).max() <= 2
 
@@ -136,7 +138,7 @@ def test_a_part_and_a_size(tmp_path: Path):
 def test_damaged_frames_are_repeated(tmp_path: Path):
     path = make(tmp_path / "a.mp4", frames=40, picture=noisy)
     data = bytearray(path.read_bytes())
-    begin = data.find(b"mdat") + 2000
+    begin = len(data) // 4  # behind the first frame, which has no other before it
     rng = np.random.default_rng(1)
     for place in rng.integers(begin, len(data) - 3000, 40):
         data[place] ^= 0xFF
@@ -146,6 +148,31 @@ def test_damaged_frames_are_repeated(tmp_path: Path):
     assert [frame.time for frame in frames] == [Fraction(i, RATE) for i in range(40)]
     same = [a.pixels is b.pixels for a, b in itertools.pairwise(frames)]
     assert 0 < sum(same) <= found.broken
+
+
+def test_what_a_decoder_owes_is_known_by_its_times():
+    broken = _Broken()
+    for time in (0, 3, 1, 2, 5, 4):  # as packets come, with frames that refer to later ones
+        broken.sent(Fraction(time))
+    assert broken.before(Fraction(0)) == []
+    assert broken.before(Fraction(2)) == []  # 1 came to nothing without an error: it was no frame
+    broken.count = 2
+    assert broken.before(Fraction(4)) == [3]
+    assert broken.before(Fraction(9)) == [5]
+    broken.sent(Fraction(10))
+    assert broken.before(Fraction(11)) == []  # both errors are accounted for
+
+
+def test_the_last_frames_may_be_missing(tmp_path: Path):
+    path = make(tmp_path / "a.mp4", frames=40, picture=noisy, options={"bf": "0", "g": "1"})
+    data = bytearray(path.read_bytes())
+    last = data.rfind(b"mdat") if data.rfind(b"moov") < data.rfind(b"mdat") else data.rfind(b"moov")
+    data[last - 8000 : last - 100] = bytes(7900)
+    path.write_bytes(data)
+    found, frames = read(path)
+    assert found.broken > 0
+    assert [frame.time for frame in frames] == [Fraction(i, RATE) for i in range(40)]
+    assert frames[-1].pixels is frames[-2].pixels
 
 
 def test_a_file_cut_short_gives_what_it_has(tmp_path: Path):
