@@ -6,6 +6,8 @@
 The loop reads a frame, paints it with ONNX Runtime and writes it, one after the other, with no
 sound; OpenCV's wheel writes MPEG-4, which is cheaper than the H.264 that `fast-nst video` writes.
 All in turns, a process each; medians with their range, and the ratio to the loop in the same round.
+Then what a frame costs one core, step by step, with x264's preset and the one above it, and the
+peak of memory for a short and a long video.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,17 +27,21 @@ from turns import in_turns, peak_megabytes, ratio, shown, table, worker
 
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
-from fast_nst.pictures.edit import resize
-from fast_nst.pictures.read import open_photograph
+from fast_nst.pictures.edit import Array, resize
+from fast_nst.pictures.read import MOST_PIXELS, open_photograph
 from fast_nst.stylize.gallery import find_model, steady_name
 from fast_nst.stylize.openvino_engine import has_bf16
+from fast_nst.stylize.stream import Look, Task, thumbnail
 from fast_nst.stylize.video import stylize_video
 from fast_nst.videos.clip import Clip, Frame
+from fast_nst.videos.codecs import ENCODERS
+from fast_nst.videos.read import VideoReader
 from fast_nst.videos.write import VideoWriter
 
 SIZES = {(640, 360): 600, (1280, 720): 200}  # px: frames
 RATE = 30
 LOOP = "OpenCV's loop"
+LONG = ("ONNX Runtime", "OpenVINO")  # that are given a long video too
 CONTESTANTS = {
     "ONNX Runtime": ("onnxruntime", True),
     "ONNX Runtime, each frame for itself": ("onnxruntime", False),
@@ -97,6 +105,45 @@ def work(contestant: str, source: str) -> dict[str, float]:
     return {"rate": frames / seconds, "megabytes": peak_megabytes()}
 
 
+def steps(clip: Path) -> None:
+    """Milliseconds of one core a frame, and what presets make of it."""
+    reader = VideoReader(clip, None, Fraction(0), None, MOST_PIXELS)
+    frames: list[Frame] = []
+    cost = {"decoding": spent(lambda: frames.extend(reader.frames()))}
+    painter = Stylizer(steady_name(DEFAULT_MODEL.stem), threads=1).painter()
+    paintings: list[Array] = []
+    tasks = [Task(frame.pixels, Look(1.0)) for frame in frames]
+    cost["network"] = spent(lambda: paintings.extend(painter.paint(tasks)))
+    cost["telling scenes apart"] = spent(lambda: [thumbnail(frame.pixels) for frame in frames])
+    default = ENCODERS["h264"]
+    sizes = {}
+    for preset in ("superfast", "veryfast"):
+        ENCODERS["h264"] = replace(default, options=(("preset", preset),))
+        target = clip.with_name(f"{preset}.mp4")
+
+        def encode(target: Path = target) -> None:
+            writer = VideoWriter(target, target, reader.clip)
+            for frame, painting in zip(frames, paintings, strict=True):
+                writer.write(replace(frame, pixels=painting))
+            writer.finish()
+
+        cost[f"encoding, {preset}"] = spent(encode)
+        sizes[f"encoding, {preset}"] = f"{target.stat().st_size / 1e6:.2f}"
+    ENCODERS["h264"] = default
+    rows = {
+        step: [f"{1000 * seconds / len(frames):.1f}", sizes.get(step, "")]
+        for step, seconds in cost.items()
+    }
+    table(f"{reader.clip.width}x{reader.clip.height}", ("ms of one core a frame", "file, MB"), rows)
+
+
+def spent(work: Callable[[], object]) -> float:
+    """Seconds of processor time."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
@@ -127,6 +174,15 @@ def main() -> None:
                 for name in names
             }
             table(f"{size[0]}x{size[1]}", ("frames a second", "to the loop", "peak, MB"), rows)
+            make_clip(clip, size, 100)
+            steps(clip)
+        rows = {}
+        for frames in (300, 1800):
+            clip = Path(folder) / "long.mp4"
+            make_clip(clip, (640, 360), frames)
+            peaks = [worker(__file__, "--worker", n, clip)["megabytes"] for n in LONG]
+            rows[f"{frames} frames of 640x360"] = [f"{peak:.0f}" for peak in peaks]
+        table("peak, MB", LONG, rows)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def encoder_of(path: Path, codec: str | None, crf: int | None) -> Encoder:
     try:
         found = av.Codec(encoder.name, "w")
     except ValueError:  # PyAV's UnknownCodecError
-        raise choose_codec(name) from None
+        raise _unknown(name) from None
     if found.type != "video":
         raise UserError(f"--codec {name} is of {found.type}: choose one of pictures")
     if crf is not None and encoder.crf is None:
@@ -116,7 +116,7 @@ def encoder_of(path: Path, codec: str | None, crf: int | None) -> Encoder:
     return encoder
 
 
-def choose_codec(name: str) -> UserError:
+def _unknown(name: str) -> UserError:
     """What to say of a codec that does not exist."""
     try:
         choose("codec", name, ENCODERS)

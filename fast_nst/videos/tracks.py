@@ -20,7 +20,7 @@ from av.stream import Discard
 from fast_nst.videos.read import MICROSECONDS, open_video, packets_of
 
 _BITS_A_CHANNEL = 96_000  # a second, of sound that is encoded again
-_RATES = {"aac": None, "opus": 48_000, "libopus": 48_000}  # Hz; None takes what comes
+_RATES = {"opus": 48_000}  # Hz; others take what comes
 
 
 class Tracks:
