@@ -95,15 +95,17 @@ def test_what_fails_behind_is_raised_at_the_next_item_or_at_the_end():
 
 def test_giving_up_leaves_what_waits():
     done: list[int] = []
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     def work(number: int) -> None:
+        begun.set()
         gate.wait(5)
         done.append(number)
 
     behind = Behind(work, room=5)
     for number in range(5):
         behind.put(number)
+    assert begun.wait(5)
     threading.Timer(0.1, gate.set).start()
     behind.give_up()
     assert done == [0]

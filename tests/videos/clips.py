@@ -74,7 +74,9 @@ def make(
     """
     time_base = Fraction(1, RATE * TICKS)
     with av.open(str(path), "w") as container:
-        fine = {"crf": "8"} if codec == "libx264" else {}
+        # Its macroblock tree is another each time, and damage would lie elsewhere.
+        same = {"crf": "8", "x264-params": "no-mbtree=1"}
+        fine = same if codec == "libx264" else {}
         stream: Any = container.add_stream(codec, RATE, options={**fine, **(options or {})})
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.time_base = stream.codec_context.time_base = time_base
