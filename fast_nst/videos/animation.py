@@ -54,8 +54,17 @@ class AnimationReader:
             self._image = Image.open(path)
         except FileNotFoundError:
             raise UserError(f"no file {self._name}: check the name") from None
-        except (*DECODING_ERRORS, Image.DecompressionBombError) as error:
-            raise UserError(f"{self._name} is not an animation that can be read") from error
+        except Image.DecompressionBombError as error:
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            raise UserError(
+                f"{self._name} has frames of over {most:,} pixels, more than an animation "
+                "may have: scale it down first"
+            ) from error
+        except DECODING_ERRORS as error:
+            raise UserError(
+                f"{self._name} is not an animation that can be read, or a damaged one: give a GIF, "
+                "an animated WebP, or a video"
+            ) from error
         try:
             self.clip = self._clip(size, max_pixels)
         except BaseException:

@@ -119,7 +119,7 @@ class Tracks:
                 self._target.mux(made)
         if self._damaged:
             self.notes.append(
-                f"{self._damaged} packets of sound or subtitles are damaged and left out"
+                f"damaged packets of sound and subtitles are left out: {self._damaged}"
             )
 
     def close(self) -> None:

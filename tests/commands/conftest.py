@@ -1,4 +1,4 @@
-"""What the tests of `fast-nst infer` share."""
+"""What the tests of the light commands share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from tests.conftest import noise
 
 
 @pytest.fixture
-def stylize(negative: Path, capsys):
-    """Run `fast-nst infer` with the negative model; gives exit code, stdout and stderr."""
+def command() -> str:
+    """What `stylize` runs; a file of tests may say another."""
+    return "infer"
+
+
+@pytest.fixture
+def stylize(command: str, negative: Path, capsys):
+    """Run a command with the negative model; gives exit code, stdout and stderr."""
 
     def call(*arguments) -> tuple[int, str, str]:
-        code = main(["infer", *map(str, arguments), "-m", str(negative)])
+        code = main([command, *map(str, arguments), "-m", str(negative)])
         return code, *capsys.readouterr()
 
     return call

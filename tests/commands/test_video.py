@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fast_nst.commands.main import main
 from fast_nst.commands.video import VideoOptions, seconds_of
 from fast_nst.errors import UserError
 from tests.videos.clips import make, noisy, probe
@@ -23,14 +22,8 @@ def clip(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stylize(negative: Path, capsys):
-    """Run `fast-nst video` with the negative model; gives exit code, stdout and stderr."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        code = main(["video", *map(str, arguments), "-m", str(negative)])
-        return code, *capsys.readouterr()
-
-    return call
+def command() -> str:
+    return "video"
 
 
 def test_a_video(stylize, clip: Path, tmp_path: Path):

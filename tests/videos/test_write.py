@@ -178,7 +178,7 @@ def test_damaged_sound_is_left_out_and_counted(tmp_path: Path):
     found, notes = write(tmp_path / "out.mkv", frames=20, source=source)
     assert len(found.times) == 20
     assert len(found.sound[0][2]) > 10
-    assert notes == ["1 packets of sound or subtitles are damaged and left out"]
+    assert notes == ["damaged packets of sound and subtitles are left out: 1"]
 
 
 def test_subtitles_chapters_and_titles_go_with_it(tmp_path: Path):
