@@ -29,7 +29,8 @@ from fast_nst.pictures.edit import Array, from_array
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.gallery import find_model, steady_name
-from fast_nst.stylize.graphs import PREFIX, load
+from fast_nst.stylize.graphs import load
+from fast_nst.stylize.layout import PREFIX
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 24
 _NEAR = 48  # px, from the passing wall: as far as the network looks

@@ -37,6 +37,8 @@ COMMANDS = {
     "blend": Command(
         "Mix styles, or make one bolder or calmer, and write the result as a model file.", False
     ),
+    "serve": Command("Open a page that paints, served by this machine; and its service.", False),
+    "site": Command("Write that page as a folder for any web host.", False),
     "styles": Command("List the styles in the package, or paint a photograph in all.", False),
     "optimize": Command(
         "Paint one picture the slow way: the classic optimizer, minutes instead of milliseconds.",

@@ -36,6 +36,29 @@ def strength_option(least: float = 0) -> Any:
     )
 
 
+def models_option() -> Any:
+    """Which models a page offers, beside the gallery."""
+    return option(
+        "folder of .onnx files to offer, beside the gallery and the runs in runs/; read at the "
+        "start",
+        None,
+        metavar="DIR",
+    )
+
+
+def runtime_option(without: str) -> Any:
+    """Where the browser's ONNX Runtime lies.
+
+    Args:
+        without: What happens where it is not given.
+    """
+    return option(
+        "folder with the npm package onnxruntime-web, which runs networks in the browser" + without,
+        None,
+        metavar="DIR",
+    )
+
+
 def with_share(given: str, what: str) -> tuple[str, float]:
     """`NAME:SHARE` as the two; without a share it is 1.
 

@@ -27,9 +27,9 @@ from onnx import helper, numpy_helper
 from fast_nst import __version__
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
+from fast_nst.stylize.layout import PREFIX
 from fast_nst.stylize.parts import Part, normalized
 
-PREFIX = "network."  # of the parameters' names
 NOISE_TILE = "noise_tile"
 Parameters = Mapping[str, npt.NDArray[np.float32]]
 

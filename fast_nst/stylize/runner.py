@@ -48,9 +48,9 @@ class Runner:
         self._share = self._budget.amount if share is None else share
         self.engine = functools.lru_cache(maxsize=_KEPT_ENGINES)(self._open)
 
-    def twin(self, options: EngineOptions, of: int) -> Runner:
-        """Another one of the same, for another thread, one of so many that share the memory."""
-        return Runner(self._parts, options, self._budget, self._budget.amount // of)
+    def twin(self, options: EngineOptions, of: int, parts: Sequence[Part]) -> Runner:
+        """Another one, for another thread or model, one of so many that share the memory."""
+        return Runner(parts, options, self._budget, self._budget.amount // of)
 
     def _file(self, strength: float) -> tuple[bytes, str]:
         """The model of a strength, and what to call it in an error."""

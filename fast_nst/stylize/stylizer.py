@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -25,7 +25,7 @@ from fast_nst.pictures.edit import (
 )
 from fast_nst.pictures.read import Picture, read_pixels
 from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine
-from fast_nst.stylize.parts import Model, parts_of
+from fast_nst.stylize.parts import Model, Part, parts_of
 from fast_nst.stylize.runner import Runner
 from fast_nst.stylize.stream import Look, Stream, Task
 from fast_nst.stylize.strength import (
@@ -108,16 +108,33 @@ class Stylizer:
         self.strength, self._parts, self._options = state.values()
         self._runner = Runner(self._parts, self._options)
 
-    def twin(self, threads: int, of: int) -> Stylizer:
-        """Another one of the same, for a thread of its own: all keep within one `max_memory`.
+    def twin(
+        self,
+        threads: int,
+        of: int,
+        parts: Sequence[Part] | None = None,
+        strength: float | None = None,
+    ) -> Stylizer:
+        """Another one, for a thread or a model of its own: all keep within one `max_memory`.
 
         Args:
             threads: As for the stylizer.
             of: How many twins there will be.
+            parts: What it paints with; default: what the stylizer does.
+            strength: As for the stylizer, whose own is the default.
+
+        Raises:
+            UserError: The parts do not mix, or the strength is out of range.
         """
         other = copy.copy(self)
+        other.__dict__.pop("unmixable", None)
         other._options = dataclasses.replace(self._options, threads=threads)
-        other._runner = self._runner.twin(other._options, of)
+        other._parts = list(self._parts if parts is None else parts)
+        other._runner = self._runner.twin(other._options, of, other._parts)
+        if strength is not None:
+            check_strength(strength)
+            other.strength = strength
+            other._network_strength(strength)
         return other
 
     def __repr__(self) -> str:

@@ -26,12 +26,12 @@ from fast_nst.errors import UserError
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.stylize.graphs import (
     NOISE_TILE,
-    PREFIX,
     load,
     metadata_of,
     parameters,
     with_metadata,
 )
+from fast_nst.stylize.layout import PREFIX
 from fast_nst.stylize.signature import INPUT, OUTPUT
 from fast_nst.stylize.stylizer import Stylizer
 

@@ -1,0 +1,108 @@
+"""The models that a page offers: the gallery's, one's own runs, and those of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fast_nst.errors import UserError, one_line
+from fast_nst.stylize.gallery import find_model, style_files, style_names
+from fast_nst.stylize.parts import Part, parts_of
+from fast_nst.stylize.stylizer import Stylizer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that a page offers, read once.
+
+    Attributes:
+        part: Its name for people and for requests, and its file's content.
+        title: Of the painting.
+        artist: Who painted it.
+        year: When.
+        licence: Of the painting.
+        is_own: Whether it is none of the package's.
+        unmixable: Why it takes no strength above 1 and no blend; "" if it does.
+    """
+
+    part: Part
+    title: str
+    artist: str
+    year: str
+    licence: str
+    is_own: bool
+    unmixable: str
+
+    @property
+    def name(self) -> str:
+        """What requests call it."""
+        return self.part.name
+
+    def described(self) -> dict[str, Any]:
+        """What `GET /api/styles` says of it."""
+        return {
+            "name": self.name,
+            "title": self.title or self.name,
+            "artist": self.artist,
+            "year": self.year,
+            "licence": self.licence,
+            "bytes": len(self.part.data),
+            "own": self.is_own,
+            "mixes": not self.unmixable,
+        }
+
+
+Models = Mapping[str, Model]
+
+
+def find_models(folder: Path | None, on_bad: Callable[[str], None]) -> dict[str, Model]:
+    """Every model at hand, by its name: one's own first, then the package's.
+
+    A name means what it does for `infer --style`; a file in `folder` comes before both.
+
+    Args:
+        folder: Of .onnx files.
+        on_bad: Told of each file that cannot be used, in a line; it is left out.
+
+    Raises:
+        UserError: The folder is missing or holds no .onnx file.
+    """
+    shipped = {path.stem: path for path in style_files()}
+    found: dict[str, Model] = {}
+    paths = {name: find_model(name) for name in style_names()} | dict(_named(folder))
+    own = {name for name, path in paths.items() if shipped.get(name) != path}
+    for name in [*sorted(own), *sorted(set(paths) - own)]:
+        try:
+            found[name] = _opened(name, paths[name], name in own)
+        except UserError as error:
+            on_bad(f"{name} is left out: {one_line(error)}")
+    return found
+
+
+def _named(folder: Path | None) -> Iterator[tuple[str, Path]]:
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise UserError(f"no folder {str(folder)!r}: give --models a folder of .onnx files")
+    files = sorted(folder.glob("*.onnx"))
+    if not files:
+        raise UserError(f"no .onnx file in {str(folder)!r}: fast-nst export writes them")
+    for path in files:
+        yield path.stem, path
+
+
+def _opened(name: str, path: Path, is_own: bool) -> Model:
+    part = parts_of(path)[0]
+    stylize = Stylizer(part.data, threads=1)
+    said = stylize.metadata
+    return Model(
+        part=Part(name, part.data),
+        title=said.get("title", ""),
+        artist=said.get("artist", ""),
+        year=said.get("year", ""),
+        licence=said.get("licence", ""),
+        is_own=is_own,
+        unmixable=stylize.unmixable,
+    )

@@ -1,0 +1,77 @@
+"""No other page, and no other name, reaches the service."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from fast_nst.web.guard import Guard, policy
+from tests.web.conftest import HERE
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "192.168.1.7:8000"]
+)
+def test_addresses_and_localhost_lead_here(client: TestClient, host: str):
+    assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil", "[::1"],
+)
+def test_other_names_do_not(client: TestClient, host: str):
+    answer = client.get("/healthz", headers={"host": host})
+    assert answer.status_code == 403
+    assert host in answer.json()["error"]
+
+
+def test_a_name_that_was_given_does(client: TestClient):
+    guarded = TestClient(
+        Guard(client.app._app, ["paint.example"]), base_url="http://paint.example:8000"
+    )
+    assert guarded.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": HERE}, 200),
+        ({"origin": "http://127.0.0.1:9000"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"}, 403),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, 200),
+    ],
+)
+def test_only_the_services_own_page_may_ask(client: TestClient, headers: dict, status: int):
+    answer = client.get("/api/styles", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_form_of_another_page_is_refused(client: TestClient):
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.post("/api/stylize", headers=headers).status_code == 403
+
+
+def test_every_answer_has_the_headers(client: TestClient):
+    for path in ("/", "/api/styles", "/nowhere", "/healthz"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"] == policy(runs_wasm=False)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_policy_allows_no_script_in_the_page_and_wasm_only_where_it_runs():
+    for runs_wasm in (False, True):
+        rules = dict(rule.strip().split(" ", 1) for rule in policy(runs_wasm).split(";"))
+        assert rules["default-src"] == "'none'"
+        expected = "'self' 'wasm-unsafe-eval'" if runs_wasm else "'self'"
+        assert rules["script-src"] == expected
+        assert "unsafe-inline" not in policy(runs_wasm)

@@ -1,0 +1,53 @@
+"""Which models a page offers, and under which names."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fast_nst.assets import STYLES
+from fast_nst.errors import UserError
+from fast_nst.web.models import find_models
+from tests.conftest import inverting_model
+from tests.web.conftest import unexpected
+
+
+def test_the_gallery_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    models = find_models(None, unexpected)
+    assert len(models) == 10
+    assert all(model.name == name for name, model in models.items())
+    assert not any(model.is_own or model.unmixable for model in models.values())
+
+
+def test_runs_and_a_folder_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("runs/wave/model.onnx", "mine/evening.onnx", "mine/über alles.onnx"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(STYLES / "udnie.onnx", tmp_path / place)
+    models = find_models(Path("mine"), unexpected)
+    assert list(models)[:4] == ["evening", "wave", "über alles", "composition_vii"]
+    assert [name for name, model in models.items() if model.is_own] == list(models)[:3]
+    assert models["evening"].title == models["udnie"].title
+    assert len(models) == 12
+
+
+def test_a_bad_file_is_named_and_left_out(tmp_path: Path):
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    (tmp_path / "good.onnx").write_bytes(inverting_model())
+    said: list[str] = []
+    models = find_models(tmp_path, said.append)
+    assert "good" in models
+    assert models["good"].unmixable
+    assert "bad" not in models
+    assert len(said) == 1
+    assert said[0].startswith("bad is left out: ")
+
+
+def test_a_folder_that_is_none(tmp_path: Path):
+    with pytest.raises(UserError, match="give --models a folder"):
+        find_models(tmp_path / "nowhere", unexpected)
+    with pytest.raises(UserError, match=r"no \.onnx file"):
+        find_models(tmp_path, unexpected)

@@ -1,0 +1,271 @@
+"""The service: right pictures, one sentence for everything else."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from fast_nst.commands.main import main
+from fast_nst.pictures.read import open_image
+from fast_nst.web.limits import Limits
+from fast_nst.web.models import Model
+from tests.commands.test_hostile import damaged, kinds
+from tests.conftest import noise
+from tests.web.conftest import client_of
+
+
+def png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_body_is_painted(client: TestClient):
+    pixels = noise(20, 30)
+    answer = client.post("/api/stylize?style=negative", content=png(pixels))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    assert re.fullmatch(r"paint;dur=\d+\.\d", answer.headers["server-timing"])
+    assert np.array_equal(np.asarray(open_image(answer.content)), 255 - pixels)
+
+
+def test_a_form_is_painted_and_nothing_goes_to_disk(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a temporary file")
+
+    monkeypatch.setattr("tempfile._TemporaryFileWrapper.__init__", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    pixels = noise(500, 600)  # as a PNG 0.9 MB
+    answer = client.post(
+        "/api/stylize?style=negative", files={"image": ("a.png", png(pixels), "image/png")}
+    )
+    assert answer.status_code == 200
+    assert np.array_equal(np.asarray(open_image(answer.content)), 255 - pixels)
+
+
+@pytest.mark.parametrize(
+    ("query", "flags"),
+    [
+        ("style=udnie", "--style udnie"),
+        (
+            "style=udnie&strength=0.15&keep_colors=true",
+            "--style udnie --strength 0.15 --keep-colors",
+        ),
+        (
+            "style=udnie:0.6&style=evening:0.4&size=301",
+            "--style udnie:0.6 --style evening:0.4 --size 301",
+        ),
+        ("strength=1.3&stroke_scale=1.7", "--strength 1.3 --stroke-scale 1.7"),
+    ],
+)
+def test_the_pixels_are_those_of_infer(
+    client: TestClient, photograph: bytes, tmp_path: Path, query: str, flags: str
+):
+    source, target = tmp_path / "photo.jpg", tmp_path / "painting.png"
+    source.write_bytes(photograph)
+    assert main(["infer", str(source), "-o", str(target), *flags.split(), "-q"]) == 0
+    answer = client.post(f"/api/stylize?{query}", content=photograph)
+    assert answer.status_code == 200
+    assert np.array_equal(open_image(answer.content), open_image(target))
+
+
+def test_a_picture_over_the_memory_is_painted_in_tiles(models: dict[str, Model], photograph: bytes):
+    query = "/api/stylize?style=udnie&size=1100"
+    whole, tiled = (Limits(max_pixels=2_000_000, max_memory=memory) for memory in ("1GB", "64MB"))
+    found = []
+    for limits in (whole, tiled):
+        with client_of(models, limits) as client:
+            found.append(np.asarray(open_image(client.post(query, content=photograph).content)))
+    assert np.abs(found[0].astype(int) - found[1]).max() <= 1
+
+
+@pytest.mark.parametrize(("file_format", "kind"), [("jpg", "JPEG"), ("webp", "WEBP")])
+def test_formats_and_quality(client: TestClient, photograph: bytes, file_format: str, kind: str):
+    sizes = []
+    for quality in (30, 95):
+        query = f"format={file_format}&quality={quality}&size=200"
+        answer = client.post(f"/api/stylize?{query}", content=photograph)
+        assert answer.headers["content-type"] == f"image/{kind.lower()}"
+        assert Image.open(io.BytesIO(answer.content)).format == kind
+        sizes.append(len(answer.content))
+    assert sizes[0] < sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("style=udni", 404, "unknown style 'udni'. Did you mean 'udnie'?"),
+        ("style=../../../etc/passwd", 404, "unknown style '../../../etc/passwd'."),
+        ("style=udnie:0", 400, "share above 0"),
+        ("style=udnie:nan", 400, "share above 0"),
+        ("style=udnie&style=negative", 400, "style 'negative' takes no strength above 1"),
+        ("style=negative&strength=1.2", 400, "style 'negative' takes no strength above 1"),
+        ("strength=bold", 400, "strength is 'bold': it must be a valid number"),
+        ("strength=nan", 400, "strength is 'nan'"),
+        ("strength=1.6", 400, "less than or equal to 1.5"),
+        ("size=0", 400, "size is '0'"),
+        ("size=100000", 413, "make 100000x100000 px of the picture, over 1,000,000 pixels"),
+        ("stroke_scale=0.1&size=200", 413, "make 2000x2000 px"),
+        ("stroke_scale=11", 400, "stroke_scale is '11'"),
+        ("keep_colors=perhaps", 400, "keep_colors is 'perhaps'"),
+        ("format=gif", 400, "unknown format 'gif'. Choose one of: png, jpg, webp"),
+        ("quality=101", 400, "quality is '101'"),
+        ("stlye=udnie", 400, "unknown parameter 'stlye'. Did you mean 'style'?"),
+    ],
+)
+def test_a_wrong_parameter_gets_a_sentence(client: TestClient, query: str, status: int, said: str):
+    answer = client.post(f"/api/stylize?{query}", content=png(noise(8, 8)))
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+    assert said in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_strength_below_one_fades_a_model_that_does_not_mix(client: TestClient):
+    pixels = noise(8, 8)
+    answer = client.post("/api/stylize?style=negative&strength=0.5", content=png(pixels))
+    assert answer.status_code == 200
+    assert np.abs(np.asarray(open_image(answer.content)).astype(float) - 127.5).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        ({"content": b""}, 400, "no picture: send an image file"),
+        ({"content": b"hello"}, 400, "not an image that can be read"),
+        ({"content": b"x" * 1_000_001}, 413, "over 1 MB"),
+        ({"content": iter([b"x" * 600_000] * 2)}, 413, "over 1 MB"),
+        ({"content": png(np.zeros((1001, 1000, 3), np.uint8))}, 413, "1,000,000 pixels"),
+        ({"content": png(np.zeros((2000, 2000, 3), np.uint8))}, 413, "over 1,000,000 pixels"),
+        ({"files": {"image": b""}}, 400, "is empty"),
+        ({"files": [("a", b"x"), ("b", b"y")]}, 400, "Too many files"),
+        ({"data": {"style": "udnie"}, "files": {"a": b"x"}}, 400, "settings in the address"),
+        (
+            {"content": b"x", "headers": {"content-type": "multipart/form-data"}},
+            400,
+            "Missing boundary",
+        ),
+        (
+            {"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}},
+            400,
+            "the form",
+        ),
+    ],
+)
+def test_a_wrong_body_gets_a_sentence(client: TestClient, sent: dict, status: int, said: str):
+    answer = client.post("/api/stylize", **sent)
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+
+
+def test_hostile_uploads(client: TestClient):
+    count = {200: 0, 400: 0, 413: 0}
+    some = itertools.islice(damaged(), 0, None, 4)  # the folder's tests have them all
+    for name, data in [*kinds().items(), *some]:
+        answer = client.post("/api/stylize?style=negative&format=jpg", content=data)
+        count[answer.status_code] += 1
+        if answer.status_code == 200:
+            open_image(answer.content)
+        else:
+            sentence = answer.json()["error"]
+            assert sentence, name
+            assert "\n" not in sentence
+            assert len(sentence) < 300
+            assert "--" not in sentence, "flags are the command line's"
+    assert min(count[200], count[400]) > 50
+
+
+def test_what_is_offered(client: TestClient):
+    styles = client.get("/api/styles").json()
+    assert len(styles) == 11
+    assert styles[0] == {
+        "name": "negative",
+        "title": "Negative",
+        "artist": "",
+        "year": "",
+        "licence": "",
+        "bytes": styles[0]["bytes"],
+        "own": True,
+        "mixes": False,
+    }
+    udnie = next(style for style in styles if style["name"] == "udnie")
+    assert (udnie["artist"], udnie["own"], udnie["mixes"]) == ("Francis Picabia", False, True)
+
+
+def test_health_and_description(client: TestClient):
+    assert client.get("/healthz").json()["taken"] == 0
+    described = client.get("/openapi.json").json()["paths"]["/api/stylize"]["post"]
+    assert "image/*" in described["requestBody"]["content"]
+    assert {"200", "400", "404", "413", "503"} <= set(described["responses"])
+    assert [p["name"] for p in described["parameters"]][:2] == ["style", "strength"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/../pyproject.toml", 404),
+        ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404),
+        ("GET", "/api", 404),
+        ("GET", "/docs", 404),
+        ("POST", "/", 405),
+        ("DELETE", "/api/stylize", 405),
+    ],
+)
+def test_other_places(client: TestClient, method: str, path: str, status: int):
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(method)
+
+
+def test_beyond_the_queue_they_are_told_when_to_come_again(
+    models: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+):
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def wait(*args: object) -> None:
+        begun.release()
+        assert go_on.wait(30)
+        raise MemoryError
+
+    monkeypatch.setattr("fast_nst.web.painters.open_image", wait)
+    answers = []
+    with client_of(models, Limits(workers=1, queue=1)) as client:
+
+        def ask() -> None:
+            answers.append(client.post("/api/stylize", content=b"picture"))
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        asking[0].start()
+        assert begun.acquire(timeout=30)
+        asking[1].start()
+        while client.get("/healthz").json()["taken"] < 2:
+            pass
+        third = client.post("/api/stylize", content=b"picture")
+        assert third.status_code == 503
+        assert third.headers["retry-after"] == "2"
+        assert "busy" in third.json()["error"]
+        go_on.set()
+        for thread in asking:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [503, 503]
+        assert all("no memory" in answer.json()["error"] for answer in answers)
+        assert client.get("/healthz").json()["taken"] == 0
+
+
+def test_what_takes_too_long_is_given_up(models: dict[str, Model], photograph: bytes):
+    limits = Limits(seconds=0.001)
+    with client_of(models, limits) as client:
+        answer = client.post("/api/stylize?size=2000", content=photograph)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert "too long" in answer.json()["error"]
