@@ -16,7 +16,7 @@ from PIL import Image
 from fast_nst.errors import UserError
 
 Array = npt.NDArray[np.uint8]
-
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
 
 _STRIP_PIXELS = 2_000_000  # so that what is calculated on the way stays small
 
@@ -148,16 +148,16 @@ def blend(photo: Array, stylized: Array, strength: float) -> Array:
 
 
 def keep_colors(photo: Array, stylized: Array) -> Array:
-    """The painting's luminance with the photograph's colours, in Y'CbCr; (H, W, 3) uint8.
+    """The painting's luma with the photograph's colours; (H, W, 3) uint8.
 
     Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", luminance-only
-    transfer.
+    transfer. There in YIQ; here it is Y'CbCr, where other luma under the same chroma adds the same
+    to red, green and blue, so that neither is calculated.
     """
     colored = np.empty_like(photo)
     for rows in strips(*photo.shape[:2]):
-        luma = from_array(stylized[rows]).convert("YCbCr").getchannel("Y")
-        _, blue, red = from_array(photo[rows]).convert("YCbCr").split()
-        colored[rows] = to_array(Image.merge("YCbCr", (luma, blue, red)))
+        lighter = (stylized[rows].astype(np.float32) - photo[rows]) @ LUMA
+        colored[rows] = np.clip(np.rint(photo[rows] + lighter[..., None]), 0, 255)
     return colored
 
 
@@ -175,11 +175,10 @@ def enlarge(small: Array, small_photo: Array, photo: Array, detail: float) -> Ar
     """
     height, width = photo.shape[:2]
     painting, blurred = from_array(small), from_array(small_photo)
-    luma = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
     enlarged = np.empty_like(photo)
     for rows in strips(height, width):
         strip, low = (_resized_rows(image, width, height, rows) for image in (painting, blurred))
-        lost = (photo[rows].astype(np.float32) - low) @ luma
+        lost = (photo[rows].astype(np.float32) - low) @ LUMA
         enlarged[rows] = np.clip(np.rint(strip + detail * lost[..., None]), 0, 255)
     return enlarged
 

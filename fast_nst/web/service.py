@@ -199,9 +199,9 @@ def _shares(styles: list[str]) -> tuple[tuple[str, float], ...]:
     """
     found: dict[str, float] = {}
     for given in styles:
-        name, colon, share = given.partition(":")
+        name, colon, share = given.rpartition(":")
         try:
-            value = float(share) if colon else 1.0
+            name, value = (name, float(share)) if colon else (given, 1.0)
         except ValueError:
             value = math.nan
         if not 0 < value < math.inf:

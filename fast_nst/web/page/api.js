@@ -1,0 +1,47 @@
+// The service's OpenAPI description, for people.
+
+function element(tag, text, ...children) {
+  const found = document.createElement(tag);
+  found.append(...(text ? [text] : []), ...children);
+  return found;
+}
+
+/** What a parameter may be, in few words. */
+function allowed(schema) {
+  const kind = schema.anyOf?.find(({ type }) => type !== "null") ?? schema;
+  const low = kind.minimum ?? kind.exclusiveMinimum;
+  const range = low === undefined ? "" : ` from ${low}${kind.maximum === undefined ? "" : ` to ${kind.maximum}`}`;
+  const usual = schema.default === undefined || schema.default === null ? ""
+    : `, default ${[schema.default].flat().join(", ")}`;
+  return `${kind.type}${range}${usual}`;
+}
+
+function shown(method, path, operation) {
+  const section = element("section", "", element("h2", `${method.toUpperCase()} ${path}`));
+  section.append(element("p", `${operation.summary}.`));
+  const list = element("dl");
+  for (const { name, description, schema } of operation.parameters ?? []) {
+    list.append(element("dt", "", element("code", name)));
+    list.append(element("dd", `${description} (${allowed(schema)})`));
+  }
+  if (operation.requestBody) {
+    list.append(element("dt", "body"), element("dd", operation.requestBody.description));
+  }
+  for (const [status, { description }] of Object.entries(operation.responses)) {
+    list.append(element("dt", status), element("dd", description));
+  }
+  section.append(list);
+  return section;
+}
+
+const operations = document.getElementById("operations");
+const described = await (await fetch("openapi.json")).json();
+for (const [path, methods] of Object.entries(described.paths)) {
+  for (const [method, operation] of Object.entries(methods)) {
+    operations.append(shown(method, path, operation));
+  }
+}
+operations.append(
+  element("h2", "An example"),
+  element("pre", `curl --data-binary @photo.jpg "${location.origin}/api/stylize?style=udnie&strength=1.1" -o painting.png`),
+);

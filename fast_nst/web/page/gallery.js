@@ -1,0 +1,114 @@
+// The styles as cards: a thumbnail of the photograph in each, painted when it comes into view.
+
+import { sentence } from "./painters.js";
+
+const SIDE = 192; // of a thumbnail, in px
+
+export class Gallery {
+  #cards = new Map();
+  #turns;
+  #paint;
+  #watch;
+
+  /**
+   * @param styles As the page is told of them.
+   * @param turns Who paints next.
+   * @param paint (style, side) -> an ImageBitmap of the photograph in that style.
+   * @param onStyle Called with the style that was chosen.
+   * @param onCompare Called with the styles that are to be seen side by side.
+   */
+  constructor(styles, { turns, paint, onStyle, onCompare }) {
+    this.#turns = turns;
+    this.#paint = paint;
+    this.#watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) this.#thumbnail(this.#cards.get(target.dataset.name));
+      }
+    }, { rootMargin: "200px" });
+    const list = document.getElementById("gallery");
+    for (const style of styles) {
+      const card = this.#card(style);
+      this.#cards.set(style.name, card);
+      list.append(card.item);
+      card.radio.addEventListener("change", () => onStyle(style));
+      card.compare.addEventListener("change", () => {
+        onCompare(styles.filter(({ name }) => this.#cards.get(name).compare.checked));
+      });
+    }
+    document.getElementById("search").addEventListener("input", (event) => {
+      this.#search(event.target.value);
+    });
+  }
+
+  choose(name) {
+    this.#cards.get(name).radio.checked = true;
+  }
+
+  /** Paint anew, for another photograph; what is out of sight waits until it is seen. */
+  refresh() {
+    this.#watch.disconnect();
+    for (const card of this.#cards.values()) {
+      card.isPainted = false;
+      this.#watch.observe(card.item);
+    }
+  }
+
+  #card(style) {
+    const item = document.createElement("li");
+    item.dataset.name = style.name;
+    const label = document.createElement("label");
+    label.className = "card";
+    const radio = Object.assign(document.createElement("input"), {
+      type: "radio", name: "style", value: style.name, className: "unseen",
+    });
+    const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: 144 });
+    canvas.setAttribute("aria-hidden", "true");
+    const title = Object.assign(document.createElement("span"), { textContent: style.title });
+    const painter = [style.artist, style.year].filter(Boolean).join(", ");
+    const small = document.createElement("small");
+    small.textContent = style.own ? `yours: ${style.name}` : painter;
+    label.append(radio, canvas, title, small);
+    const check = document.createElement("label");
+    check.className = "check";
+    const compare = Object.assign(document.createElement("input"), { type: "checkbox" });
+    compare.setAttribute("aria-label", `${style.title} side by side with others`);
+    check.append(compare, "side by side");
+    item.append(label, check);
+    return { style, item, radio, canvas, compare, isPainted: false };
+  }
+
+  #thumbnail(card) {
+    if (card.isPainted || card.item.hidden) return;
+    card.isPainted = true;
+    this.#turns.later(async () => {
+      const error = document.getElementById("gallery-error");
+      try {
+        draw(card.canvas, await this.#paint(card.style, SIDE));
+        card.canvas.dataset.painted = "yes";
+        error.textContent = "";
+      } catch (reason) {
+        card.isPainted = false;
+        error.textContent = sentence(`${card.style.title}: ${reason.message}`);
+      }
+    });
+  }
+
+  #search(text) {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    for (const { style, item } of this.#cards.values()) {
+      const about = `${style.name} ${style.title} ${style.artist} ${style.year}`.toLowerCase();
+      item.hidden = !words.every((word) => about.includes(word));
+      count += item.hidden ? 0 : 1;
+    }
+    const found = document.getElementById("found");
+    found.textContent = words.length ? `${count || "No"} style${count === 1 ? "" : "s"} found.` : "";
+  }
+}
+
+/** A picture on a canvas, which takes its size. */
+export function draw(canvas, bitmap) {
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+}

@@ -1,0 +1,54 @@
+// A photograph: its file, its pixels, and smaller copies of it.
+
+import { Said } from "./painters.js";
+import { scaled } from "./pixels.js";
+
+export class Photo {
+  #copies = new Map();
+
+  /**
+   * @param blob The file.
+   * @param bitmap Its pixels, upright.
+   * @param name To call its painting by.
+   */
+  constructor(blob, bitmap, name) {
+    Object.assign(this, { blob, bitmap, name });
+  }
+
+  get longer() {
+    return Math.max(this.bitmap.width, this.bitmap.height);
+  }
+
+  /** A copy with so many pixels on its longer side at most. */
+  async atMost(side) {
+    if (side >= this.longer) return this.bitmap;
+    if (!this.#copies.has(side)) this.#copies.set(side, this.#copy(side));
+    return this.#copies.get(side);
+  }
+
+  #copy(side) {
+    const [width, height] = scaled(this.bitmap.width, this.bitmap.height, side / this.longer);
+    return createImageBitmap(this.bitmap, {
+      resizeWidth: width, resizeHeight: height, resizeQuality: "high",
+    });
+  }
+}
+
+/** Read a file; what this browser cannot read goes to the painter, which may. */
+export async function openPhoto(blob, name, painter) {
+  if (!blob.size) throw new Said("That file is empty: choose a picture.");
+  const options = { imageOrientation: "from-image" };
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(blob, options);
+  } catch {
+    bitmap = await createImageBitmap(await painter.read(blob), options);
+  }
+  return new Photo(blob, bitmap, name.replace(/\.[^.]*$/, "") || "photograph");
+}
+
+/** The first picture among what was dropped or pasted; null if there is none. */
+export function pictureIn(transfer) {
+  const files = [...(transfer?.files ?? [])];
+  return files.find((file) => file.type.startsWith("image/")) ?? files[0] ?? null;
+}

@@ -1,0 +1,135 @@
+// What Python does to pixels (pictures/edit.py), done here the same way: within a level.
+// A picture is { data, width, height }, with `channels` bytes a pixel, one after the other.
+
+const LANCZOS = 3;
+const FIXED = 2 ** 22; // Pillow's weights are whole numbers of this
+
+function sinc(x) {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
+/** For each pixel of a side at another length: where its source begins, and the weights. */
+function weights(from, to) {
+  const scale = from / to;
+  const widened = Math.max(scale, 1);
+  return Array.from({ length: to }, (_, place) => {
+    const center = (place + 0.5) * scale;
+    const first = Math.max(Math.trunc(center - LANCZOS * widened + 0.5), 0);
+    const end = Math.min(Math.trunc(center + LANCZOS * widened + 0.5), from);
+    const found = new Float64Array(end - first);
+    let sum = 0;
+    for (let i = 0; i < found.length; i++) {
+      const x = (i + first - center + 0.5) / widened;
+      found[i] = Math.abs(x) < LANCZOS ? sinc(x) * sinc(x / LANCZOS) : 0;
+      sum += found[i];
+    }
+    return { first, weights: found.map((w) => Math.round((w / sum) * FIXED)) };
+  });
+}
+
+/** One side resized: `count` lines whose pixels lie `step` apart, and the lines `line` apart. */
+function resizeSide(data, out, table, count, line, step, outLine, outStep, channels) {
+  for (let i = 0; i < count; i++) {
+    for (let place = 0; place < table.length; place++) {
+      const { first, weights: w } = table[place];
+      for (let c = 0; c < channels; c++) {
+        let sum = FIXED / 2;
+        let at = i * line + first * step + c;
+        for (let k = 0; k < w.length; k++, at += step) sum += data[at] * w[k];
+        out[i * outLine + place * outStep + c] = Math.floor(sum / FIXED); // the array clamps
+      }
+    }
+  }
+}
+
+/** A picture at another size, with Lanczos; first its rows, then its columns. */
+export function resize(picture, width, height, channels) {
+  if (width === picture.width && height === picture.height) return picture;
+  const wide = new Uint8ClampedArray(width * picture.height * channels);
+  const row = width * channels;
+  resizeSide(picture.data, wide, weights(picture.width, width), picture.height,
+    picture.width * channels, channels, row, channels, channels);
+  const data = new Uint8ClampedArray(width * height * channels);
+  resizeSide(wide, data, weights(picture.height, height), width,
+    channels, row, channels, row, channels);
+  return { data, width, height };
+}
+
+/** Width and height times a factor, in whole pixels, 1 at least. */
+export function scaled(width, height, factor) {
+  return [width, height].map((side) => Math.max(1, halfEven(side * factor)));
+}
+
+/** Rounded as Python and NumPy do: halves to the even neighbour. */
+export function halfEven(value) {
+  const low = Math.floor(value);
+  const rest = value - low;
+  return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
+}
+
+/** A painting at its photograph's size, with some of the fine detail that it had no place for. */
+export function enlarge(small, smallPhoto, photo, detail) {
+  const painted = resize(small, photo.width, photo.height, 3).data;
+  const low = resize(smallPhoto, photo.width, photo.height, 3).data;
+  const data = new Uint8ClampedArray(photo.data.length);
+  for (let i = 0; i < data.length; i += 3) {
+    const lost = luma(photo.data[i] - low[i], photo.data[i + 1] - low[i + 1],
+      photo.data[i + 2] - low[i + 2]);
+    for (let c = 0; c < 3; c++) data[i + c] = halfEven(painted[i + c] + detail * lost);
+  }
+  return { ...photo, data };
+}
+
+/** The painting's light and dark, with the photograph's colours. */
+export function keepColors(photo, painting) {
+  const [p, s] = [photo.data, painting.data];
+  const data = new Uint8ClampedArray(p.length);
+  for (let i = 0; i < p.length; i += 3) {
+    const lighter = luma(s[i] - p[i], s[i + 1] - p[i + 1], s[i + 2] - p[i + 2]);
+    for (let c = 0; c < 3; c++) data[i + c] = halfEven(p[i + c] + lighter);
+  }
+  return { ...photo, data };
+}
+
+function luma(red, green, blue) {
+  return 0.299 * red + 0.587 * green + 0.114 * blue;
+}
+
+/** `(1 - share) * photo + share * painting`. */
+export function blend(photo, painting, share) {
+  if (share === 1) return painting;
+  const data = new Uint8ClampedArray(photo.data.length);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = halfEven(photo.data[i] + share * (painting.data[i] - photo.data[i]));
+  }
+  return { ...photo, data };
+}
+
+/** RGB of a canvas's RGBA, and its alpha; null where nothing is transparent. */
+export function split(image) {
+  const count = image.width * image.height;
+  const data = new Uint8ClampedArray(count * 3);
+  const alpha = new Uint8ClampedArray(count);
+  let isOpaque = true;
+  for (let i = 0; i < count; i++) {
+    data[3 * i] = image.data[4 * i];
+    data[3 * i + 1] = image.data[4 * i + 1];
+    data[3 * i + 2] = image.data[4 * i + 2];
+    alpha[i] = image.data[4 * i + 3];
+    isOpaque &&= alpha[i] === 255;
+  }
+  const size = { width: image.width, height: image.height };
+  return { rgb: { data, ...size }, alpha: isOpaque ? null : { data: alpha, ...size } };
+}
+
+/** The ImageData of RGB and alpha. */
+export function join(rgb, alpha) {
+  const image = new ImageData(rgb.width, rgb.height);
+  for (let i = 0; i < rgb.width * rgb.height; i++) {
+    image.data[4 * i] = rgb.data[3 * i];
+    image.data[4 * i + 1] = rgb.data[3 * i + 1];
+    image.data[4 * i + 2] = rgb.data[3 * i + 2];
+    image.data[4 * i + 3] = alpha ? alpha.data[i] : 255;
+  }
+  return image;
+}

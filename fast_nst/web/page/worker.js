@@ -1,0 +1,125 @@
+// Paints in this browser, beside the page: one ONNX Runtime, its sessions, one picture at a time.
+
+import { mix, paintingShare } from "./mixing.js";
+import { blend, enlarge, join, keepColors, resize, scaled, split } from "./pixels.js";
+
+const KEPT = 12; // sessions
+let ort;
+let settings;
+const files = new Map();
+const sessions = new Map();
+
+async function bytesOf(path) {
+  if (!files.has(path)) {
+    const address = path.split("/").map(encodeURIComponent).join("/");
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`${path} cannot be loaded (${answer.status})`);
+    files.set(path, new Uint8Array(await answer.arrayBuffer()));
+  }
+  return files.get(path);
+}
+
+async function modelOf(styles, strength) {
+  const found = await Promise.all(styles.map(async ({ name, share }) => {
+    const { file, parameters } = settings.files[name];
+    return { bytes: await bytesOf(file), parameters, share };
+  }));
+  if (styles.length === 1 && strength === 1) return found[0].bytes;
+  const { file, parameters } = settings.root;
+  return mix({ bytes: await bytesOf(file), parameters }, found, strength);
+}
+
+async function sessionOf(styles, strength) {
+  const key = JSON.stringify([styles, strength]);
+  let session = sessions.get(key);
+  sessions.delete(key); // what was used last stands last
+  if (!session) {
+    const model = await modelOf(styles, strength);
+    session = await ort.InferenceSession.create(model, {
+      executionProviders: ["wasm"],
+      enableMemPattern: false,
+    });
+    if (sessions.size >= KEPT) {
+      const [oldest, unused] = sessions.entries().next().value;
+      sessions.delete(oldest);
+      await unused.release();
+    }
+  }
+  sessions.set(key, session);
+  return session;
+}
+
+async function network(picture, styles, strength) {
+  const session = await sessionOf(styles, strength);
+  const data = new Uint8Array(picture.data.buffer, picture.data.byteOffset, picture.data.length);
+  const image = new ort.Tensor("uint8", data, [1, picture.height, picture.width, 3]);
+  const { stylized } = await session.run({ image });
+  const painted = new Uint8ClampedArray(stylized.data);
+  stylized.dispose();
+  return { ...picture, data: painted };
+}
+
+/** As `Stylizer` does it: a strength, larger strokes, the photograph's colours. */
+async function paint(photo, look) {
+  if (look.strength === 0) return photo;
+  const mixes = look.styles.every(({ name }) => settings.files[name].parameters);
+  const strength = mixes ? look.strength : 1;
+  const [width, height] = scaled(photo.width, photo.height, 1 / look.strokeScale);
+  let painting;
+  if (width === photo.width && height === photo.height) {
+    painting = await network(photo, look.styles, strength);
+  } else {
+    const small = resize(photo, width, height, 3);
+    painting = enlarge(await network(small, look.styles, strength), small, photo, settings.detail);
+  }
+  if (look.keepColors) painting = keepColors(photo, painting);
+  const share = mixes ? paintingShare(look.strength, settings.fade_below) : look.strength;
+  return blend(photo, painting, Math.min(share, 1));
+}
+
+async function work({ bitmap, look, type, quality }) {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  let { rgb, alpha } = split(context.getImageData(0, 0, bitmap.width, bitmap.height));
+  if (look.size) {
+    const longer = Math.max(rgb.width, rgb.height);
+    const [width, height] = scaled(rgb.width, rgb.height, look.size / longer);
+    rgb = resize(rgb, width, height, 3);
+    alpha = alpha && resize(alpha, width, height, 1);
+  }
+  const begun = performance.now();
+  const painting = await paint(rgb, look);
+  const milliseconds = performance.now() - begun;
+  const image = join(painting, alpha);
+  if (!type) return { bitmap: await createImageBitmap(image), milliseconds };
+  canvas.width = image.width;
+  canvas.height = image.height;
+  context.putImageData(image, 0, 0);
+  if (type === "image/jpeg") { // transparent parts lie on white
+    context.globalCompositeOperation = "destination-over";
+    context.fillStyle = "white";
+    context.fillRect(0, 0, image.width, image.height);
+  }
+  return { blob: await canvas.convertToBlob({ type, quality }), milliseconds };
+}
+
+async function start(given) {
+  settings = given;
+  ort = await import(`./${settings.runtime}`);
+  ort.env.wasm.numThreads = 1; // more want headers that static hosts do not send
+  ort.env.logLevel = "error";
+}
+
+let last = Promise.resolve();
+
+self.addEventListener("message", ({ data }) => {
+  last = last.then(async () => {
+    try {
+      const done = data.settings ? await start(data.settings) : await work(data);
+      self.postMessage({ id: data.id, done }, done?.bitmap ? [done.bitmap] : []);
+    } catch (error) {
+      self.postMessage({ id: data.id, error: String(error?.message ?? error) });
+    }
+  });
+});

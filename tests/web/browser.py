@@ -1,0 +1,155 @@
+"""A page in a real browser, with every other host out of reach."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from fast_nst.commands.main import main
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_image
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+SECOND = 1000  # as Playwright counts
+
+
+@contextlib.contextmanager
+def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """`fast-nst serve` in a process of its own: its address, and the process."""
+    command = [sys.executable, "-m", "fast_nst.commands.main", "serve", "--no-browser"]
+    command += ["--port", "0", *map(os.fspath, arguments)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line + process.stderr.read()
+        yield found[0], process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
+    """A page that reaches its own host alone, and has no error in it."""
+    wrong: list[str] = []
+    context = browser.new_context(accept_downloads=True, **options)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(20 * SECOND)
+    page.on(
+        "request",
+        lambda request: wrong.append(request.url) if _is_elsewhere(request.url, address) else None,
+    )
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "warning" else None)
+    page.route(lambda url: _is_elsewhere(url, address), lambda route: route.abort())
+    try:
+        page.goto(address)
+        yield page
+    finally:
+        context.close()
+    if wrong:
+        raise AssertionError(wrong)
+
+
+def _is_elsewhere(url: str, address: str) -> bool:
+    there = urlsplit(url)
+    return there.scheme in ("http", "https") and there.netloc != urlsplit(address).netloc
+
+
+def painted(page: Page) -> Locator:
+    """The line under the painting, once it is there."""
+    status = page.locator("#status")
+    expect(status).to_contain_text(" ms", timeout=30 * SECOND)
+    return status
+
+
+def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
+    """Drop a file on the page, or paste it, and wait until its painting is there.
+
+    Args:
+        page: The page.
+        path: The file.
+        shown: The painting's size, as the page says it; "" does not wait.
+        event: "drop" or "paste".
+    """
+    page.evaluate(
+        """([data, name, type, event]) => {
+            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type }));
+            const made = event === "paste"
+                ? new ClipboardEvent(event, { clipboardData: transfer, bubbles: true })
+                : new DragEvent(event, { dataTransfer: transfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(made);
+        }""",
+        [base64.b64encode(path.read_bytes()).decode(), path.name, _type(path), event],
+    )
+    if shown:
+        expect(page.locator("#status")).to_contain_text(shown, timeout=30 * SECOND)
+
+
+def _type(path: Path) -> str:
+    kinds = {".png": "image/png", ".jpg": "image/jpeg", ".heic": "image/heic"}
+    return kinds.get(path.suffix, "text/plain")
+
+
+def set_range(page: Page, name: str, value: float) -> None:
+    page.locator(f"#{name}").fill(str(value))
+
+
+def downloaded(page: Page, target: Path) -> np.ndarray:
+    """(H, W, 3) of what the download button gives."""
+    with page.expect_download(timeout=60 * SECOND) as download:
+        page.get_by_role("button", name="Download").click()
+    download.value.save_as(target)
+    return to_array(open_image(target))
+
+
+def by_command(page: Page, photo: Path, target: Path) -> np.ndarray:
+    """(H, W, 3) of what the command gives that the page shows."""
+    words = shlex.split(page.locator("#line").text_content() or "")
+    assert words[:3] == ["fast-nst", "infer", "PHOTO"]
+    words = [str(photo) if word == "PHOTO" else word for word in words[1:]]
+    assert words[-2] == "-o"
+    assert main([*words[:-1], str(target), "--overwrite", "-q"]) == 0
+    return to_array(open_image(target))
+
+
+def canvas_pixels(page: Page, selector: str) -> np.ndarray:
+    """(H, W, 3) of a canvas."""
+    width, height, data = page.evaluate(
+        """(selector) => {
+            const canvas = document.querySelector(selector);
+            const { width, height } = canvas;
+            const copy = new OffscreenCanvas(width, height);
+            const context = copy.getContext("2d", { willReadFrequently: true });
+            context.drawImage(canvas, 0, 0);
+            const { data } = context.getImageData(0, 0, width, height);
+            let text = "";
+            for (let i = 0; i < data.length; i += 32768) {
+                text += String.fromCharCode(...data.subarray(i, i + 32768));
+            }
+            return [width, height, btoa(text)];
+        }""",
+        selector,
+    )
+    return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]
