@@ -78,13 +78,13 @@ def peak_megabytes() -> float:
     return _status("VmHWM")
 
 
-def resident_megabytes() -> float:
-    """The memory that this process has; Linux only."""
-    return _status("VmRSS")
+def resident_megabytes(process: int | str = "self") -> float:
+    """The memory that a process has, by its number; Linux only."""
+    return _status("VmRSS", process)
 
 
-def _status(key: str) -> float:
-    status = Path("/proc/self/status").read_text()
+def _status(key: str, process: int | str = "self") -> float:
+    status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition(f"{key}:")[2].split()[0]) / 1024
 
 

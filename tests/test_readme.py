@@ -11,6 +11,8 @@ from fast_nst.commands.blend import BlendOptions
 from fast_nst.commands.compare import CompareOptions
 from fast_nst.commands.infer import InferOptions
 from fast_nst.commands.optimize import OptimizeOptions
+from fast_nst.commands.serve import ServeOptions
+from fast_nst.commands.site import SiteOptions
 from fast_nst.commands.styles import StylesOptions
 from fast_nst.commands.video import VideoOptions
 from fast_nst.options import flags_of
@@ -49,10 +51,18 @@ def test_every_flag_that_it_names_exists():
         OptimizeOptions,
         CompareOptions,
         VideoOptions,
+        ServeOptions,
+        SiteOptions,
     )
     known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))
-    others = {"--logdir", "--head", "--port", "--address"}  # TensorBoard's and Ray's
+    others = {
+        "--logdir",
+        "--head",
+        "--port",
+        "--address",
+        "--data-binary",
+    }  # TensorBoard, Ray, curl
     assert named - known - others == set()
 
 

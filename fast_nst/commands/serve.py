@@ -17,6 +17,7 @@ from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light
 from fast_nst.web.limits import Limits
 
+_CONNECTIONS = 200  # beside those that send pictures
 _GRACE = 5  # seconds that running requests get when the service stops
 
 
@@ -98,6 +99,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
+            limit_concurrency=_CONNECTIONS + options.workers + options.queue,
             timeout_graceful_shutdown=_GRACE,
         )
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has already shut down
@@ -109,16 +111,12 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
-        family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
-        listener.listen(128)
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(place[:2], family=family)
     except OSError as error:
         raise UserError(
             f"cannot listen at {host} port {port}: {error.strerror}; give another --port or --host"
         ) from error
-    return listener
 
 
 def _address(listener: socket.socket) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -46,7 +47,9 @@ class Runner:
         self._options = options
         self._budget = budget or Budget(options.working_bytes)
         self._share = self._budget.amount if share is None else share
-        self.engine = functools.lru_cache(maxsize=_KEPT_ENGINES)(self._open)
+        # No lru_cache of a method: its cycle would keep networks until Python looks for cycles.
+        self._engines: dict[float, Engine] = {}
+        self._opening = threading.Lock()
 
     def twin(self, options: EngineOptions, of: int, parts: Sequence[Part]) -> Runner:
         """Another one, for another thread or model, one of so many that share the memory."""
@@ -61,9 +64,21 @@ class Runner:
 
         return mix(self._parts, strength), "the mixed model"
 
-    def _open(self, strength: float) -> Engine:
-        data, name = self._file(strength)
-        return open_engine(data, name, self._options, self._share)
+    def engine(self, strength: float) -> Engine:
+        """The network of a strength, opened when it is first asked for.
+
+        Raises:
+            UserError: The models do not mix, or the engine refuses what they make.
+        """
+        with self._opening:
+            engine = self._engines.pop(strength, None)
+            if engine is None:
+                data, name = self._file(strength)
+                engine = open_engine(data, name, self._options, self._share)
+            self._engines[strength] = engine  # what was used last stands last
+            if len(self._engines) > _KEPT_ENGINES:
+                del self._engines[next(iter(self._engines))]
+            return engine
 
     def run(self, images: Array, strength: float, on_tile: OnTile | None = None) -> Array:
         """The bare network of a strength.
@@ -113,7 +128,8 @@ class Runner:
     def _run_in_tiles(
         self, images: Array, strength: float, network: str, on_tile: OnTile | None
     ) -> Array:
-        self.engine.cache_clear()  # what they hold of earlier pictures would come on top
+        with self._opening:
+            self._engines.clear()  # what they hold of earlier pictures would come on top
         tiled = TiledNetwork(
             *self._file(strength), lambda derived: open_graph(derived, self._options)
         )

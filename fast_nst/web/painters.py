@@ -14,7 +14,7 @@ from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import WRITERS, encode_image
-from fast_nst.stylize.engines import cores
+from fast_nst.stylize.engines import cores, share_arena
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
@@ -80,6 +80,7 @@ class Painters:
     def __init__(self, models: Models, limits: Limits) -> None:
         self._models = models
         self._limits = limits
+        share_arena()
         self._threads = max(cores() // limits.workers, 1)
         self._first = Stylizer(threads=self._threads, max_memory=limits.max_memory)
         self._stylizer = functools.lru_cache(maxsize=KEPT_NETWORKS)(self._open)

@@ -377,6 +377,27 @@ def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
 
 
+@pytest.mark.parametrize("size", ["-3", "0", "1.5"])
+def test_a_size_that_is_none(page: Page, size: str):
+    page.locator("#size").fill(size)
+    expect(page.locator("#size-error")).to_have_text("Give a whole number of pixels, 1 or more.")
+    expect(page.get_by_role("button", name="Download")).to_be_disabled()
+    page.locator("#size").fill("")
+    expect(page.locator("#size-error")).to_be_empty()
+    expect(page.get_by_role("button", name="Download")).to_be_enabled()
+
+
+def test_a_size_that_no_browser_can_paint(site_page: Page, picture: Path, tmp_path: Path):
+    give(site_page, picture, SHOWN)
+    set_range(site_page, "size", 60000)
+    site_page.get_by_role("button", name="Download").click()
+    error = site_page.locator("#result-error")
+    expect(error).to_contain_text("60000 × 40375 px, and a browser paints 40 million at most")
+    set_range(site_page, "size", 200)  # and it goes on
+    assert downloaded(site_page, tmp_path / "found.png").shape == (135, 200, 3)
+    expect(error).to_be_empty()
+
+
 def test_a_service_that_has_stopped(browser: Browser):
     with serving() as (address, process), opened(browser, address) as page:
         painted(page)

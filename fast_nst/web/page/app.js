@@ -23,9 +23,11 @@ function words(error) {
 
 const round = (value) => Math.round(100 * value) / 100;
 const strokeScale = () => round(2 ** at("strokes").valueAsNumber);
-const sideOfResult = () => at("size").valueAsNumber || wishes.photo.longer;
+const isSize = () => at("size").validity.valid; // or empty
+const sizeAsked = () => (isSize() && at("size").valueAsNumber) || null;
+const sideOfResult = () => sizeAsked() ?? wishes.photo.longer;
 
-/** How a picture is to be painted, in another style than the chosen one if given. */
+/** How a picture is to be painted; in another style than what was chosen, if given. */
 function look(style = null) {
   const chosen = style ?? wishes.style;
   const second = style ? "" : at("second").value;
@@ -45,13 +47,12 @@ function look(style = null) {
 
 /** The same for the file to keep: at its own size, with strokes as large as were seen. */
 function lookOfResult() {
-  const size = at("size").valueAsNumber || null;
   const result = sideOfResult();
   const seen = Math.min(PREVIEW, result, wishes.photo.longer);
   const factor = at("same").checked ? result / seen : 1;
   const [least, most] = config.stroke_scale;
   const scale = Math.min(Math.max(round(strokeScale() * factor), least), most);
-  return { ...look(), strokeScale: scale, size };
+  return { ...look(), strokeScale: scale, size: sizeAsked() };
 }
 
 function command() {
@@ -84,23 +85,26 @@ function refresh() {
   for (const option of second.options) option.hidden = option.disabled = option.value === style.name;
   if (!style.mixes || second.value === style.name) second.value = "";
   at("share-label").hidden = !second.value;
-  for (const id of ["download", "copy"]) at(id).disabled = !photo;
+  for (const id of ["download", "copy"]) at(id).disabled = !photo || !isSize();
+  at("size-error").textContent = isSize() ? "" : "Give a whole number of pixels, 1 or more.";
   if (!photo) return;
   at("line").textContent = command();
   if (!camera.isOn) turns.soon("preview", preview);
 }
 
 async function preview() {
-  const { photo, style } = wishes;
+  const { photo } = wishes;
   at("status").textContent = "Painting …";
   try {
+    const wanted = look();
+    const titles = wanted.styles.map(({ name }) => config.styles.find((s) => s.name === name).title);
     const small = await photo.atMost(Math.min(PREVIEW, sideOfResult()));
-    const { bitmap, milliseconds } = await wishes.painter.show(small, look());
+    const { bitmap, milliseconds } = await wishes.painter.show(small, wanted);
     draw(at("before"), small);
     draw(at("after"), bitmap);
-    at("after").setAttribute("aria-label", `The painting, in the style of ${style.title}`);
+    at("after").setAttribute("aria-label", `The painting, in the style of ${titles.join(" and ")}`);
     at("paint-error").textContent = "";
-    at("status").textContent = `${style.title}, ${bitmap.width} × ${bitmap.height} px in ` +
+    at("status").textContent = `${titles.join(" + ")}, ${bitmap.width} × ${bitmap.height} px in ` +
       `${milliseconds.toFixed(0)} ms`;
   } catch (error) {
     at("status").textContent = "";
@@ -177,7 +181,7 @@ async function keep(work, done) {
     at("result-status").textContent = "";
     at("result-error").textContent = words(error);
   }
-  for (const button of buttons) button.disabled = false;
+  for (const button of buttons) button.disabled = !isSize();
 }
 
 async function download() {

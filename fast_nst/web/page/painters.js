@@ -1,9 +1,12 @@
 // Who paints: the service, or this browser. Both take a photograph (see photo.js) and a look:
 // { styles: [{ name, share }], strength, strokeScale, keepColors, size }.
 
+import { scaled } from "./pixels.js";
+
 const TYPES = { png: "image/png", jpg: "image/jpeg" };
 const QUALITY = 95; // of JPEG files, as `fast-nst infer` has it
 const TRIES = 4;
+const MOST_PIXELS = 40e6; // of a picture that a browser paints: some 50 bytes of memory each
 
 /** An error whose words are for the one who reads the page. */
 export class Said extends Error {}
@@ -89,6 +92,12 @@ export class BrowserPainter {
   async save(photo, look, format) {
     const type = TYPES[format];
     const bitmap = photo.bitmap;
+    const longer = (look.size ?? photo.longer) * Math.max(1 / look.strokeScale, 1);
+    const [width, height] = scaled(bitmap.width, bitmap.height, longer / photo.longer);
+    if (width * height > MOST_PIXELS) {
+      throw new Said(`This takes ${width} × ${height} px, and a browser paints ` +
+        `${MOST_PIXELS / 1e6} million at most: choose a smaller size or larger strokes.`);
+    }
     return (await this.#ask({ bitmap, look, type, quality: QUALITY / 100 })).blob;
   }
 

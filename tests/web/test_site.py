@@ -1,0 +1,101 @@
+"""The static site: everything the page asks for, and nothing that was there is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fast_nst.assets import STARTS
+from fast_nst.errors import UserError
+from fast_nst.stylize.graphs import load, parameters
+from fast_nst.web.files import File, page_files
+from fast_nst.web.models import Model
+from fast_nst.web.runtime import Runtime
+from fast_nst.web.site import write_site
+
+RUNTIME = Runtime({"runtime/ort.wasm.bundle.min.mjs": b"module", "runtime/a.wasm": b"wasm"})
+
+
+@pytest.fixture
+def files(models: dict[str, Model]) -> dict[str, File]:
+    return page_files(models, RUNTIME, None)
+
+
+def told(files: Mapping[str, File]) -> dict:
+    return json.loads(files["config.json"].data)
+
+
+def test_every_file_that_the_page_names_is_there(files: dict[str, File]):
+    browser = told(files)["browser"]
+    named = {browser["runtime"], browser["root"]["file"], *told(files)["samples"]}
+    named |= {each["file"] for each in browser["files"].values()}
+    for path, file in files.items():
+        if path.endswith((".html", ".js")):
+            text = file.data.decode()
+            named |= set(re.findall(r'(?:src|href)="([\w.]+)"', text))
+            named |= set(re.findall(r'from "\./([\w.]+)"', text))
+    assert {"app.js", "style.css", "icon.svg", "pixels.js", "mixing.js"} <= named
+    assert named - set(files) == {"openapi.json"}  # the service makes that
+
+
+def test_nothing_comes_from_elsewhere(files: dict[str, File]):
+    for path, file in files.items():
+        if path.endswith((".html", ".js", ".css", ".svg")):
+            found = set(re.findall(r"https?://[\w./]+", file.data.decode()))
+            assert found <= {"http://www.w3.org/2000/svg"}, path
+            assert b"<style" not in file.data
+            assert not re.search(rb"<script(?! type=\"module\" src=)", file.data)
+
+
+def test_the_places_are_those_of_the_files(files: dict[str, File], models: dict[str, Model]):
+    browser = told(files)["browser"]
+    assert set(browser["files"]) == set(models)
+    assert browser["files"]["negative"]["parameters"] is None
+    expected = parameters(load(models["udnie"].part.data, "udnie"))
+    udnie = browser["files"]["udnie"]
+    for name, (offset, length) in udnie["parameters"].items():
+        values = np.frombuffer(files[udnie["file"]].data[offset : offset + length], "<f4")
+        assert np.array_equal(values, expected[name].ravel())
+    assert files[browser["root"]["file"]].data == STARTS["photograph"].read_bytes()
+
+
+def test_without_a_runtime_no_model_is_sent(models: dict[str, Model]):
+    files = page_files(models, None, {"max_bytes": 1, "max_pixels": 1})
+    assert told(files)["browser"] is None
+    assert not [path for path in files if path.endswith((".onnx", ".wasm"))]
+
+
+def test_a_site_is_written_and_replaced(files: dict[str, File], tmp_path: Path):
+    folder = tmp_path / "a" / "site"
+    size = write_site(folder, files)
+    written = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert written == set(files) - {"api.html", "api.js"}
+    assert size == sum((folder / path).stat().st_size for path in written)
+    (folder / "old.txt").write_text("of an older version")
+    write_site(folder, files)
+    assert not (folder / "old.txt").exists()
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_with_other_things_is_left_alone(files: dict[str, File], tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="holds other files"):
+        write_site(tmp_path, files)
+    with pytest.raises(UserError, match="is no folder"):
+        write_site(tmp_path / "thesis.txt", files)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(UserError, match="is no folder"):
+        write_site(tmp_path / "link", files)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["link", "thesis.txt"]
+
+
+def test_what_cannot_be_written_leaves_nothing(files: dict[str, File], tmp_path: Path):
+    bad = {**files, "x" * 300: File(b"", "")}
+    with pytest.raises(UserError, match="cannot write"):
+        write_site(tmp_path / "site", bad)
+    assert list(tmp_path.iterdir()) == []
