@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 import venv
 from pathlib import Path
 
@@ -58,12 +61,36 @@ def test_the_light_install_stylizes(wheel: Path, tmp_path: Path):
     for extra, words in (
         ("train", ["train"]),
         ("openvino", ["infer", PHOTO, "-o", "no.jpg", "--engine", "openvino"]),
+        ("web", ["serve", "--no-browser"]),
     ):
         refused = subprocess.run(
             [commands / "fast-nst", *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert refused.returncode == 2
         assert f"is not installed: pip install '.[{extra}]'" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_web_extra_serves_the_whole_page(wheel: Path, tmp_path: Path):
+    commands = installed(wheel, tmp_path, "[web]")
+    command = [commands / "fast-nst", "serve", "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        found = re.search(r"http://\S+", process.stderr.readline())
+        assert found
+        try:
+            for path in (ROOT / "fast_nst" / "web" / "page").iterdir():
+                with urllib.request.urlopen(f"{found[0]}/{path.name}", timeout=30) as answer:
+                    assert answer.read() == path.read_bytes()
+            query = f"{found[0]}/api/stylize?style=udnie:0.5&style=evening:0.5"
+            with urllib.request.urlopen(query, PHOTO.read_bytes(), timeout=30) as answer:
+                assert answer.headers["content-type"] == "image/png"
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+    assert process.returncode == 0, rest
+    packages = call(commands / "python", "-m", "pip", "list", cwd=tmp_path).stdout.lower()
+    assert "torch" not in packages
 
 
 @pytest.mark.slow
