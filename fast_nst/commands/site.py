@@ -56,5 +56,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     size = write_site(folder, page_files(models, runtime, None))
     if not options.quiet:
         line = f"wrote {options.output}: {len(models)} styles, {size / 1e6:.1f} MB"
-        print(f"{line}; any web host can serve it", file=sys.stderr)
+        print(
+            f"{line}; any web host serves it: python3 -m http.server -d {folder}", file=sys.stderr
+        )
     return 0

@@ -377,6 +377,44 @@ def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
 
 
+def test_another_photograph_does_not_lose_a_download(page: Page, large: Path, picture: Path):
+    give(page, large, "683 × 1024 px")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+        give(page, picture)
+    assert download.value.suggested_filename == "large-composition_vii.png"
+    expect(page.locator("#result-status")).to_have_text("Downloaded.")
+    expect(page.locator("#status")).to_contain_text(SHOWN)
+    expect(page.get_by_role("button", name="Download")).to_be_enabled()
+
+
+def test_the_last_of_several_photographs_is_painted(page: Page, large: Path, picture: Path):
+    for path in (large, picture, large, picture):
+        give(page, path)
+    expect(page.locator("#status")).to_contain_text(SHOWN)
+    page.wait_for_timeout(500)
+    expect(page.locator("#status")).to_contain_text(SHOWN)
+
+
+def test_a_site_without_its_runtime_says_so(browser: Browser, site: str):
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/*.mjs", lambda route: route.fulfill(status=404))
+    page.goto(site)
+    expect(page.locator("#paint-error")).to_contain_text("dynamically imported module")
+    expect(page.locator("#paint-error")).to_contain_text("load the page again")
+    context.close()
+
+
+def test_a_page_that_cannot_start_says_so(browser: Browser, site: str):
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/config.json", lambda route: route.abort())
+    page.goto(site)
+    expect(page.locator("#loading")).to_contain_text("The page did not start")
+    context.close()
+
+
 @pytest.mark.parametrize("size", ["-3", "0", "1.5"])
 def test_a_size_that_is_none(page: Page, size: str):
     page.locator("#size").fill(size)

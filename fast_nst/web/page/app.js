@@ -15,6 +15,7 @@ const camera = new Camera();
 const wishes = { photo: null, style: null, painter: null, compared: [] };
 let config;
 let gallery;
+let taken = 0; // photographs so far
 
 /** What an error says, to the one who reads the page. */
 function words(error) {
@@ -114,14 +115,18 @@ async function preview() {
 
 async function take(blob, name) {
   const error = at("photo-error");
+  const turn = ++taken;
+  stopCamera();
+  let photo;
   try {
-    stopCamera();
-    wishes.photo = await openPhoto(blob, name, wishes.painter);
-    error.textContent = "";
+    photo = await openPhoto(blob, name, wishes.painter);
   } catch (reason) {
-    error.textContent = words(reason);
+    if (turn === taken) error.textContent = words(reason);
     return;
   }
+  if (turn !== taken) return; // another was given meanwhile
+  error.textContent = "";
+  wishes.photo = photo;
   showPhoto();
 }
 
@@ -201,6 +206,7 @@ async function copy() {
 
 async function startCamera() {
   at("photo-error").textContent = "";
+  at("camera").disabled = true;
   try {
     await camera.start(async (frame) => {
       try {
@@ -216,8 +222,8 @@ async function startCamera() {
       at("status").textContent = `${rate.toFixed(1)} frames a second`;
     });
     for (const id of ["snap", "stop"]) at(id).hidden = false;
-    at("camera").disabled = true;
   } catch (error) {
+    at("camera").disabled = false;
     at("photo-error").textContent = words(error);
   }
 }
@@ -359,11 +365,13 @@ async function begin() {
   wishes.style = config.styles.find(({ name }) => name === config.default) ?? config.styles[0];
   gallery.choose(wishes.style.name);
   listen();
+  at("loading").remove();
   setSplit(0);
   refresh();
   await takeSample(config.samples[0]);
 }
 
 begin().catch((error) => {
-  at("photo-error").textContent = `The page did not start (${error.message}): load it again.`;
+  at("loading").textContent = `The page did not start (${error.message}): load it again.`;
+  at("loading").className = "error";
 });

@@ -52,15 +52,22 @@ export class Camera {
 
   async #run(each, count) {
     const stream = this.#stream;
+    const isOn = () => this.#stream === stream;
     let frames = 0;
     let since = performance.now();
-    while (this.#stream === stream) {
+    while (isOn()) {
       const { videoWidth: width, videoHeight: height } = this.#video;
       const scale = Math.min(1, SIDE / Math.max(width, height));
-      const frame = await createImageBitmap(this.#video, {
-        resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale),
-        resizeQuality: "medium",
-      });
+      let frame;
+      try {
+        frame = await createImageBitmap(this.#video, {
+          resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale),
+          resizeQuality: "medium",
+        });
+      } catch (error) {
+        if (isOn()) throw error;
+        return; // it was stopped meanwhile
+      }
       await each(frame);
       frame.close();
       frames++;

@@ -106,15 +106,16 @@ export class BrowserPainter {
   }
 
   async #ask(request) {
+    if (!this.#worker) this.#start();
+    const worker = this.#worker;
     try {
-      if (!this.#worker) this.#start();
       return await this.#send(request);
     } catch (error) {
       // Out of memory it cannot go on: the next picture gets a new one.
-      this.#worker?.terminate();
-      this.#worker = undefined;
+      if (this.#worker === worker) this.#stop(error);
       const size = request.look.size ?? Math.max(request.bitmap.width, request.bitmap.height);
-      throw new Said(`This browser could not paint ${size} px (${error.message}): choose a smaller size.`);
+      throw new Said(`This browser could not paint ${size} px (${error.message}): ` +
+        "choose a smaller size, or load the page again.");
     }
   }
 
@@ -127,12 +128,16 @@ export class BrowserPainter {
       else resolve(data.done);
     });
     this.#worker.addEventListener("error", (event) => {
-      for (const { reject } of this.#waiting.values()) {
-        reject(new Error(event.message || "the painter cannot be loaded"));
-      }
-      this.#waiting.clear();
+      this.#stop(new Error(event.message || "the painter cannot be loaded"));
     });
     this.#send({ settings: this.#settings }).catch(() => {}); // the picture's own request says it
+  }
+
+  #stop(error) {
+    this.#worker.terminate();
+    this.#worker = undefined;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
   }
 
   #send(request) {

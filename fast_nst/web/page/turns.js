@@ -18,9 +18,8 @@ export class Turns {
     this.#go();
   }
 
-  /** Forget what has not begun. */
+  /** Forget what may wait and has not begun. */
   clear() {
-    this.#wishes.clear();
     this.#queue.length = 0;
   }
 

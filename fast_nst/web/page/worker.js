@@ -111,12 +111,15 @@ async function start(given) {
   ort.env.logLevel = "error";
 }
 
+let ready;
 let last = Promise.resolve();
 
 self.addEventListener("message", ({ data }) => {
   last = last.then(async () => {
     try {
-      const done = data.settings ? await start(data.settings) : await work(data);
+      if (data.settings) ready = start(data.settings);
+      await ready; // or every picture says why there is no painter
+      const done = data.settings ? null : await work(data);
       self.postMessage({ id: data.id, done }, done?.bitmap ? [done.bitmap] : []);
     } catch (error) {
       self.postMessage({ id: data.id, error: String(error?.message ?? error) });
