@@ -31,7 +31,7 @@ from fast_nst.web.upload import TooManyBytes, read_upload
 
 RETRY_AFTER = 2  # seconds
 _STATUS: Mapping[type[UserError], int] = {TooManyBytes: 413, TooLarge: 413, UnknownStyle: 404}
-_SENTENCES = {400: "this was not understood", 404: "nothing is here", 405: "not in this way"}
+_SENTENCES = {404: "nothing is here: the page is at /", 405: "no such request: see /api.html"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ERROR = {
     "content": {
@@ -48,7 +48,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The picture or a parameter cannot be used.", **_ERROR},
     404: {"description": "No style has that name.", **_ERROR},
     413: {"description": "Too many bytes or pixels.", **_ERROR},
-    422: {"description": "Never: a parameter out of range is 400.", **_ERROR},
+    "4XX": {"description": "Anything else that is refused.", **_ERROR},
     503: {"description": "Busy, or too slow: come again after `Retry-After` seconds.", **_ERROR},
 }
 _BODY = {

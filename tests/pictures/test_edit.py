@@ -50,9 +50,20 @@ def test_blend_by_hand():
 def test_keep_colors_takes_luma_from_one_and_chroma_from_the_other():
     photo = np.full((4, 4, 3), (90, 130, 110), np.uint8)
     painting = np.full((4, 4, 3), (140, 140, 140), np.uint8)
-    kept = from_array(keep_colors(photo, painting)).convert("YCbCr").getpixel((0, 0))
+    # Luma of the photograph: 0.299 * 90 + 0.587 * 130 + 0.114 * 110 = 115.76; 24.24 is missing.
+    expected = np.full((4, 4, 3), (114, 154, 134), np.uint8)
+    np.testing.assert_array_equal(keep_colors(photo, painting), expected)
+    # And as Pillow has it, but for its rounding.
+    kept = from_array(expected).convert("YCbCr").getpixel((0, 0))
     original = from_array(photo).convert("YCbCr").getpixel((0, 0))
     assert np.abs(np.array(kept) - (140, *original[1:])).max() <= 1
+
+
+def test_keep_colors_ends_at_black_and_white():
+    photo = np.array([[[250, 10, 10], [10, 10, 250]]], np.uint8)
+    white, black = np.full_like(photo, 255), np.zeros_like(photo)
+    assert keep_colors(photo, white).tolist() == [[[255, 183, 183], [228, 228, 255]]]
+    assert keep_colors(photo, black).tolist() == [[[168, 0, 0], [0, 0, 213]]]
 
 
 def test_strips_leave_no_seam(monkeypatch):

@@ -14,9 +14,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from fast_nst.commands.main import main
+from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Model
+from fast_nst.web.painters import Look, Painters
 from tests.commands.test_hostile import damaged, kinds
 from tests.conftest import noise
 from tests.web.conftest import client_of
@@ -87,6 +89,24 @@ def test_a_picture_over_the_memory_is_painted_in_tiles(models: dict[str, Model],
         with client_of(models, limits) as client:
             found.append(np.asarray(open_image(client.post(query, content=photograph).content)))
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
+
+
+def test_what_nobody_waits_for_ends_at_the_next_tile(models: dict[str, Model], photograph: bytes):
+    painters = Painters(models, Limits(max_memory="64MB"))
+    look = Look(
+        styles=(("udnie", 1.0),),
+        strength=1.0,
+        size=1500,
+        stroke_scale=1.0,
+        keep_colors=False,
+        file_format="jpg",
+        quality=95,
+    )
+    stopped = threading.Event()
+    assert painters.paint(photograph, look, stopped).media_type == "image/jpeg"
+    stopped.set()
+    with pytest.raises(UserError, match=r"^stopped after 1 of \d+ tiles"):
+        painters.paint(photograph, look, stopped)
 
 
 @pytest.mark.parametrize(("file_format", "kind"), [("jpg", "JPEG"), ("webp", "WEBP")])
