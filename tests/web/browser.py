@@ -28,6 +28,7 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
 )
 SECOND = 1000  # as Playwright counts
+SHOWN = "373 × 251 px"  # of the fixture `picture`, as the page says it
 
 
 @contextlib.contextmanager
@@ -153,3 +154,15 @@ def canvas_pixels(page: Page, selector: str) -> np.ndarray:
         selector,
     )
     return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def apply(page: Page, look: dict[str, float | str | bool]) -> None:
+    for name, value in look.items():
+        if name == "style":
+            page.locator(f'li[data-name="{value}"] .card').click()
+        elif isinstance(value, bool):
+            page.locator(f"#{name}").set_checked(value)
+        elif name == "second":
+            page.locator("#second").select_option(str(value))
+        else:
+            set_range(page, name, float(value))
