@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import io
 import itertools
 import json
 import re
@@ -62,15 +61,11 @@ def loop(seconds: float) -> float:
         stylize(open_image(photo))
     done, started = 0, time.perf_counter()
     for wish in wishes():
-        encode_image(stylizers[wish](io_image(photo)), "JPEG")
+        encode_image(stylizers[wish](open_image(photo)), "JPEG")
         done += 1
         if time.perf_counter() - started > seconds:
             break
     return done / (time.perf_counter() - started)
-
-
-def io_image(data: bytes) -> Any:
-    return open_image(io.BytesIO(data))
 
 
 def load(port: int, clients: int, seconds: float) -> dict[str, Any]:

@@ -84,8 +84,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
     runtime = runtime_in(Path(options.runtime)) if options.runtime else None
-    told = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
-    files = page_files(models, runtime, told)
+    files = page_files(models, runtime, {"max_bytes": options.upload_bytes})
     app = make_app(models, options, files, tuple(options.name), runtime is not None)
     with _listening(options.host, options.port) as listener:
         address = _address(listener)

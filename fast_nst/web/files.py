@@ -79,6 +79,7 @@ def page_files(
                 for path, model in parts.items()
             },
         }
+    told["paths"] = sorted([*contents, CONFIG])
     contents[CONFIG] = json.dumps(told, allow_nan=False).encode()
     return {path: File(data, _MEDIA_TYPES[Path(path).suffix]) for path, data in contents.items()}
 

@@ -93,10 +93,10 @@ class Guard:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        return name in self._names or is_address(name)
+        return name in self._names or _is_address(name)
 
 
-def is_address(name: str) -> bool:
+def _is_address(name: str) -> bool:
     """Whether it is a bare IP address, which no one can point elsewhere."""
     try:
         ipaddress.ip_address(name)

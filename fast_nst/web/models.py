@@ -24,6 +24,7 @@ class Model:
         year: When.
         licence: Of the painting.
         is_own: Whether it is none of the package's.
+        is_named: Whether `infer --style` finds it by its name.
         unmixable: Why it takes no strength above 1 and no blend; "" if it does.
     """
 
@@ -33,6 +34,7 @@ class Model:
     year: str
     licence: str
     is_own: bool
+    is_named: bool
     unmixable: str
 
     @property
@@ -50,6 +52,7 @@ class Model:
             "licence": self.licence,
             "bytes": len(self.part.data),
             "own": self.is_own,
+            "named": self.is_named,
             "mixes": not self.unmixable,
         }
 
@@ -71,11 +74,13 @@ def find_models(folder: Path | None, on_bad: Callable[[str], None]) -> dict[str,
     """
     shipped = {path.stem: path for path in style_files()}
     found: dict[str, Model] = {}
-    paths = {name: find_model(name) for name in style_names()} | dict(_named(folder))
+    named = {name: find_model(name) for name in style_names()}
+    paths = named | dict(_named(folder))
     own = {name for name, path in paths.items() if shipped.get(name) != path}
     for name in [*sorted(own), *sorted(set(paths) - own)]:
         try:
-            found[name] = _opened(name, paths[name], name in own)
+            is_named = paths[name] == named.get(name)
+            found[name] = _opened(name, paths[name], name in own, is_named)
         except UserError as error:
             on_bad(f"{name} is left out: {one_line(error)}")
     return found
@@ -93,7 +98,7 @@ def _named(folder: Path | None) -> Iterator[tuple[str, Path]]:
         yield path.stem, path
 
 
-def _opened(name: str, path: Path, is_own: bool) -> Model:
+def _opened(name: str, path: Path, is_own: bool, is_named: bool) -> Model:
     part = parts_of(path)[0]
     stylize = Stylizer(part.data, threads=1)
     said = stylize.metadata
@@ -104,5 +109,6 @@ def _opened(name: str, path: Path, is_own: bool) -> Model:
         year=said.get("year", ""),
         licence=said.get("licence", ""),
         is_own=is_own,
+        is_named=is_named,
         unmixable=stylize.unmixable,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -27,29 +28,47 @@ def write_site(folder: Path, files: Mapping[str, File]) -> int:
         UserError: There is something else in the folder, or it cannot be written.
     """
     check_site_place(folder)
-    beside = folder.absolute().with_name(f".{secrets.token_hex(6)}.part")
+    beside, old = (folder.absolute().with_name(f".{secrets.token_hex(6)}.part") for _ in range(2))
     try:
         for path, file in files.items():
             if path not in _NOT_NEEDED:
                 (beside / path).parent.mkdir(parents=True, exist_ok=True)
                 (beside / path).write_bytes(file.data)
         if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder.absolute())
+            folder.rename(old)
+        try:
+            beside.rename(folder.absolute())
+        except OSError:
+            old.rename(folder)
+            raise
     except OSError as error:
         raise UserError(f"cannot write {str(folder)!r}: {error.strerror}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return sum(len(file.data) for path, file in files.items() if path not in _NOT_NEEDED)
 
 
 def check_site_place(folder: Path) -> None:
-    """Refuse a place that holds anything but a site of ours.
+    """Refuse a place that holds anything but a site of ours, which would be lost.
 
     Raises:
         UserError: It does.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UserError(f"{str(folder)!r} is no folder: give -o a folder's name")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
-        raise UserError(f"{str(folder)!r} holds other files: give -o a folder that is new or empty")
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    others = sorted(found - _paths(folder / CONFIG))
+    if others:
+        raise UserError(
+            f"{str(folder)!r} holds other files, such as {others[0]!r}: give -o a folder that is "
+            "new or empty"
+        )
+
+
+def _paths(config: Path) -> set[str]:
+    """The files of the site that this was written for; none if it is something else."""
+    try:
+        return {str(path) for path in json.loads(config.read_bytes())["paths"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()

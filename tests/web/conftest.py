@@ -41,8 +41,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
 
 
 def client_of(models: dict[str, Model], limits: Limits) -> TestClient:
-    told = {"max_bytes": limits.upload_bytes, "max_pixels": limits.max_pixels}
-    return TestClient(make_app(models, limits, page_files(models, None, told)), base_url=HERE)
+    files = page_files(models, None, {"max_bytes": limits.upload_bytes})
+    return TestClient(make_app(models, limits, files), base_url=HERE)
 
 
 @pytest.fixture

@@ -30,6 +30,10 @@ def test_runs_and_a_folder_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
     models = find_models(Path("mine"), unexpected)
     assert list(models)[:4] == ["evening", "wave", "über alles", "composition_vii"]
     assert [name for name, model in models.items() if model.is_own] == list(models)[:3]
+    assert [name for name, model in models.items() if not model.is_named] == [
+        "evening",
+        "über alles",
+    ]
     assert models["evening"].title == models["udnie"].title
     assert len(models) == 12
 

@@ -134,3 +134,5 @@ def test_a_service_that_has_stopped(browser: Browser):
         process.wait(timeout=30)
         set_range(page, "strength", 0.5)
         expect(page.locator("#paint-error")).to_contain_text("is fast-nst serve still running?")
+        page.get_by_role("button", name="chelsea").click()
+        expect(page.locator("#photo-error")).to_contain_text("load the page again")

@@ -6,6 +6,7 @@ import io
 import itertools
 import re
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,7 @@ def test_what_is_offered(client: TestClient):
         "licence": "",
         "bytes": styles[0]["bytes"],
         "own": True,
+        "named": False,
         "mixes": False,
     }
     udnie = next(style for style in styles if style["name"] == "udnie")
@@ -276,8 +278,9 @@ def test_beyond_the_queue_they_are_told_when_to_come_again(
         asking[0].start()
         assert begun.acquire(timeout=30)
         asking[1].start()
+        until = time.monotonic() + 30
         while client.get("/healthz").json()["taken"] < 2:
-            pass
+            assert time.monotonic() < until
         third = client.post("/api/stylize", content=b"picture")
         assert third.status_code == 503
         assert third.headers["retry-after"] == "2"

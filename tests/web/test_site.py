@@ -65,7 +65,7 @@ def test_the_places_are_those_of_the_files(files: dict[str, File], models: dict[
 
 
 def test_without_a_runtime_no_model_is_sent(models: dict[str, Model]):
-    files = page_files(models, None, {"max_bytes": 1, "max_pixels": 1})
+    files = page_files(models, None, {"max_bytes": 1})
     assert told(files)["browser"] is None
     assert not [path for path in files if path.endswith((".onnx", ".wasm"))]
 
@@ -76,10 +76,53 @@ def test_a_site_is_written_and_replaced(files: dict[str, File], tmp_path: Path):
     written = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert written == set(files) - {"api.html", "api.js"}
     assert size == sum((folder / path).stat().st_size for path in written)
-    (folder / "old.txt").write_text("of an older version")
+    older = json.loads((folder / "config.json").read_text())
+    (folder / "old.js").write_text("of an older version")
+    (folder / "config.json").write_text(json.dumps({"paths": [*older["paths"], "old.js"]}))
     write_site(folder, files)
-    assert not (folder / "old.txt").exists()
+    assert not (folder / "old.js").exists()
+    assert told(files)["paths"] == sorted(files)
     assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("config", ['{"name": "my project"}', "[1]", "null", '{"paths": 3}', "{"])
+def test_a_config_of_something_else_is_no_site(files: dict[str, File], tmp_path: Path, config: str):
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match=r"holds other files, such as 'config\.json'"):
+        write_site(tmp_path, files)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_what_was_put_beside_a_site_is_not_lost(files: dict[str, File], tmp_path: Path):
+    folder = tmp_path / "site"
+    write_site(folder, files)
+    (folder / "CNAME").write_text("paint.example")
+    with pytest.raises(UserError, match="such as 'CNAME'"):
+        write_site(folder, files)
+    assert (folder / "CNAME").exists()
+    assert (folder / "index.html").exists()
+
+
+def test_a_site_that_cannot_be_replaced_stays(
+    files: dict[str, File], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "site"
+    write_site(folder, files)
+    original, moves = Path.rename, []
+
+    def rename(self: Path, target: Path) -> Path:
+        moves.append(target)
+        if len(moves) == 2:  # the new one to its place
+            raise OSError(28, "No space left on device")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(UserError, match="No space left"):
+        write_site(folder, files)
+    assert len(moves) == 3
+    assert (folder / "index.html").read_bytes() == files["index.html"].data
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_a_folder_with_other_things_is_left_alone(files: dict[str, File], tmp_path: Path):

@@ -61,9 +61,9 @@ function command() {
   const quoted = (text) => (/^[\w.:-]+$/.test(text) ? text : `"${text}"`);
   const parts = ["fast-nst infer PHOTO"];
   for (const { name, share } of said.styles) {
-    const own = config.styles.find((style) => style.name === name).own;
+    const { named } = config.styles.find((style) => style.name === name);
     const given = said.styles.length > 1 ? `:${share}` : "";
-    parts.push(own ? `-m ${quoted(`${name}.onnx${given}`)}` : `--style ${quoted(name + given)}`);
+    parts.push(named ? `--style ${quoted(name + given)}` : `-m ${quoted(`${name}.onnx${given}`)}`);
   }
   if (said.strength !== 1) parts.push(`--strength ${said.strength}`);
   if (said.strokeScale !== 1) parts.push(`--stroke-scale ${said.strokeScale}`);
@@ -314,7 +314,13 @@ function listenForDrops() {
 }
 
 async function takeSample(path) {
-  await take(await (await fetch(path)).blob(), path.split("/").pop());
+  try {
+    const answer = await fetch(path);
+    if (!answer.ok) throw new Error(`it says ${answer.status}`);
+    await take(await answer.blob(), path.split("/").pop());
+  } catch (error) {
+    at("photo-error").textContent = `The sample cannot be loaded (${error.message}): load the page again.`;
+  }
 }
 
 function fill() {
@@ -365,9 +371,9 @@ async function begin() {
   wishes.style = config.styles.find(({ name }) => name === config.default) ?? config.styles[0];
   gallery.choose(wishes.style.name);
   listen();
-  at("loading").remove();
   setSplit(0);
   refresh();
+  at("loading").remove();
   await takeSample(config.samples[0]);
 }
 

@@ -12,7 +12,7 @@ const MOST_PIXELS = 40e6; // of a picture that a browser paints: some 50 bytes o
 export class Said extends Error {}
 
 /** A look as the service's parameters. */
-export function queryOf(look) {
+function queryOf(look) {
   const query = new URLSearchParams();
   for (const { name, share } of look.styles) query.append("style", `${name}:${share}`);
   query.set("strength", look.strength);
