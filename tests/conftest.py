@@ -79,4 +79,13 @@ def run(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> TrainRes
     arguments = f"train --photos {photographs} --out {out} --steps 6 --size 48 --style-size 64"
     code = main([*arguments.split(), "--batch-size", "2", "--title", "Tiny", "--artist", "A. Non"])
     assert code == 0
-    return TrainResult(out, out / "last.ckpt", out / "model.onnx", out / "preview.jpg", 6, 0.0, [])
+    return TrainResult(
+        out,
+        out / "last.ckpt",
+        out / "best.ckpt",
+        out / "model.onnx",
+        out / "preview.jpg",
+        6,
+        0.0,
+        [],
+    )

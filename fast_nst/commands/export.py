@@ -16,7 +16,7 @@ class ExportOptions:
     """What `fast-nst export` can be told; its flags are made from these fields."""
 
     source: str = positional(
-        "for example runs/x/last.ckpt; or an exported model, to write it with today's graph",
+        "for example runs/x/best.ckpt; or an exported model, to write it with today's graph",
         metavar="CHECKPOINT",
     )
     output: str = option("the .onnx file to write", MISSING, "-o", metavar="MODEL")

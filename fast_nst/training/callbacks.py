@@ -1,17 +1,18 @@
-"""What Lightning calls back during a run: steps, previews, and checkpoints that are whole."""
+"""What Lightning calls back during a run: steps, previews, and how the pictures fare."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
+
+from fast_nst.training.module import StyleTransfer
+from fast_nst.training.saving import Logs
 
 EachStep = Callable[[int, int, float], bool | None]
 
@@ -44,28 +45,11 @@ class Steps(Callback):
         if trainer.global_step == self._seen:
             return
         self._seen = trainer.global_step
-        # Lightning has divided it by the batches of a step.
-        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+        loss = pl_module.step_loss if isinstance(pl_module, StyleTransfer) else math.nan
         stop = bool(self.each(trainer.global_step, trainer.max_steps, loss))
         if trainer.world_size > 1:
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
         trainer.should_stop = trainer.should_stop or stop
-
-
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Renames finished checkpoints into place: a full disk or a kill leaves the last good one."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
-    ) -> None:
-        """Write beside `path`, then rename."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.part")
-        try:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 class PreviewImages(Callback):
@@ -98,9 +82,8 @@ class PreviewImages(Callback):
             dataloader_idx: Not used.
         """
         first, self._count = self._count, self._count + len(batch)
-        if not isinstance(trainer.logger, TensorBoardLogger):
+        if not isinstance(trainer.logger, Logs):
             return
         pairs = torch.cat([batch, outputs.float()], dim=2).nan_to_num().clamp(0, 1)
         for number, pair in enumerate(pairs, start=first):
-            name = f"preview/{number}"
-            trainer.logger.experiment.add_image(name, pair, trainer.global_step)
+            trainer.logger.show(f"preview/{number}", pair, trainer.global_step)

@@ -18,6 +18,7 @@ from fast_nst.stylize.gallery import RUNS, runs_of
 from fast_nst.training.settings import TrainConfig
 
 CHECKPOINT = "last.ckpt"
+BEST = "best.ckpt"  # by the held-out loss
 RECORD = "fast_nst"  # where a Lightning checkpoint keeps what is ours
 
 
@@ -34,6 +35,7 @@ class Checkpoint:
         style_sha256: Of the style image's file.
         start: What training started from, see `start.Start.record`.
         root: Of the network's descent, see `start.Start`.
+        halvings: How often the learning rate was halved, see `attempts`.
     """
 
     network: ImageTransformation
@@ -44,6 +46,7 @@ class Checkpoint:
     style_sha256: str
     start: dict[str, Any] = field(default_factory=dict)
     root: str = ""
+    halvings: int = 0
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -81,6 +84,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             record.get("style_sha256", ""),
             record.get("start", {}),
             record.get("root", ""),
+            int(record.get("halvings", 0)),
         )
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(

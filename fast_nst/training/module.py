@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections import deque
 from typing import Any
 
 import lightning as L
@@ -20,10 +22,15 @@ from fast_nst.training.start import Start
 from fast_nst.training.steady import disagreement
 
 _WARM_UP = 0.1  # of the steps
+_SPIKE = 10.0  # times the running median of the loss,
+_MEDIAN_OF = 50  # steps,
+_JUDGED_AFTER = 10  # of them at least
 
 
 class TrainingDiverged(UserError):
-    """The loss is no longer a finite number."""
+    """The loss is no longer a finite number, or jumped far above what it was."""
+
+    is_of_weights = True  # they are not worth saving
 
 
 def one_cycle(step: int, steps: int) -> float:
@@ -48,6 +55,10 @@ class StyleTransfer(L.LightningModule):
         loss: What to minimise; its style is that of `config.style`.
         start: Where the network comes from; without its weights, they are drawn at random.
         style_sha256: Of the style image's file, for the records.
+        halvings: How often the learning rate of the settings is halved.
+
+    Attributes:
+        step_loss: The total loss of the last step; of several batches or devices, their mean.
     """
 
     def __init__(
@@ -56,11 +67,16 @@ class StyleTransfer(L.LightningModule):
         loss: PerceptualLoss,
         start: Start | None = None,
         style_sha256: str = "",
+        halvings: int = 0,
     ) -> None:
         super().__init__()
         self.config = config
         self.start = start or Start(SCRATCH)
         self.style_sha256 = style_sha256
+        self.halvings = halvings
+        self.step_loss = math.nan
+        self._totals: list[Tensor] = []  # of the step at hand
+        self._recent: deque[float] = deque(maxlen=_MEDIAN_OF)
         network = build_network(config.network)
         if self.start.state is not None:
             network.load_state_dict(self.start.state)
@@ -76,18 +92,14 @@ class StyleTransfer(L.LightningModule):
         return self.loss(paintings, self.loss.content_features(photographs))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step's total loss.
-
-        Raises:
-            TrainingDiverged: It is not finite.
-        """
+        """One batch's total loss."""
         paintings = self(batch.photographs, batch.noise)
         parts = self.losses(batch.photographs, paintings)
         if batch.others is not None and batch.shifts is not None:
             others = self(batch.others, batch.noise)  # the noise stays where it is in a film
             steady = self.config.steady * disagreement(paintings, others, batch.shifts)
             parts |= {"steady": steady, "total": parts["total"] + steady}
-        self._stop_unless_finite(parts["total"], "loss")
+        self._totals.append(parts["total"].detach())
         self.log_dict({f"train/{name}": value.detach() for name, value in parts.items()})
         return parts["total"]
 
@@ -99,8 +111,10 @@ class StyleTransfer(L.LightningModule):
     ) -> None:
         """Clip, and keep broken gradients out of the weights, and so out of the checkpoints.
 
+        Here, behind the backward pass, the processor waits for the device, once a step.
+
         Raises:
-            TrainingDiverged: A gradient is not finite.
+            TrainingDiverged: The loss or a gradient is not finite, or the loss is a spike.
         """
         parameters = list(self.network.parameters())
         if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
@@ -109,12 +123,27 @@ class StyleTransfer(L.LightningModule):
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
             if gradient_clip_val:
                 self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        if self.trainer.precision != "16-mixed":  # whose gradient scaler expects some
-            self._stop_unless_finite(norm, "gradient's norm")
+        total = torch.stack(self._totals).mean()
+        self._totals.clear()
+        if self.trainer.world_size > 1:  # all go on, or none
+            total = self.trainer.strategy.reduce(total, reduce_op="mean")
+        loss, size = torch.stack([total, norm.to(total)]).tolist()
+        if self.trainer.precision == "16-mixed":  # whose gradient scaler expects some
+            size = 0.0
+        self._judge(loss, size)
+        self.step_loss = loss
 
-    def _stop_unless_finite(self, value: Tensor, what: str) -> None:
-        if not torch.isfinite(value):
-            raise TrainingDiverged(f"the {what} is {value.item()} at step {self.global_step}")
+    def _judge(self, loss: float, norm: float) -> None:
+        where = f"at step {self.global_step}"
+        for what, value in (("loss", loss), ("gradient's norm", norm)):
+            if not math.isfinite(value):
+                raise TrainingDiverged(f"the {what} is {value} {where}")
+        median = statistics.median(self._recent) if self._recent else math.inf
+        if len(self._recent) >= _JUDGED_AFTER and loss > _SPIKE * median:
+            raise TrainingDiverged(
+                f"the loss is {loss:.3g} {where}, over {_SPIKE:g} times its median of {median:.3g}"
+            )
+        self._recent.append(loss)
 
     def validation_step(self, photographs: Tensor, batch_idx: int) -> Tensor:
         """The same loss on photographs that training does not see; returns their paintings."""
@@ -133,7 +162,7 @@ class StyleTransfer(L.LightningModule):
 
         Nothing of it is in a checkpoint, so that a resumed run follows the settings it is given.
         """
-        rate = self.config.lr * one_cycle(self.global_step, self.config.steps)
+        rate = self.config.lr / 2**self.halvings * one_cycle(self.global_step, self.config.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.log("train/lr", rate)
@@ -148,4 +177,10 @@ class StyleTransfer(L.LightningModule):
             "style_sha256": self.style_sha256,
             "start": self.start.record(),
             "root": self.start.root,
+            "halvings": self.halvings,
+            "recent_losses": list(self._recent),
         }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Judge the next losses as an uninterrupted run would."""
+        self._recent.extend(checkpoint[RECORD].get("recent_losses", ()))

@@ -15,26 +15,37 @@ from typing import Any
 
 import lightning as L
 import yaml
+from PIL import Image
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE
 from fast_nst.devices import choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
-from fast_nst.losses import build_loss
+from fast_nst.losses import LossSettings, build_loss
+from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.gallery import MODEL, RUNS
 from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.attempts import MOST_HALVINGS, good_checkpoint, stopped
 from fast_nst.training.callbacks import EachStep
-from fast_nst.training.checkpoints import CHECKPOINT, continued, style_name
+from fast_nst.training.checkpoints import CHECKPOINT, continued, read_checkpoint, style_name
 from fast_nst.training.data import Photographs
 from fast_nst.training.export import export
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
+from fast_nst.training.saving import Checkpoints, Notice
 from fast_nst.training.settings import TrainConfig, plain
 from fast_nst.training.start import starting_point
 from fast_nst.training.steady import Disturbance
-from fast_nst.training.trainer import explained, make_trainer, quiet, root_device, trainer_arguments
+from fast_nst.training.trainer import (
+    checks_every,
+    explained,
+    make_trainer,
+    quiet,
+    root_device,
+    trainer_arguments,
+)
 
 PREVIEW, SETTINGS = "preview.jpg", "config.yaml"
 _PREVIEW_PHOTOGRAPHS = 4
@@ -49,7 +60,8 @@ class TrainResult:
 
     Attributes:
         folder: All of them, with TensorBoard's logs.
-        checkpoint: To resume or export.
+        checkpoint: To resume: the last step's.
+        best: The checkpoint with the lowest held-out loss, which was exported.
         model: The ONNX file.
         preview: Photographs next to their paintings.
         steps: Optimizer steps done.
@@ -61,6 +73,7 @@ class TrainResult:
 
     folder: Path
     checkpoint: Path
+    best: Path
     model: Path
     preview: Path
     steps: int
@@ -76,7 +89,8 @@ class Fitted:
 
     Attributes:
         folder: Of the run.
-        checkpoint: In it.
+        checkpoint: In it, of the last step.
+        best: In it, with the lowest held-out loss.
         style: The style image.
         photographs: That were trained on; knows those that were passed over.
         steps: Optimizer steps done.
@@ -86,7 +100,8 @@ class Fitted:
 
     folder: Path
     checkpoint: Path
-    style: Path
+    best: Path
+    style: Image.Image
     photographs: Photographs
     steps: int
     seconds: float
@@ -101,7 +116,8 @@ def run_folder(config: TrainConfig) -> Path:
     """
     if config.out is not None:
         folder = Path(config.out)
-        if config.resume is None and (folder / CHECKPOINT).exists():
+        is_its_own = config.resume and Path(config.resume).resolve().parent == folder.resolve()
+        if (folder / CHECKPOINT).exists() and not is_its_own:
             raise UserError(
                 f"{config.out!r} holds a run: add --resume last to continue it, or change --out"
             )
@@ -117,20 +133,6 @@ def run_folder(config: TrainConfig) -> Path:
     if not os.access(folder, os.W_OK):
         raise UserError(f"cannot write to {str(folder)!r}: give another --out")
     return folder
-
-
-@contextlib.contextmanager
-def _advice_on_divergence(folder: Path) -> Iterator[None]:
-    """Add to a divergence what is left of the run, and what to try."""
-    try:
-        yield
-    except TrainingDiverged as error:
-        last = folder / CHECKPOINT
-        left = f"{str(last)!r} is from before, and good" if last.is_file() else "nothing was saved"
-        raise TrainingDiverged(
-            f"{error}: training stopped, {left}. Lower --lr, "
-            "or --style-weight if that does not help"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -165,14 +167,32 @@ def _agreed(variable: str, decide: Callable[[], str]) -> str:
     return os.environ[variable]
 
 
-def _make_preview(model: Path, photographs: list[Path], style: Path) -> Any:
+def _make_preview(model: Path, photographs: list[Path], style: Image.Image) -> Image.Image:
     stylize = Stylizer(model)
-    photos = [open_photograph(path, _PREVIEW_SIZE) for path in photographs]
+    photos = []
+    for path in photographs:
+        with contextlib.suppress(UserError):  # gone since it was trained on
+            photos.append(open_photograph(path, _PREVIEW_SIZE))
     pairs = [[photo, stylize(photo)] for photo in photos]
     half = (len(pairs) + 1) // 2  # two pairs a row: wide sheets fit screens
     rows = [pairs[i] + (pairs[half + i] if half + i < len(pairs) else []) for i in range(half)]
-    rows.append([open_photograph(style, _PREVIEW_SIZE)])
-    return contact_sheet(rows, labels=[("photograph", "stylized") * 2])
+    rows.append([resize_longest(style, _PREVIEW_SIZE)])
+    return contact_sheet(rows, labels=[("photograph", "stylized") * 2] if photos else [])
+
+
+def _halvings(config: TrainConfig) -> int:
+    """How often the run that is resumed halved its learning rate; with another it begins anew."""
+    if config.resume is None:
+        return 0
+    saved = read_checkpoint(config.resume)
+    return saved.halvings if saved.config.lr == config.lr else 0
+
+
+def _judged_by(config: TrainConfig, style_sha256: str) -> dict[str, Any]:
+    """What the held-out loss depends on, next to the network."""
+    names = [item.name for item in dataclasses.fields(LossSettings)]
+    values = {name: getattr(config, name) for name in (*names, "size", "style_size", "photos")}
+    return {**values, "style_sha256": style_sha256}
 
 
 def fit(
@@ -180,9 +200,12 @@ def fit(
     trainer_options: dict[str, Any] | None = None,
     *,
     each: EachStep | None = None,
-    notice: Callable[[str], None] | None = None,
+    notice: Notice | None = None,
 ) -> Fitted:
-    """The training loop: leaves a checkpoint, logs and the settings.
+    """The training loop: leaves checkpoints, logs and the settings.
+
+    When the loss explodes, it goes on from the last good checkpoint with half the learning rate,
+    twice.
 
     Args:
         config: As `train` takes it.
@@ -191,8 +214,8 @@ def fit(
         notice: As `train` takes it.
 
     Raises:
-        UserError: A setting cannot be used.
-        TrainingDiverged: The loss is no longer finite; the last checkpoint stays.
+        UserError: A setting cannot be used, or the end of the run not be saved.
+        TrainingDiverged: The loss exploded a third time; the last checkpoint stays.
     """
     in_python = trainer_options or {}
     if plain(in_python):  # kept and continued as those of a file are
@@ -202,7 +225,9 @@ def fit(
     options = {**trainer_arguments(config.trainer), **in_python}
     start = starting_point(config)
     style_path = Path(config.style) if config.style else SAMPLE_STYLE
-    style = to_tensor(open_style(style_path, config.style_size))
+    style_picture = open_style(style_path, config.style_size)
+    style_sha256 = hashlib.sha256(style_path.read_bytes()).hexdigest()
+    style = to_tensor(style_picture)
     disturbance = None
     if config.steady > 0:
         disturbance = Disturbance(config.steady_noise, config.steady_shift)
@@ -228,20 +253,38 @@ def fit(
                 return chosen
 
             config = dataclasses.replace(config, precision=_agreed(_PRECISION_OF_RANK_0, measured))
-        trainer = make_trainer(config, folder, options, each)
-        write_atomically(folder / SETTINGS, _as_yaml(config))
-        L.seed_everything(config.seed, verbose=False)
-        style_sha256 = hashlib.sha256(style_path.read_bytes()).hexdigest()
-        module = StyleTransfer(config, loss, start, style_sha256)
+        resume, halvings = config.resume, _halvings(config)
         started = time.perf_counter()
-        with explained(), _advice_on_divergence(folder), _interrupts():
-            trainer.fit(module, photographs, ckpt_path=config.resume, weights_only=True)
+        while True:
+            checkpoints = Checkpoints(
+                folder, checks_every(config), _judged_by(config, style_sha256)
+            )
+            trainer = make_trainer(config, folder, options, checkpoints, each, notice)
+            write_atomically(folder / SETTINGS, _as_yaml(config))
+            L.seed_everything(config.seed, verbose=False)
+            module = StyleTransfer(config, loss, start, style_sha256, halvings)
+            try:
+                with explained(), _interrupts():
+                    trainer.fit(module, photographs, ckpt_path=resume, weights_only=True)
+                break
+            except TrainingDiverged as error:
+                rate = config.lr / 2**halvings
+                if halvings == MOST_HALVINGS:
+                    raise stopped(error, folder, rate, halvings) from error
+                halvings += 1
+                good = good_checkpoint(folder, trainer.global_step)
+                resume = config.resume if good is None else str(good)
+                if notice is not None:
+                    begin = "the start" if resume is None else repr(resume)
+                    notice(f"{error}: going on from {begin} with --lr {rate / 2:g}, half of before")
         seconds = time.perf_counter() - started
-        trainer.save_checkpoint(folder / CHECKPOINT)
+        with explained():
+            best = checkpoints.finish(trainer, module, photographs)
     return Fitted(
         folder,
         folder / CHECKPOINT,
-        style_path,
+        best,
+        style_picture,
         photographs,
         trainer.global_step,
         seconds,
@@ -254,9 +297,9 @@ def train(
     trainer_options: dict[str, Any] | None = None,
     *,
     each: EachStep | None = None,
-    notice: Callable[[str], None] | None = None,
+    notice: Notice | None = None,
 ) -> TrainResult:
-    """Train one style: what `fit` leaves, and an ONNX model and a preview of it.
+    """Train one style: what `fit` leaves, and an ONNX model of the best, and a preview of it.
 
     Args:
         config: The settings. With `resume`, the checkpoint's own under those that were given.
@@ -266,15 +309,15 @@ def train(
         notice: Called with a line that people may want to read.
 
     Raises:
-        UserError: A setting cannot be used.
-        TrainingDiverged: The loss is no longer finite; the last checkpoint stays.
+        UserError: As `fit` raises it.
+        TrainingDiverged: As `fit` raises it.
     """
     fitted = fit(config, trainer_options, each=each, notice=notice)
     artifacts: dict[str, float] = {}
     photographs = fitted.photographs
     model, preview = fitted.folder / MODEL, fitted.folder / PREVIEW
     if fitted.is_main_process:
-        artifacts = export(fitted.checkpoint, model)
+        artifacts = export(fitted.best, model)
         shown = [*photographs.validation_paths, *photographs.training_paths]
         shown = list(dict.fromkeys(shown))[:_PREVIEW_PHOTOGRAPHS]
         shown = [path for path in shown if str(path) not in photographs.unreadable]
@@ -282,6 +325,7 @@ def train(
     return TrainResult(
         fitted.folder,
         fitted.checkpoint,
+        fitted.best,
         model,
         preview,
         fitted.steps,

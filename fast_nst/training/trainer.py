@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +14,12 @@ import jsonargparse
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import (
-    Callback,
-    ModelCheckpoint,
-)
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import Callback
 
 from fast_nst.devices import memory_explained
 from fast_nst.errors import UserError, one_line
-from fast_nst.training.callbacks import AtomicCheckpoints, EachStep, PreviewImages, Steps
+from fast_nst.training.callbacks import EachStep, PreviewImages, Steps
+from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Logs, Notice
 from fast_nst.training.settings import TrainConfig
 
 _CHECKS = 10  # validations and checkpoints a run,
@@ -54,16 +52,24 @@ def _devices(devices: str) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Lightning's advice to developers from people's terminals."""
+    """Keep advice to developers, and a dying log's last words, from people's terminals."""
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
+    said = threading.excepthook
+
+    def unless_logging(failure: threading.ExceptHookArgs) -> None:
+        if not type(failure.thread).__module__.startswith("tensorboard."):
+            said(failure)  # those of a log's thread come again where it is written to
+
+    threading.excepthook = unless_logging
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning.*")
             yield
     finally:
+        threading.excepthook = said
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
@@ -107,8 +113,18 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
         raise UserError(f"trainer: {one_line(error)}") from error
 
 
+def checks_every(config: TrainConfig) -> int:
+    """Steps from one validation and checkpoint to the next."""
+    return max(1, min(config.steps // _CHECKS, _CHECK_AT_LEAST_EVERY))
+
+
 def make_trainer(
-    config: TrainConfig, folder: Path, options: dict[str, Any], each: EachStep | None = None
+    config: TrainConfig,
+    folder: Path,
+    options: dict[str, Any],
+    checkpoints: Checkpoints,
+    each: EachStep | None = None,
+    notice: Notice | None = None,
 ) -> L.Trainer:
     """Lightning's Trainer with our defaults under the user's `options`.
 
@@ -116,24 +132,24 @@ def make_trainer(
         config: With a precision that is decided.
         folder: Of the run.
         options: Arguments of the Trainer.
+        checkpoints: Saves them.
         each: As `train` takes it.
+        notice: As `train` takes it.
 
     Raises:
         UserError: Lightning refuses a value, or the accelerator is not there.
     """
-    every = max(1, min(config.steps // _CHECKS, _CHECK_AT_LEAST_EVERY))
     callbacks: list[Callback] = [
-        ModelCheckpoint(
-            folder, "last", every_n_train_steps=every, save_top_k=1, enable_version_counter=False
-        ),
+        checkpoints,
         PreviewImages(),
         *(options.get("callbacks") or []),
     ]
     if each is not None:
         callbacks.append(Steps(each))
     defaults: dict[str, Any] = {
-        "logger": TensorBoardLogger(folder, name="tensorboard", version=""),
-        "val_check_interval": every,
+        "logger": Logs(folder, notice),
+        # Lightning counts batches here.
+        "val_check_interval": checks_every(config) * (options.get("accumulate_grad_batches") or 1),
         "check_val_every_n_epoch": None,
         "num_sanity_val_steps": 0,
         "log_every_n_steps": max(1, min(50, config.steps // 100)),
@@ -142,7 +158,7 @@ def make_trainer(
         "enable_model_summary": False,
         "default_root_dir": folder,
     }
-    plugins = [AtomicCheckpoints(), *(options.get("plugins") or [])]
+    plugins = [AtomicCheckpoints(notice), *(options.get("plugins") or [])]
     chosen = {**defaults, **options, "callbacks": callbacks, "plugins": plugins}
     chosen["enable_progress_bar"] = False  # whoever asked for the run shows its steps
     with explained(*_REFUSALS):

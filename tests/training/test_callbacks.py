@@ -1,4 +1,4 @@
-"""A checkpoint is whole or not there."""
+"""What Lightning calls back."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 
-from fast_nst.training.callbacks import AtomicCheckpoints, PreviewImages
-
-
-def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path):
-    target = tmp_path / "last.ckpt"
-    checkpoints = AtomicCheckpoints()
-    checkpoints.save_checkpoint({"step": 1}, target)
-    with pytest.raises(Exception, match="pickle"):
-        checkpoints.save_checkpoint({"step": 2, "broken": lambda: None}, target)
-    assert torch.load(target, weights_only=True) == {"step": 1}
-    assert list(tmp_path.iterdir()) == [target]
+from fast_nst.training.callbacks import PreviewImages
+from fast_nst.training.saving import Logs
 
 
 class Log:
@@ -34,9 +24,9 @@ class Log:
 
 
 def test_previews_are_numbered_through_batches_of_any_length(tmp_path: Path, monkeypatch):
-    logger = TensorBoardLogger(tmp_path)
+    logger = Logs(tmp_path)
     log = Log()
-    monkeypatch.setattr(TensorBoardLogger, "experiment", log)
+    monkeypatch.setattr(Logs, "experiment", log)
     trainer = SimpleNamespace(logger=logger, global_step=1)
     preview = PreviewImages()
     preview.on_validation_epoch_start()

@@ -21,7 +21,7 @@ from fast_nst.devices import arithmetic_times
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
 from fast_nst.training.checkpoints import read_checkpoint
-from fast_nst.training.module import TrainingDiverged, one_cycle
+from fast_nst.training.module import one_cycle
 from fast_nst.training.run import Fitted, TrainResult, _agreed, fit, run_folder
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
@@ -150,9 +150,6 @@ def test_trainer_options_given_in_python_are_kept_too(photographs: Path, tmp_pat
     seen: list[tuple] = []
     resumed(stopped, tmp_path / "b", each=lambda *step: seen.append(step), steps=3)
     assert [step for step, *_ in seen] == [2, 3]  # no step twice, though each takes two batches
-    log = EventAccumulator(str(tmp_path / "b" / "tensorboard"))
-    log.Reload()
-    assert seen[-1][2] == pytest.approx(log.Scalars("train/total")[-1].value, rel=1e-5)
 
 
 def test_a_resumed_run_keeps_its_arithmetic(stopped: Fitted, tmp_path: Path):
@@ -265,38 +262,6 @@ def test_a_run_that_lightning_refuses_costs_no_settings(stopped: Fitted, tmp_pat
     assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 
-class Poison(L.Callback):
-    """Breaks the network after a step, as a diverging run does."""
-
-    def on_train_batch_end(self, trainer, module, *_) -> None:
-        if trainer.global_step == 3:
-            torch.nn.init.constant_(module.network.up2.bias, float("nan"))
-
-
-def test_divergence_stops_and_keeps_the_last_good_checkpoint(photographs: Path, tmp_path: Path):
-    config = TrainConfig(
-        photos=str(photographs), steps=20, size=32, style_size=32, batch_size=1, out=str(tmp_path)
-    )
-    with pytest.raises(
-        TrainingDiverged, match=r"at step 3: training stopped.*is from before, and good.*Lower --lr"
-    ):
-        fit(config, {"callbacks": [Poison()]})
-    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
-    assert all(torch.isfinite(value).all() for value in state.values())
-    assert not (tmp_path / "model.onnx").exists()
-
-
-def test_divergence_before_the_first_checkpoint_promises_none(photographs: Path, tmp_path: Path):
-    class PoisonAtOnce(L.Callback):
-        def on_train_start(self, trainer, module) -> None:
-            torch.nn.init.constant_(module.network.up2.bias, float("nan"))
-
-    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path))
-    with pytest.raises(TrainingDiverged, match=r"at step 0: training stopped, nothing was saved"):
-        fit(config, {"callbacks": [PoisonAtOnce()]})
-    assert not (tmp_path / "last.ckpt").exists()
-
-
 class Starve(L.Callback):
     """Runs out of memory, as a batch that is too large does."""
 
@@ -329,8 +294,11 @@ def test_an_old_run_is_never_overwritten(tmp_path: Path, monkeypatch):
     assert run_folder(TrainConfig(style="a/wave.jpg")) == Path("runs/wave")
     (tmp_path / "runs/wave/last.ckpt").touch()
     assert run_folder(TrainConfig(style="a/wave.jpg")) == Path("runs/wave-2")
-    with pytest.raises(UserError, match="holds a run"):
-        run_folder(TrainConfig(out="runs/wave"))
+    for resume in (None, "runs/other/last.ckpt"):
+        with pytest.raises(UserError, match="holds a run"):
+            run_folder(TrainConfig(out="runs/wave", resume=resume))
+    own = TrainConfig(out="runs/wave", resume="runs/../runs/wave/last.ckpt")
+    assert run_folder(own) == Path("runs/wave")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot make the folder"):
         run_folder(TrainConfig(out="file/below"))

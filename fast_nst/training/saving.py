@@ -1,0 +1,232 @@
+"""What a run keeps of itself as it goes: checkpoints that are whole, and logs.
+
+A kill costs at most what came after the last checkpoint, a full disk at most the checkpoints and
+logs that did not fit: training goes on, and whoever trains is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from fast_nst.errors import UserError, one_line
+from fast_nst.files import written_whole
+from fast_nst.training.checkpoints import BEST, CHECKPOINT
+
+Notice = Callable[[str], None]
+
+SAVE_EVERY = 120.0  # seconds, and after each validation
+HELD_OUT = "val/total"
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Renames finished checkpoints into place: a full disk or a kill leaves the last good one.
+
+    Args:
+        notice: Told of a checkpoint that cannot be written, which is no reason to stop training.
+
+    Attributes:
+        failed: The files that could not be written when last tried, with why.
+    """
+
+    def __init__(self, notice: Notice | None = None) -> None:
+        super().__init__()
+        self._notice = notice or (lambda _: None)
+        self.failed: dict[Path, OSError] = {}
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Write beside `path`, wait for the disk, then rename."""
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.part")
+        try:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(target)
+            self.failed.pop(target, None)
+        except OSError as error:
+            if target not in self.failed:
+                reason = one_line(error.strerror or error)
+                self._notice(
+                    f"cannot save {str(target)!r}: {reason}; training goes on, and tries again"
+                )
+            self.failed[target] = error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+class Checkpoints(Checkpoint):
+    """Saves `last.ckpt` on steps and on time, and `best.ckpt` by the held-out loss.
+
+    Args:
+        folder: Of the run.
+        every: Steps from one `last.ckpt` to the next.
+        judged_by: Plain values that the held-out loss depends on; a best one that was found with
+            others is forgotten.
+        seconds: The longest time from one to the next.
+
+    Attributes:
+        best: The lowest held-out loss; None before the first.
+    """
+
+    def __init__(
+        self, folder: Path, every: int, judged_by: dict[str, Any], seconds: float = SAVE_EVERY
+    ) -> None:
+        self.folder = folder
+        self.every = every
+        self.judged_by = judged_by
+        self.seconds = seconds
+        self.best: float | None = None
+        self._validated = self._saved = -1  # steps
+        self._when = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Goes into every checkpoint."""
+        return {"best": self.best, "judged_by": self.judged_by}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What a resumed run knows of its best, if that is here and was judged alike."""
+        if state_dict["judged_by"] == self.judged_by and (self.folder / BEST).is_file():
+            self.best = state_dict["best"]
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """What is resumed is saved already."""
+        self._saved = trainer.global_step
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Between steps only: there a run can be taken up again."""
+        step = trainer.global_step
+        if step == self._saved:
+            return
+        is_due = time.monotonic() - self._when >= self.seconds
+        if trainer.world_size > 1:  # clocks differ, and all save or none
+            is_due = trainer.strategy.broadcast(is_due)
+        if is_due or step % self.every == 0:
+            self.save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep what paints best; outside of training, see `finish`."""
+        self._validated = trainer.global_step
+        if trainer.state.fn == "fit" and self._is_best(trainer):
+            trainer.save_checkpoint(self.folder / BEST)
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Save what is good when the photographs, or the memory, are gone."""
+        is_between_steps = trainer.accumulate_grad_batches == trainer.world_size == 1
+        is_ours = isinstance(exception, UserError | RuntimeError | OSError)
+        is_good = not getattr(exception, "is_of_weights", False)
+        if is_between_steps and is_ours and is_good and trainer.global_step > self._saved >= 0:
+            self.save(trainer)
+
+    def save(self, trainer: L.Trainer) -> None:
+        """`last.ckpt`, and what the logs have up to there."""
+        self._saved, self._when = trainer.global_step, time.monotonic()
+        trainer.save_checkpoint(self.folder / CHECKPOINT)
+        for logger in trainer.loggers:
+            logger.save()
+
+    def finish(
+        self, trainer: L.Trainer, module: L.LightningModule, data: L.LightningDataModule
+    ) -> Path:
+        """Save the end of a run, and judge it too.
+
+        Returns:
+            The checkpoint that paints best.
+
+        Raises:
+            UserError: It cannot be saved.
+        """
+        last, best = self.folder / CHECKPOINT, self.folder / BEST
+        self.save(trainer)
+        io = trainer.strategy.checkpoint_io
+        if isinstance(io, AtomicCheckpoints) and last in io.failed:
+            reason = one_line(io.failed[last].strerror or io.failed[last])
+            left = f"{str(last)!r} is from before" if last.is_file() else "nothing was saved"
+            raise UserError(
+                f"cannot save {str(last)!r}: {reason}; {left}. Make room, then --resume last"
+            )
+        if self._validated != trainer.global_step:
+            trainer.validate(module, data, verbose=False)
+            if self._is_best(trainer) and trainer.is_global_zero:
+                with written_whole(best) as temporary:
+                    shutil.copyfile(last, temporary)
+        return best if self.best is not None and best.is_file() else last
+
+    def _is_best(self, trainer: L.Trainer) -> bool:
+        value = float(trainer.callback_metrics.get(HELD_OUT, float("nan")))
+        is_best = value < (float("inf") if self.best is None else self.best)
+        if is_best:
+            self.best = value
+        return is_best
+
+
+class Logs(TensorBoardLogger):
+    """TensorBoard's logs. Where they cannot be written any more they end, and training goes on.
+
+    Args:
+        folder: Of the run; they go into `tensorboard/` there.
+        notice: Told of their end.
+    """
+
+    def __init__(self, folder: Path, notice: Notice | None = None) -> None:
+        super().__init__(folder, name="tensorboard", version="")
+        self._notice = notice or (lambda _: None)
+        self._ended = False
+
+    @contextlib.contextmanager
+    def _until_full(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(cause, OSError):  # Lightning makes a ValueError of all
+                raise
+            if not self._ended:
+                reason = one_line(cause.strerror or cause)
+                self._notice(f"cannot write to {self.log_dir!r}: {reason}; the logs end here")
+            self._ended = True
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Unless they have ended."""
+        if not self._ended:
+            with self._until_full():
+                super().log_metrics(metrics, step)
+
+    def show(self, name: str, picture: Any, step: int) -> None:
+        """Log a picture, (3, H, W) in [0, 1]."""
+        if not self._ended:
+            with self._until_full():
+                self.experiment.add_image(name, picture, step)
+
+    def save(self) -> None:
+        """To the disk with them."""
+        if not self._ended:
+            with self._until_full():
+                super().save()
+
+    def finalize(self, status: str) -> None:
+        """Flush and close."""
+        with self._until_full():
+            super().finalize(status)
