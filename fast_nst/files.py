@@ -79,3 +79,33 @@ def check_place(path: str | os.PathLike[str]) -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError(f"cannot write {str(target)!r}: {reason}") from error
+
+
+def free_folder(base: Path) -> Path:
+    """`base`, or the first of `base`-2, `base`-3, ... that is not there or empty."""
+    folder, number = base, 2
+    while folder.exists() and any(folder.iterdir()):
+        folder, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return folder
+
+
+def free_file(path: Path) -> Path:
+    """`path`, or the first of NAME-2, NAME-3, ... with its suffix that is not there."""
+    found, number = path, 2
+    while found.exists():
+        found, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    return found
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, unless it is there, that files can be put into.
+
+    Raises:
+        UserError: That cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write to {str(folder)!r}: give another --out")

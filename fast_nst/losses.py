@@ -288,7 +288,21 @@ class PerceptualLoss(nn.Module):
         Returns:
             "content", "style", "tv" and "total".
         """
-        features = self.vgg(generated, self.layers)
+        return self.of_features(generated, self.vgg(generated, self.layers), content)
+
+    def of_features(
+        self, generated: Tensor, features: dict[str, Tensor], content: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """`forward` behind VGG-19.
+
+        Args:
+            generated: (N, 3, H, W), RGB in [0, 1].
+            features: Its activations in all of `layers`.
+            content: As `forward` takes it.
+
+        Returns:
+            As `forward`.
+        """
         contents = [
             content_loss(features[layer], content[layer]) / features[layer][0].numel()
             for layer in self.content_layers

@@ -55,7 +55,9 @@ def reflect_pad(
             total = torch.sym_max(total, minimum)
         source = _reflected(length, margin, total + extra, images.device)
         before = images.index_select(axis, source[:margin])
-        after = images.index_select(axis, source[margin + length :])
+        # torch 2.11 knows no length of source[margin + length :]
+        rest = source.narrow(0, margin + length, total + extra - margin - length)
+        after = images.index_select(axis, rest)
         images = torch.cat([before, images, after], axis)
     return images
 

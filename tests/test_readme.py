@@ -17,6 +17,7 @@ from fast_nst.commands.styles import StylesOptions
 from fast_nst.commands.video import VideoOptions
 from fast_nst.options import flags_of
 from fast_nst.pictures.read import open_image
+from fast_nst.training.preview import PreviewSettings
 from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,7 @@ def test_every_flag_that_it_names_exists():
         VideoOptions,
         ServeOptions,
         SiteOptions,
+        PreviewSettings,
     )
     known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))

@@ -29,6 +29,9 @@ COMMANDS = {
     "train": Command(
         "Train one style; with no flags, a quick run on the samples in the package.", True
     ),
+    "preview": Command(
+        "Show what a style would look like: small and large strokes, calm to bold; 3 minutes.", True
+    ),
     "export": Command(
         "Turn a training checkpoint, or an older model, into a self-contained ONNX file.", True
     ),

@@ -1,46 +1,145 @@
-"""`fast-nst train`: one style, from flags and YAML to a run's folder."""
+"""`fast-nst train`: a style, or several in turn, from flags and YAML to their runs' folders."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.commands.artifacts import report_artifacts
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
+from fast_nst.errors import UserError
+from fast_nst.files import free_file
+from fast_nst.options import option
+from fast_nst.pictures.write import save_image
+from fast_nst.stylize.gallery import RUNS
+from fast_nst.training.from_preview import find_tile, from_preview
 from fast_nst.training.run import TrainResult, train
+from fast_nst.training.series import Outcome, series_sheet, style_images, train_series
 from fast_nst.training.settings import TrainConfig
+
+_SHEET = RUNS / "sheet.jpg"
+
+
+@dataclass(kw_only=True)
+class TrainOptions(TrainConfig):
+    """What `fast-nst train` can be told: the settings of a run, for several styles at once."""
+
+    style: list[str] = option(  # type: ignore[assignment]  # a run has one
+        "style image, at least 32 px; several, or a folder of them, are trained in turn; default: "
+        "the sample painting in the package",
+        [],
+        metavar="IMAGE",
+    )
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Train what the command line and its YAML files say, and say what to look at."""
-    config = parse(TrainConfig, argv, prog, description)
+    """Train what the command line and its YAML files say, and say what to look at.
+
+    Returns:
+        1 if some of several styles failed.
+
+    Raises:
+        UserError: The only style failed, or all for the same reason.
+    """
+    options = parse(TrainOptions, argv, prog, description)
+    names = with_commas(options.style)
+    given = {name: value for name, value in options.given().items() if name != "style"}
+    if len(names) == 1 and not Path(names[0]).is_dir():
+        given["style"] = names[0]
+    config = TrainConfig(**given)
     # With several devices Lightning starts this command again for each; the first one speaks.
     is_first = int(os.environ.get("LOCAL_RANK", "0")) == 0
     quiet = not is_first or config.trainer.get("enable_progress_bar") is False
     with Progress(quiet, unit="step") as progress:
 
         def each(step: int, steps: int, loss: float) -> bool:
-            return progress.show(step, steps, "training", {"loss": loss})
+            stop = progress.show(step, steps, "training", {"loss": loss})
+            if step == steps:
+                progress.close()
+            return stop
 
         def notice(line: str) -> None:
             if is_first:
+                progress.close()
                 print(line, file=sys.stderr)
 
+        if names and config.style is None:
+            return _report_series(
+                train_series(config, style_images(names), each=each, notice=notice)
+            )
+        number, tile = config.from_preview, None
+        config = from_preview(config)
+        if number is not None:
+            tile = find_tile(config.style, number)
         result = train(config, each=each, notice=notice)
     if result.is_main_process:
-        _report(result)
+        _report(result, "" if tile is None else f" --strength {tile.strength:g}")
     return 0
 
 
-def _report(result: TrainResult) -> None:
-    for name in result.unreadable:
-        print(f"skipped, cannot be read: {name}", file=sys.stderr)
-    if result.unreadable:
-        print(f"{len(result.unreadable)} photographs skipped", file=sys.stderr)
+def with_commas(words: Sequence[str]) -> list[str]:
+    """The words of a list that commas divide; a file's name that has some is put together."""
+    names: list[str] = []
+    first = 0
+    while first < len(words):
+        ends = range(len(words), first + 1, -1)
+        joined = {end: ",".join(words[first:end]) for end in ends}
+        end = next((end for end, name in joined.items() if Path(name).exists()), first + 1)
+        names.append(",".join(words[first:end]))
+        first = end
+    return names
+
+
+def _report(result: TrainResult, strength: str) -> None:
+    _report_unreadable(result.unreadable)
     report_artifacts(result.artifacts)
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")
-    print(f"  {result.model.name}  {result.checkpoint.name}  {result.preview.name}  tensorboard/")
+    files = (result.model, result.checkpoint, result.preview)
+    print(f"  {'  '.join(file.name for file in files)}  tensorboard/")
     print(f"Look at {result.preview}, then stylize a photograph of yours:")
-    print(f"  fast-nst infer PHOTO.jpg -m {result.model} -o painting.jpg")
+    print(f"  fast-nst infer PHOTO.jpg -m {result.model}{strength} -o painting.jpg")
+
+
+def _report_unreadable(names: Sequence[str]) -> None:
+    for name in names:
+        print(f"skipped, cannot be read: {name}", file=sys.stderr)
+    if names:
+        print(f"{len(names)} photographs skipped", file=sys.stderr)
+
+
+def _report_series(outcomes: Sequence[Outcome]) -> int:
+    errors = {outcome.error for outcome in outcomes}
+    if len(errors) == 1 and "" not in errors:
+        raise UserError(errors.pop())
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    _report_unreadable(sorted({name for result in results for name in result.unreadable}))
+    print("\n".join(table(outcomes)))
+    sheet = series_sheet(outcomes, REFERENCE_PHOTOGRAPHS[:2])
+    if sheet is not None:
+        place = free_file(_SHEET)
+        save_image(sheet, place)
+        print(f"Look at {place}; then: fast-nst infer PHOTO.jpg --style NAME -o painting.jpg")
+    return 1 if len(errors - {""}) else 0
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """One line a style, columns aligned."""
+    rows = [("style", "steps", "seconds", "held-out loss", "folder")]
+    for outcome in outcomes:
+        made = outcome.result
+        if made is None:
+            rows.append((outcome.style.name, "", "", "", outcome.error or "not begun"))
+        else:
+            loss = "" if made.held_out_loss is None else f"{made.held_out_loss:.3f}"
+            folder = str(made.folder)
+            rows.append((outcome.style.name, str(made.steps), f"{made.seconds:.0f}", loss, folder))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -6,7 +6,7 @@ it and on models that do not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy.typing as npt
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.pictures.edit import Array, to_array
 from fast_nst.pictures.read import open_photograph
-from fast_nst.stylize.stylizer import Stylizer
 
 _Floats = npt.NDArray[np.float64]
 
@@ -139,16 +138,15 @@ def weave(image: Array) -> float:
     return float((correlation / pixels / variance)[ring].max())
 
 
-def inspect(stylizer: Stylizer) -> dict[str, float]:
+def inspect(paint: Callable[[Array], Array]) -> dict[str, float]:
     """Paint a grey card and four photographs, and measure the results.
+
+    Args:
+        paint: (H, W, 3) uint8 to the same, as a `Stylizer` does.
 
     Returns:
         The largest value of each of `MEASURES`, rounded.
     """
-
-    def paint(photo: Array) -> Array:
-        return stylizer.run(photo[None])[0]
-
     card = paint(np.full((CARD, CARD, 3), 128, np.uint8))
     photographs = [to_array(open_photograph(path)) for path in REFERENCE_PHOTOGRAPHS]
     paintings = [card, *(paint(photo[:_SIDE, :_SIDE]) for photo in photographs)]

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from fast_nst.pictures.edit import Array
+from fast_nst.training.artifacts import inspect
+from fast_nst.training.models import PixelNetwork
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.saving import Logs
 
@@ -87,3 +91,20 @@ class PreviewImages(Callback):
         pairs = torch.cat([batch, outputs.float()], dim=2).nan_to_num().clamp(0, 1)
         for number, pair in enumerate(pairs, start=first):
             trainer.logger.show(f"preview/{number}", pair, trainer.global_step)
+
+
+class Artifacts(Callback):
+    """Logs with each validation what no loss sees, see `artifacts`."""
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Measure the network as it paints once it is exported."""
+        if not isinstance(pl_module, StyleTransfer):
+            return
+        pixels, device = PixelNetwork(pl_module.network), pl_module.device
+
+        def paint(photo: Array) -> Array:
+            image = torch.from_numpy(np.ascontiguousarray(photo))[None].to(device)
+            painting: Array = pixels(image)[0].cpu().numpy()
+            return painting
+
+        pl_module.log_dict({f"val/{name}": value for name, value in inspect(paint).items()})

@@ -20,7 +20,7 @@ from PIL import Image
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE
 from fast_nst.devices import choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
-from fast_nst.files import write_atomically
+from fast_nst.files import free_folder, make_folder, write_atomically
 from fast_nst.losses import LossSettings, build_loss
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_photograph, open_style
@@ -33,6 +33,7 @@ from fast_nst.training.callbacks import EachStep
 from fast_nst.training.checkpoints import CHECKPOINT, continued, read_checkpoint, style_name
 from fast_nst.training.data import Photographs
 from fast_nst.training.export import export
+from fast_nst.training.from_preview import from_preview
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
 from fast_nst.training.saving import Checkpoints, Notice
 from fast_nst.training.settings import TrainConfig, plain
@@ -69,6 +70,7 @@ class TrainResult:
         unreadable: Photographs that were passed over.
         is_main_process: False in all but the first of several processes, which writes the files.
         artifacts: What `artifacts.inspect` measured of the model's paintings.
+        held_out_loss: Of the best checkpoint; None if nothing was held out.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class TrainResult:
     unreadable: list[str]
     is_main_process: bool = True
     artifacts: dict[str, float] = field(default_factory=dict)
+    held_out_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Fitted:
         steps: Optimizer steps done.
         seconds: Spent in the loop.
         is_main_process: False in all but the first of several processes.
+        held_out_loss: Of the best checkpoint; None if nothing was held out.
     """
 
     folder: Path
@@ -106,6 +110,7 @@ class Fitted:
     steps: int
     seconds: float
     is_main_process: bool
+    held_out_loss: float | None
 
 
 def run_folder(config: TrainConfig) -> Path:
@@ -121,17 +126,11 @@ def run_folder(config: TrainConfig) -> Path:
             raise UserError(
                 f"{config.out!r} holds a run: add --resume last to continue it, or change --out"
             )
+    elif config.num_nodes > 1:
+        raise UserError("--num-nodes without --out: name a folder, the same on each machine")
     else:
-        base = RUNS / style_name(config.style)
-        folder, number = base, 2
-        while folder.exists() and any(folder.iterdir()):
-            folder, number = base.with_name(f"{base.name}-{number}"), number + 1
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"cannot write to {str(folder)!r}: give another --out")
+        folder = free_folder(RUNS / style_name(config.style))
+    make_folder(folder)
     return folder
 
 
@@ -221,7 +220,7 @@ def fit(
     if plain(in_python):  # kept and continued as those of a file are
         arguments = {**config.trainer, **plain(in_python)}
         config = TrainConfig(**{**config.given(), "trainer": arguments})
-    config = continued(config)
+    config = continued(from_preview(config))
     options = {**trainer_arguments(config.trainer), **in_python}
     start = starting_point(config)
     style_path = Path(config.style) if config.style else SAMPLE_STYLE
@@ -289,6 +288,7 @@ def fit(
         trainer.global_step,
         seconds,
         trainer.is_global_zero,
+        checkpoints.best,
     )
 
 
@@ -333,4 +333,5 @@ def train(
         sorted(photographs.unreadable),
         fitted.is_main_process,
         artifacts,
+        fitted.held_out_loss,
     )

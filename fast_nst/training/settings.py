@@ -110,12 +110,24 @@ class TrainConfig(Recipe):
     resume: str | None = option(
         "checkpoint to continue with its own settings, or `last` for the newest run", None
     )
+    from_preview: int | None = option(
+        "go on from this tile of the style's newest `fast-nst preview`, at its size of strokes",
+        None,
+        least=1,
+        metavar="N",
+    )
     title: str | None = option("title of the style, kept in the model; default: file name", None)
     artist: str = option("who made the style image, kept in the model", "")
     year: str = option("when it was made, kept in the model", "")
     licence: str = option("licence of the style image, kept in the model", "")
     accelerator: str = option("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
     devices: str = option("how many devices, or which: 2, or 0,2 or auto", "auto")
+    strategy: str = option(
+        "how several devices share the work, as Lightning names it: auto, ddp, ...", "auto"
+    )
+    num_nodes: int = option(
+        "machines that train together; each runs this command, see the README", 1, least=1
+    )
     workers: int | None = option(
         "processes that load photographs; default: 0 on a CPU, up to 8 on an accelerator",
         None,

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback
 
 from fast_nst.devices import memory_explained
 from fast_nst.errors import UserError, one_line
-from fast_nst.training.callbacks import EachStep, PreviewImages, Steps
+from fast_nst.training.callbacks import Artifacts, EachStep, PreviewImages, Steps
 from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Logs, Notice
 from fast_nst.training.settings import TrainConfig
 
@@ -31,6 +31,8 @@ _OWNED = {
     "accelerator": "--accelerator",
     "devices": "--devices",
     "precision": "--precision",
+    "strategy": "--strategy",
+    "num_nodes": "--num-nodes",
     "max_steps": "--steps",
     "max_epochs": "--steps",
     "default_root_dir": "--out",
@@ -142,6 +144,7 @@ def make_trainer(
     callbacks: list[Callback] = [
         checkpoints,
         PreviewImages(),
+        Artifacts(),
         *(options.get("callbacks") or []),
     ]
     if each is not None:
@@ -154,6 +157,9 @@ def make_trainer(
         "num_sanity_val_steps": 0,
         "log_every_n_steps": max(1, min(50, config.steps // 100)),
         "gradient_clip_val": 1.0,
+        "benchmark": not options.get("deterministic"),  # every step has the same shapes
+        "strategy": config.strategy,
+        "num_nodes": config.num_nodes,
         "use_distributed_sampler": False,  # the samples are shared out in data.py
         "enable_model_summary": False,
         "default_root_dir": folder,
@@ -178,6 +184,7 @@ def root_device(config: TrainConfig) -> torch.device:
         probe = L.Trainer(
             accelerator=config.accelerator,
             devices=_devices(config.devices),
+            strategy=config.strategy,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

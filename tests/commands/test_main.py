@@ -12,8 +12,8 @@ import pytest
 
 from fast_nst import __version__
 from fast_nst.commands.main import COMMANDS, main
+from fast_nst.commands.train import TrainOptions
 from fast_nst.pictures.read import open_image
-from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +58,7 @@ def test_training_help_has_every_setting_with_its_default(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    for item in dataclasses.fields(TrainConfig):
+    for item in dataclasses.fields(TrainOptions):
         assert f"--{item.name.replace('_', '-')} " in text
         meaning = " ".join(item.metadata["help"].split())
         assert meaning in text, item.name

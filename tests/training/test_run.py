@@ -212,7 +212,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(photographs: Pat
     common += " --accelerator cpu --style-layers relu1_1,relu2_1 --content-layers relu2_1"
     for name, flags in (
         ("one", "--batch-size 4 --devices 1"),
-        ("two", "--batch-size 2 --devices 2 --trainer.strategy ddp"),
+        ("two", "--batch-size 2 --devices 2 --strategy ddp"),
     ):
         command = [sys.executable, "-m", "fast_nst.commands.main", "train", *common.split()]
         command += [*flags.split(), "--out", str(tmp_path / name)]
@@ -258,7 +258,7 @@ def test_a_run_that_lightning_refuses_costs_no_settings(stopped: Fitted, tmp_pat
     shutil.copytree(stopped.folder, tmp_path / "run")
     before = (tmp_path / "run" / "config.yaml").read_bytes()
     with pytest.raises(UserError, match="Lightning refuses"):
-        fit(TrainConfig(resume=str(tmp_path / "run" / "last.ckpt"), trainer={"strategy": "none"}))
+        fit(TrainConfig(resume=str(tmp_path / "run" / "last.ckpt"), strategy="none"))
     assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 

@@ -1,0 +1,47 @@
+"""`fast-nst preview`: one style, two sizes of strokes, three strengths, on one sheet."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from fast_nst.commands.parsing import parse
+from fast_nst.commands.progress import Progress
+from fast_nst.training.from_preview import Tile
+from fast_nst.training.preview import Preview, PreviewSettings, label, preview
+
+
+def run(argv: Sequence[str], prog: str, description: str) -> int:
+    """Make the sheet, and say what each tile is made by."""
+    settings = parse(PreviewSettings, argv, prog, description)
+    with Progress(unit="step") as progress:
+
+        def each(step: int, steps: int, loss: float) -> bool:
+            return progress.show(step, steps, "training", {"loss": loss})
+
+        made = preview(settings, each=each, notice=lambda line: print(line, file=sys.stderr))
+    _report(made, settings)
+    return 0
+
+
+def _report(made: Preview, settings: PreviewSettings) -> None:
+    print(f"{made.seconds:.0f} s. Look at {made.sheet}, choose a tile, and train on from there:")
+    for tile in made.tiles:
+        print(f"  {label(tile)}")
+        print(f"    {train_command(tile, settings, made)}")
+    print(
+        "At the end it says how to paint with the tile's strength, which can be changed any time."
+    )
+
+
+def train_command(tile: Tile, settings: PreviewSettings, made: Preview) -> str:
+    """What goes on from a tile."""
+    words = ["fast-nst", "train"]
+    for flag, value in (("--style", settings.style), ("--photos", settings.photos)):
+        words += [flag, value] if value else []
+    if settings.out is None:
+        words += ["--from-preview", str(tile.number)]
+    else:  # which is found by its files alone
+        words += ["--start", str(tile.model), "--style-size", str(tile.style_size)]
+    return shlex.join(words)

@@ -1,0 +1,183 @@
+"""A choice instead of numbers: a style with small and large strokes, calm to bold, on one sheet.
+
+Two networks are trained briefly. The loss means the same for any painting, see
+`losses.PerceptualLoss`, and strength is chosen after training; what is left to choose is the size
+of the strokes, and that is a matter of looking.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fast_nst.assets import SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE
+from fast_nst.errors import UserError
+from fast_nst.files import free_folder, make_folder
+from fast_nst.options import check, option
+from fast_nst.pictures.edit import resize_longest
+from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.pictures.sheet import contact_sheet
+from fast_nst.pictures.write import save_image
+from fast_nst.stylize.gallery import RUNS
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.checkpoints import style_name
+from fast_nst.training.export import export
+from fast_nst.training.from_preview import RECORD, SUFFIX, Tile, write_record
+from fast_nst.training.run import fit
+from fast_nst.training.saving import Notice
+from fast_nst.training.settings import PRECISIONS, TrainConfig
+
+STRENGTHS = (0.6, 1.0, 1.3)
+LARGE, SMALL = 512, 256  # px, of the style image's shorter side
+LEAST = 32  # px
+SHEET = "sheet.jpg"
+_TILE = 400  # px, height of the sheet's rows
+_BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
+
+EachStep = Callable[[int, int, float], bool | None]
+
+
+@dataclass(kw_only=True)
+class PreviewSettings:
+    """What a preview is made of."""
+
+    style: str | None = option(
+        "style image, at least 32 px; default: the sample painting in the package", None
+    )
+    photos: str | None = option(
+        "folder of training photographs; default: the samples in the package", None
+    )
+    photo: str | None = option(
+        "photograph to paint on the sheet; default: the first of the training photographs", None
+    )
+    out: str | None = option(
+        f"folder of the preview; default: {RUNS}/<style>{SUFFIX}, numbered if taken", None
+    )
+    steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
+    seed: int = option("as `train` takes it", 0, least=0, most=2**32 - 1)
+    precision: str = option(
+        "arithmetic; auto takes the faster of 32 and bf16 on this machine",
+        "auto",
+        choices=PRECISIONS,
+    )
+    accelerator: str = option("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused without looking at a file.
+
+        Raises:
+            UserError: A value is out of its range.
+        """
+        check(self)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a preview left.
+
+    Attributes:
+        folder: All of it.
+        sheet: The picture to look at.
+        tiles: Its paintings.
+        seconds: What it took.
+    """
+
+    folder: Path
+    sheet: Path
+    tiles: list[Tile]
+    seconds: float
+
+
+def style_sizes(shorter: int) -> list[int]:
+    """Two sizes for a style image, smaller strokes first; one where it is too small for two.
+
+    Args:
+        shorter: Of its sides, in px; nothing is enlarged.
+    """
+    large = min(LARGE, shorter)
+    small = max(LEAST, min(SMALL, large // 2))
+    return [small, large] if small < large else [large]
+
+
+def preview(
+    settings: PreviewSettings, *, each: EachStep | None = None, notice: Notice | None = None
+) -> Preview:
+    """Train briefly with each size of strokes, and paint one photograph with each in turn.
+
+    Args:
+        settings: The settings.
+        each: Called with the steps done of all, of how many, and the loss; what it returns, if
+            true, ends training, and the sheet shows what there is.
+        notice: Called with a line that people may want to read.
+
+    Raises:
+        UserError: A setting cannot be used.
+    """
+    started = time.perf_counter()
+    style_path = Path(settings.style) if settings.style else SAMPLE_STYLE
+    style = open_photograph(style_path)
+    photos = Path(settings.photos) if settings.photos else SAMPLE_PHOTOGRAPHS
+    shown = Path(settings.photo) if settings.photo else find_images(photos)[0]
+    photo = open_photograph(shown, 640)
+    sizes = style_sizes(min(style.size))
+    folder = _folder(settings)
+    tiles: list[Tile] = []
+    stopped = False
+    for number, size in enumerate(sizes):
+
+        def step(done: int, steps: int, loss: float, number: int = number) -> bool:
+            nonlocal stopped
+            stopped = bool(each and each(number * steps + done, len(sizes) * steps, loss))
+            return stopped
+
+        name = f"strokes_{size}"
+        config = TrainConfig(
+            start="photograph",
+            trainer=_BRIEF,
+            style=settings.style,
+            photos=settings.photos,
+            out=str(folder / name),
+            style_size=size,
+            steps=settings.steps,
+            seed=settings.seed,
+            precision=settings.precision,
+            accelerator=settings.accelerator,
+            devices="1",
+        )
+        fitted = fit(config, each=step, notice=notice if number == 0 else None)
+        model = folder / f"{name}.onnx"
+        export(fitted.best, model)
+        tiles += [
+            Tile(len(tiles) + i, size, strength, model) for i, strength in enumerate(STRENGTHS, 1)
+        ]
+        if stopped:
+            break
+    rows = [[photo, resize_longest(style, photo.height)]]
+    labels = [["the photograph", "the style"]]
+    for tile in tiles:
+        if tile.strength == STRENGTHS[0]:
+            rows.append([])
+            labels.append([])
+        rows[-1].append(Stylizer(tile.model, strength=tile.strength)(photo))
+        labels[-1].append(label(tile))
+    save_image(contact_sheet(rows, labels, height=_TILE), folder / SHEET)
+    write_record(folder, settings.style, tiles)
+    return Preview(folder, folder / SHEET, tiles, time.perf_counter() - started)
+
+
+def label(tile: Tile) -> str:
+    """What a tile is called on the sheet."""
+    return f"{tile.number}: style size {tile.style_size}, strength {tile.strength:g}"
+
+
+def _folder(settings: PreviewSettings) -> Path:
+    if settings.out is None:
+        folder = free_folder(RUNS / f"{style_name(settings.style)}{SUFFIX}")
+    else:
+        folder = Path(settings.out)
+        if (folder / RECORD).exists():
+            raise UserError(f"{settings.out!r} holds a preview: change --out")
+    make_folder(folder)
+    return folder

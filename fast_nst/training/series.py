@@ -1,0 +1,135 @@
+"""Several styles, one after the other: a failure costs its own model only."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from fast_nst.errors import UserError, one_line
+from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.pictures.sheet import contact_sheet
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.callbacks import EachStep
+from fast_nst.training.run import TrainResult, train
+from fast_nst.training.saving import Notice
+from fast_nst.training.settings import TrainConfig
+
+_HEIGHT = 300  # px, of the sheet's rows
+_OF_ONE = ("resume", "out", "title", "from_preview")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one style.
+
+    Attributes:
+        style: The style image.
+        result: What its run left; None if it failed, or was not begun.
+        error: Why it failed, in a line.
+    """
+
+    style: Path
+    result: TrainResult | None = None
+    error: str = ""
+
+
+def style_images(given: Iterable[str]) -> list[Path]:
+    """Files as they are given, and those of folders.
+
+    Raises:
+        UserError: A folder cannot be read, or holds no images.
+    """
+    found: list[Path] = []
+    for name in given:
+        found += find_images(name) if Path(name).is_dir() else [Path(name)]
+    return found
+
+
+def check_series(config: TrainConfig) -> TrainConfig:
+    """The settings that every style of a series is trained with: one device each.
+
+    Raises:
+        UserError: A setting is one run's own.
+    """
+    given = config.given()
+    for name in _OF_ONE:
+        if given.get(name) is not None:
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} belongs to one style: give one --style, or leave it out")
+    if config.devices not in ("auto", "1") or config.num_nodes > 1:
+        raise UserError(
+            "several styles are trained one after the other, on one device: --devices 1"
+        )
+    return dataclasses.replace(config, devices="1")
+
+
+def train_series(
+    config: TrainConfig,
+    styles: Sequence[Path],
+    *,
+    each: EachStep | None = None,
+    notice: Notice | None = None,
+) -> list[Outcome]:
+    """Train a model for each style.
+
+    Args:
+        config: The settings of all, without a style.
+        styles: The style images.
+        each: As `train` takes it; if it returns true, the run at hand ends with all that it should
+            leave, and no other is begun.
+        notice: Called with a line that people may want to read.
+
+    Returns:
+        One for each style, in their order.
+
+    Raises:
+        UserError: A setting is one run's own.
+    """
+    config = check_series(config)
+    outcomes: list[Outcome] = []
+    stopped = False
+
+    def step(done: int, steps: int, loss: float) -> bool:
+        nonlocal stopped
+        stopped = bool(each and each(done, steps, loss))
+        return stopped
+
+    for number, style in enumerate(styles, start=1):
+        if stopped:
+            outcomes.append(Outcome(style))
+            continue
+        if notice is not None:
+            notice(f"{number} of {len(styles)}: {style}")
+        one = dataclasses.replace(config, style=str(style), trainer=dict(config.trainer))
+        try:
+            outcomes.append(Outcome(style, train(one, each=step, notice=notice)))
+        except (UserError, OSError) as error:
+            outcomes.append(Outcome(style, error=one_line(error)))
+            if notice is not None:
+                notice(f"failed: {one_line(error)}")
+    return outcomes
+
+
+def series_sheet(outcomes: Sequence[Outcome], photographs: Sequence[Path]) -> Image.Image | None:
+    """Each style beside photographs in it, a row a style; None where no model was made.
+
+    Args:
+        outcomes: Those without a result are left out.
+        photographs: What is painted.
+    """
+    photos = [open_photograph(path, 2 * _HEIGHT) for path in photographs]
+    rows, labels = [], []
+    for outcome in outcomes:
+        if outcome.result is None:
+            continue
+        with contextlib.suppress(UserError):  # deleted since it was trained on
+            stylize = Stylizer(outcome.result.model)
+            style = open_photograph(outcome.style, 2 * _HEIGHT)
+            rows.append([style, *(stylize(photo) for photo in photos)])
+            labels.append([outcome.result.folder.name])
+    return contact_sheet(rows, labels, height=_HEIGHT) if rows else None

@@ -1,0 +1,103 @@
+"""Several styles in turn, past failures, to one table and one sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fast_nst import Stylizer
+from fast_nst.commands.main import main
+from fast_nst.commands.train import with_commas
+from fast_nst.errors import UserError
+from fast_nst.pictures.read import open_image
+from fast_nst.training.series import series_sheet, style_images, train_series
+from fast_nst.training.settings import TrainConfig
+from tests.conftest import noise
+
+SMALL = "--steps 2 --size 32 --style-size 32 --precision 32"
+SMALL += " --content-layers relu1_1 --style-layers relu1_1"
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch) -> Path:
+    """Two styles, one that is too small, and one whose name has commas."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "styles"
+    folder.mkdir()
+    for name, side in (("sea.png", 50), ("night, moon, and wind.png", 44), ("dot.png", 9)):
+        Image.fromarray(noise(side, side)).save(folder / name)
+    return folder
+
+
+def test_a_folder_is_trained_past_a_failure(images: Path, photographs: Path, capsys):
+    assert main(["train", "--style", "styles", "--photos", str(photographs), *SMALL.split()]) == 1
+    out, err = capsys.readouterr()
+    rows = [line for line in out.splitlines() if line.split("  ")[0].endswith((".png", "style"))]
+    assert rows[0].split() == ["style", "steps", "seconds", "held-out", "loss", "folder"]
+    assert rows[1].startswith("dot.png ")
+    assert "at least 32 px" in rows[1]
+    assert rows[2].startswith("night, moon, and wind.png  2 ")
+    assert rows[2].endswith("runs/night, moon, and wind")
+    assert float(rows[3].split()[3]) > 0
+    assert "failed: " in err
+    assert "3 of 3: styles/sea.png" in err
+    assert "2 photographs skipped" in err
+    assert Stylizer("sea").metadata["title"] == "sea"
+    assert open_image("runs/sheet.jpg").height > 600  # a row each
+    assert not Path("runs/dot/model.onnx").exists()
+
+
+def test_files_are_trained_in_their_order(images: Path, photographs: Path, capsys):
+    command = ["train", "--style", "styles/sea.png", "styles/night, moon, and wind.png"]
+    assert main([*command, "--photos", str(photographs), *SMALL.split()]) == 0
+    assert capsys.readouterr().out.index("sea.png") > 0
+    assert main([*command, "--photos", str(photographs), *SMALL.split()]) == 0
+    assert Path("runs/sea-2/model.onnx").is_file()
+    assert Path("runs/sheet-2.jpg").is_file()  # nothing is replaced
+
+
+def test_one_reason_for_all_is_an_error_of_the_command(images: Path, capsys):
+    Path("styles/dot.png").unlink()  # it has another
+    assert main(["train", "--style", "styles", "--photos", "nowhere", *SMALL.split()]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: no folder")
+
+
+@pytest.mark.parametrize("flag", ["--out x", "--title x", "--resume last", "--from-preview 1"])
+def test_what_belongs_to_one_style_is_refused(images: Path, capsys, flag: str):
+    assert main(["train", "--style", "styles", *flag.split()]) == 2
+    assert f"{flag.split()[0]} belongs to one style" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_several_devices_are_refused():
+    for given in ({"devices": "2"}, {"num_nodes": 2}):
+        with pytest.raises(UserError, match="on one device: --devices 1"):
+            train_series(TrainConfig(**given), [Path("a.png")])
+
+
+def test_a_stop_ends_the_series_and_leaves_its_model(images: Path, photographs: Path):
+    config = TrainConfig(
+        photos=str(photographs),
+        steps=4,
+        size=32,
+        style_size=32,
+        precision="32",
+        content_layers=["relu1_1"],
+        style_layers=["relu1_1"],
+    )
+    styles = style_images(["styles/sea.png", "styles/night, moon, and wind.png"])
+    outcomes = train_series(config, styles, each=lambda step, *_: step == 2)
+    assert outcomes[0].result.steps == 2
+    assert outcomes[0].result.model.is_file()
+    assert (outcomes[1].result, outcomes[1].error) == (None, "")
+    assert series_sheet(outcomes[1:], []) is None
+
+
+def test_commas_of_files_are_told_from_those_between(images: Path, monkeypatch):
+    monkeypatch.chdir(images)
+    assert with_commas(["a", "b", "c"]) == ["a", "b", "c"]
+    words = ["sea.png", *["night", " moon", " and wind.png"], "x"]
+    assert with_commas(words) == ["sea.png", "night, moon, and wind.png", "x"]
+    assert with_commas([]) == []
