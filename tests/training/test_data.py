@@ -122,3 +122,11 @@ def test_a_folder_without_a_readable_photograph(tmp_path: Path):
         (tmp_path / f"{i}.jpg").write_text("no image")
     with pytest.raises(UserError, match="none of the 3 images"):
         Photographs(tmp_path, size=32, batch_size=2, steps=3)
+
+
+def test_processes_see_each_photograph_once_an_epoch_between_them(photographs: Path):
+    crops = Crops(readable(photographs), 32, seed=3)
+    shares = [list(_From(0, 24, rank, 2)) for rank in (0, 1)]
+    for epoch in range(4):
+        seen = [crops._position(i) for share in shares for i in share if i // 6 == epoch]
+        assert sorted(seen) == list(range(6))
