@@ -73,6 +73,12 @@ def positional(help: str, metavar: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"help": help, "metavar": metavar, "positional": True})
 
 
+def like(options: type, name: str) -> Any:
+    """A field that means the same as one of another dataclass, with its default."""
+    item = next(item for item in dataclasses.fields(options) if item.name == name)
+    return field(default=item.default, metadata=item.metadata)
+
+
 def ordered_fields(options: type) -> Iterator[tuple[type, Field[Any]]]:
     """Each field with the class that brought it in: the dataclass's own first, then inherited."""
     by_name = {item.name: item for item in dataclasses.fields(options)}

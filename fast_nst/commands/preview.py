@@ -30,9 +30,7 @@ def _report(made: Preview, settings: PreviewSettings) -> None:
     for tile in made.tiles:
         print(f"  {label(tile)}")
         print(f"    {train_command(tile, settings, made)}")
-    print(
-        "At the end it says how to paint with the tile's strength, which can be changed any time."
-    )
+    print("Then paint with the tile's --strength; it can be changed any time.")
 
 
 def train_command(tile: Tile, settings: PreviewSettings, made: Preview) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import quality_option
+from fast_nst.commands.table import aligned
 from fast_nst.errors import UserError
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.pictures.edit import resize_longest
@@ -111,9 +112,4 @@ def table(rows: Sequence[Style]) -> str:
     cells += [
         (s.name, s.title, s.artist, s.year, s.licence, f"{s.size / 1000:.0f} kB") for s in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in cells
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return aligned(cells)

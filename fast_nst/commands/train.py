@@ -12,12 +12,13 @@ from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.commands.artifacts import report_artifacts
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
+from fast_nst.commands.table import aligned
 from fast_nst.errors import UserError
 from fast_nst.files import free_file
 from fast_nst.options import option
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.gallery import RUNS
-from fast_nst.training.from_preview import find_tile, from_preview
+from fast_nst.training.from_preview import from_preview
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.series import Outcome, series_sheet, style_images, train_series
 from fast_nst.training.settings import TrainConfig
@@ -72,10 +73,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             return _report_series(
                 train_series(config, style_images(names), each=each, notice=notice)
             )
-        number, tile = config.from_preview, None
-        config = from_preview(config)
-        if number is not None:
-            tile = find_tile(config.style, number)
+        config, tile = from_preview(config)
         result = train(config, each=each, notice=notice)
     if result.is_main_process:
         _report(result, "" if tile is None else f" --strength {tile.strength:g}")
@@ -99,7 +97,7 @@ def _report(result: TrainResult, strength: str) -> None:
     _report_unreadable(result.unreadable)
     report_artifacts(result.artifacts)
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")
-    files = (result.model, result.checkpoint, result.preview)
+    files = (result.model, *dict.fromkeys((result.best, result.checkpoint)), result.preview)
     print(f"  {'  '.join(file.name for file in files)}  tensorboard/")
     print(f"Look at {result.preview}, then stylize a photograph of yours:")
     print(f"  fast-nst infer PHOTO.jpg -m {result.model}{strength} -o painting.jpg")
@@ -118,7 +116,7 @@ def _report_series(outcomes: Sequence[Outcome]) -> int:
         raise UserError(errors.pop())
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     _report_unreadable(sorted({name for result in results for name in result.unreadable}))
-    print("\n".join(table(outcomes)))
+    print(table(outcomes))
     sheet = series_sheet(outcomes, REFERENCE_PHOTOGRAPHS[:2])
     if sheet is not None:
         place = free_file(_SHEET)
@@ -127,7 +125,7 @@ def _report_series(outcomes: Sequence[Outcome]) -> int:
     return 1 if len(errors - {""}) else 0
 
 
-def table(outcomes: Sequence[Outcome]) -> list[str]:
+def table(outcomes: Sequence[Outcome]) -> str:
     """One line a style, columns aligned."""
     rows = [("style", "steps", "seconds", "held-out loss", "folder")]
     for outcome in outcomes:
@@ -138,8 +136,4 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
             loss = "" if made.held_out_loss is None else f"{made.held_out_loss:.3f}"
             folder = str(made.folder)
             rows.append((outcome.style.name, str(made.steps), f"{made.seconds:.0f}", loss, folder))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return aligned(rows)

@@ -38,12 +38,7 @@ class Steps(Callback):
         self._seen = trainer.global_step
 
     def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any, **__: Any
     ) -> None:
         """Once a step, also where a step takes several batches."""
         if trainer.global_step == self._seen:

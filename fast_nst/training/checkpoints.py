@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from dataclasses import dataclass, field
@@ -49,8 +50,8 @@ class Checkpoint:
     halvings: int = 0
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read a training checkpoint.
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A training checkpoint as Lightning wrote it, its tensors on the CPU.
 
     Raises:
         UserError: The file is missing, damaged, or a checkpoint of something else.
@@ -64,6 +65,16 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise UserError(f"{name} is not a checkpoint, or a damaged one: train again") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(RECORD), dict):
         raise UserError(f"{name} is a checkpoint of something else: give one that fast-nst wrote")
+    return checkpoint
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a training checkpoint.
+
+    Raises:
+        UserError: As `load` raises it, or an earlier version's.
+    """
+    checkpoint = load(path)
     record = checkpoint[RECORD]
     try:
         config = TrainConfig(**record["config"])
@@ -87,15 +98,34 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             int(record.get("halvings", 0)),
         )
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
+        version = record.get("version", "?")
         raise UserError(
-            f"{name} was written by fast_nst {record.get('version', '?')} and does not fit "
+            f"{os.fspath(path)!r} was written by fast_nst {version} and does not fit "
             f"{__version__}: export it with that version, models stay usable, or train again"
         ) from error
 
 
+def style_path(style: str | None) -> Path:
+    """The style image's file: the sample in the package, where none was given."""
+    return Path(style) if style else SAMPLE_STYLE
+
+
 def style_name(style: str | None) -> str:
     """What runs and models of a style image are called: the file's name."""
-    return Path(style).stem if style else SAMPLE_STYLE.stem
+    return style_path(style).stem
+
+
+def style_digest(style: str | None) -> str:
+    """SHA-256 of the style image's file.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    path = style_path(style)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:

@@ -107,7 +107,10 @@ class Crops(Dataset[Sample]):
             view, other, shift = self.disturbance.views(np.asarray(both), rng)
             crop, second = (to_bytes(from_array(pixels)) for pixels in (view, other))
             return Sample(crop, self._noise(i), unreadable, second, shift)
-        raise UserError(f"none of the {len(self.paths)} photographs can be read any more")
+        raise UserError(
+            f"none of the {len(self.paths)} photographs can be read any more: "
+            "put them back, then --resume last"
+        )
 
     def _noise(self, i: int) -> Tensor:
         rng = np.random.default_rng([self.seed, i, 2])

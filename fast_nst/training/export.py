@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 
 from fast_nst import __version__
-from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.artifacts import inspect
-from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name
+from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name, style_path
 from fast_nst.training.models import read_model, to_onnx
 
 
@@ -29,7 +28,7 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "recipe": json.dumps(config.recipe()),
         "start": json.dumps(checkpoint.start),
         "root": checkpoint.root,
-        "style": (Path(config.style) if config.style else SAMPLE_STYLE).name,
+        "style": style_path(config.style).name,
         "style_sha256": checkpoint.style_sha256,
         "vgg": Path(checkpoint.vgg_source).name,
         "vgg_scales": json.dumps(checkpoint.vgg_scales),

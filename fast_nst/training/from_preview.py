@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.stylize.gallery import RUNS, runs_of
-from fast_nst.training.checkpoints import style_name
+from fast_nst.training.checkpoints import style_digest, style_name
 from fast_nst.training.settings import TrainConfig
 
 RECORD = "preview.json"
@@ -35,19 +33,6 @@ class Tile:
     style_size: int
     strength: float
     model: Path
-
-
-def style_digest(style: str | None) -> str:
-    """SHA-256 of the style image's file.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    path = Path(style) if style else SAMPLE_STYLE
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def write_record(folder: Path, style: str | None, tiles: Sequence[Tile]) -> None:
@@ -86,23 +71,23 @@ def find_tile(style: str | None, number: int) -> Tile:
     return tiles[number]
 
 
-def from_preview(config: TrainConfig) -> TrainConfig:
+def from_preview(config: TrainConfig) -> tuple[TrainConfig, Tile | None]:
     """The settings of a run that may go on from a preview: the tile's network and style size.
 
     Args:
-        config: As a user gave it. Without `from_preview` it comes back as it is.
+        config: As a user gave it. Without `from_preview` it comes back as it is, and no tile.
 
     Raises:
         UserError: There is no such tile, or another setting says otherwise.
     """
     if config.from_preview is None:
-        return config
+        return config, None
     given = config.given()
     for name in ("resume", "start", "style_size"):
         if name in given:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} contradicts --from-preview: give one of them")
     tile = find_tile(config.style, config.from_preview)
-    return dataclasses.replace(
-        config, from_preview=None, start=str(tile.model), style_size=tile.style_size
-    )
+    start, size = str(tile.model), tile.style_size
+    config = dataclasses.replace(config, from_preview=None, start=start, style_size=size)
+    return config, tile

@@ -8,26 +8,26 @@ of the strokes, and that is a matter of looking.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_nst.assets import SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE
+from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.files import free_folder, make_folder
-from fast_nst.options import check, option
+from fast_nst.options import check, like, option
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import find_images, open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.gallery import RUNS
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.checkpoints import style_name
+from fast_nst.training.callbacks import EachStep
+from fast_nst.training.checkpoints import style_name, style_path
 from fast_nst.training.export import export
 from fast_nst.training.from_preview import RECORD, SUFFIX, Tile, write_record
 from fast_nst.training.run import fit
 from fast_nst.training.saving import Notice
-from fast_nst.training.settings import PRECISIONS, TrainConfig
+from fast_nst.training.settings import TrainConfig
 
 STRENGTHS = (0.6, 1.0, 1.3)
 LARGE, SMALL = 512, 256  # px, of the style image's shorter side
@@ -36,19 +36,13 @@ SHEET = "sheet.jpg"
 _TILE = 400  # px, height of the sheet's rows
 _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
 
-EachStep = Callable[[int, int, float], bool | None]
-
 
 @dataclass(kw_only=True)
 class PreviewSettings:
     """What a preview is made of."""
 
-    style: str | None = option(
-        "style image, at least 32 px; default: the sample painting in the package", None
-    )
-    photos: str | None = option(
-        "folder of training photographs; default: the samples in the package", None
-    )
+    style: str | None = like(TrainConfig, "style")
+    photos: str | None = like(TrainConfig, "photos")
     photo: str | None = option(
         "photograph to paint on the sheet; default: the first of the training photographs", None
     )
@@ -56,13 +50,9 @@ class PreviewSettings:
         f"folder of the preview; default: {RUNS}/<style>{SUFFIX}, numbered if taken", None
     )
     steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
-    seed: int = option("as `train` takes it", 0, least=0, most=2**32 - 1)
-    precision: str = option(
-        "arithmetic; auto takes the faster of 32 and bf16 on this machine",
-        "auto",
-        choices=PRECISIONS,
-    )
-    accelerator: str = option("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
+    seed: int = like(TrainConfig, "seed")
+    precision: str = like(TrainConfig, "precision")
+    accelerator: str = like(TrainConfig, "accelerator")
 
     def __post_init__(self) -> None:
         """Refuse what can be refused without looking at a file.
@@ -116,8 +106,7 @@ def preview(
         UserError: A setting cannot be used.
     """
     started = time.perf_counter()
-    style_path = Path(settings.style) if settings.style else SAMPLE_STYLE
-    style = open_photograph(style_path)
+    style = open_photograph(style_path(settings.style))
     photos = Path(settings.photos) if settings.photos else SAMPLE_PHOTOGRAPHS
     shown = Path(settings.photo) if settings.photo else find_images(photos)[0]
     photo = open_photograph(shown, 640)

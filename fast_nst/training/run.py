@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import signal
 import time
@@ -17,7 +16,7 @@ import lightning as L
 import yaml
 from PIL import Image
 
-from fast_nst.assets import SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE
+from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.devices import choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.files import free_folder, make_folder, write_atomically
@@ -30,7 +29,14 @@ from fast_nst.stylize.gallery import MODEL, RUNS
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.attempts import MOST_HALVINGS, good_checkpoint, stopped
 from fast_nst.training.callbacks import EachStep
-from fast_nst.training.checkpoints import CHECKPOINT, continued, read_checkpoint, style_name
+from fast_nst.training.checkpoints import (
+    CHECKPOINT,
+    continued,
+    read_checkpoint,
+    style_digest,
+    style_name,
+    style_path,
+)
 from fast_nst.training.data import Photographs
 from fast_nst.training.export import export
 from fast_nst.training.from_preview import from_preview
@@ -220,12 +226,11 @@ def fit(
     if plain(in_python):  # kept and continued as those of a file are
         arguments = {**config.trainer, **plain(in_python)}
         config = TrainConfig(**{**config.given(), "trainer": arguments})
-    config = continued(from_preview(config))
+    config = continued(from_preview(config)[0])
     options = {**trainer_arguments(config.trainer), **in_python}
     start = starting_point(config)
-    style_path = Path(config.style) if config.style else SAMPLE_STYLE
-    style_picture = open_style(style_path, config.style_size)
-    style_sha256 = hashlib.sha256(style_path.read_bytes()).hexdigest()
+    style_picture = open_style(style_path(config.style), config.style_size)
+    style_sha256 = style_digest(config.style)
     style = to_tensor(style_picture)
     disturbance = None
     if config.steady > 0:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +19,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.files import written_whole
-from fast_nst.training.checkpoints import BEST, CHECKPOINT
+from fast_nst.training.checkpoints import BEST, CHECKPOINT, load
 
 Notice = Callable[[str], None]
 
@@ -98,21 +96,21 @@ class Checkpoints(Checkpoint):
         return {"best": self.best, "judged_by": self.judged_by}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What a resumed run knows of its best, if that is here and was judged alike."""
-        if state_dict["judged_by"] == self.judged_by and (self.folder / BEST).is_file():
-            self.best = state_dict["best"]
+        """What a resumed run knows of its best, if that is here and was judged alike.
+
+        `last.ckpt` may be from before the best one, which knows its own loss.
+        """
+        with contextlib.suppress(UserError, KeyError):
+            found = load(self.folder / BEST)["callbacks"][self.state_key]
+            if found["judged_by"] == self.judged_by:
+                self.best = found["best"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """What is resumed is saved already."""
         self._saved = trainer.global_step
 
     def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any, **__: Any
     ) -> None:
         """Between steps only: there a run can be taken up again."""
         step = trainer.global_step
@@ -127,8 +125,11 @@ class Checkpoints(Checkpoint):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep what paints best; outside of training, see `finish`."""
         self._validated = trainer.global_step
+        before = self.best
         if trainer.state.fn == "fit" and self._is_best(trainer):
             trainer.save_checkpoint(self.folder / BEST)
+            if self._failed(trainer, BEST):
+                self.best = before
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
@@ -160,19 +161,27 @@ class Checkpoints(Checkpoint):
         """
         last, best = self.folder / CHECKPOINT, self.folder / BEST
         self.save(trainer)
-        io = trainer.strategy.checkpoint_io
-        if isinstance(io, AtomicCheckpoints) and last in io.failed:
-            reason = one_line(io.failed[last].strerror or io.failed[last])
+        error = self._failed(trainer, CHECKPOINT)
+        if error is not None:
+            reason = one_line(error.strerror or error)
             left = f"{str(last)!r} is from before" if last.is_file() else "nothing was saved"
             raise UserError(
                 f"cannot save {str(last)!r}: {reason}; {left}. Make room, then --resume last"
             )
         if self._validated != trainer.global_step:
             trainer.validate(module, data, verbose=False)
+            before = self.best
             if self._is_best(trainer) and trainer.is_global_zero:
-                with written_whole(best) as temporary:
-                    shutil.copyfile(last, temporary)
+                checkpoint = load(last)
+                checkpoint["callbacks"][self.state_key] = self.state_dict()
+                trainer.strategy.checkpoint_io.save_checkpoint(checkpoint, best)
+                if self._failed(trainer, BEST):
+                    self.best = before
         return best if self.best is not None and best.is_file() else last
+
+    def _failed(self, trainer: L.Trainer, name: str) -> OSError | None:
+        io = trainer.strategy.checkpoint_io
+        return io.failed.get(self.folder / name) if isinstance(io, AtomicCheckpoints) else None
 
     def _is_best(self, trainer: L.Trainer) -> bool:
         value = float(trainer.callback_metrics.get(HELD_OUT, float("nan")))

@@ -90,8 +90,12 @@ def explained(*refusals: type[Exception]) -> Iterator[None]:
     try:
         with memory_explained("lower --batch-size or --size"):
             yield
-    except UserError:
-        raise
+    except UserError as error:
+        # One that loads in a process of its own comes with the traceback there, its own line last.
+        line = str(error).strip().splitlines()[-1]
+        if line == str(error):
+            raise
+        raise UserError(line.partition("UserError: ")[2] or line) from error
     except kinds as error:
         raise UserError(f"Lightning refuses these settings: {one_line(error)}") from error
 

@@ -108,13 +108,14 @@ def test_an_own_folder_is_named_by_its_files(place: Path, tmp_path: Path, capsys
 
 def test_the_settings_are_the_tile_s(place: Path, monkeypatch):
     monkeypatch.chdir(place)
-    config = from_preview(TrainConfig(style="wave.png", from_preview=5, steps=7))
+    config, tile = from_preview(TrainConfig(style="wave.png", from_preview=5, steps=7))
+    assert tile == find_tile("wave.png", 5)
     assert (config.style_size, config.steps, config.from_preview) == (90, 7, None)
     start = read_model(str(config.start)).network.state_dict()
     mine = read_model(find_tile("wave.png", 5).model).network.state_dict()
     assert all(torch.equal(value, mine[name]) for name, value in start.items())
     plain = TrainConfig(steps=7)
-    assert from_preview(plain) is plain
+    assert from_preview(plain) == (plain, None)
 
 
 @pytest.mark.parametrize(
