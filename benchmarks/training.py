@@ -229,7 +229,7 @@ def reach(config: TrainConfig, minutes: float, lengths: list[int]) -> None:
         given = {**config.as_dict(), "start": start, "steps": length}
         with tempfile.TemporaryDirectory() as folder:
             run = TrainConfig(**{**given, "out": folder, "batch_size": 1, "size": 224})
-            fitted = fit(run)
+            fitted = fit(run, {"limit_val_batches": 0})  # judged below, as the usual loop is
             painter = read_checkpoint(fitted.best).network.to(device)
             found = held_out_loss(usual, painter, loss)
         name = f"`fast-nst train`, `fast` from {start}, {length} steps"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 
 from fast_nst.commands.parsing import parse
@@ -20,7 +19,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         def each(step: int, steps: int, loss: float) -> bool:
             return progress.show(step, steps, "training", {"loss": loss})
 
-        made = preview(settings, each=each, notice=lambda line: print(line, file=sys.stderr))
+        made = preview(settings, each=each, notice=progress.say)
     _report(made, settings)
     return 0
 

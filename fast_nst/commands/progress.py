@@ -71,6 +71,11 @@ class Progress:
             self._bar.close()
         self._bar = None
 
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        self.close()
+        print(line, file=sys.stderr)
+
     def show(
         self,
         done: int,

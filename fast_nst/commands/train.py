@@ -66,8 +66,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
 
         def notice(line: str) -> None:
             if is_first:
-                progress.close()
-                print(line, file=sys.stderr)
+                progress.say(line)
 
         if names and config.style is None:
             return _report_series(

@@ -8,7 +8,8 @@ of the strokes, and that is a matter of looking.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
@@ -34,6 +35,9 @@ LARGE, SMALL = 512, 256  # px, of the style image's shorter side
 LEAST = 32  # px
 SHEET = "sheet.jpg"
 _TILE = 400  # px, height of the sheet's rows
+_SHARE = 0.9  # of the time is for steps
+TIMED = 10  # steps, to know how many fit in the time
+FEWEST = 40  # steps; what is trained less shows no style
 _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
 
 
@@ -50,6 +54,7 @@ class PreviewSettings:
         f"folder of the preview; default: {RUNS}/<style>{SUFFIX}, numbered if taken", None
     )
     steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
+    minutes: float = option("of all; a slow machine takes fewer steps then", 3.0, above=0)
     seed: int = like(TrainConfig, "seed")
     precision: str = like(TrainConfig, "precision")
     accelerator: str = like(TrainConfig, "accelerator")
@@ -91,6 +96,54 @@ def style_sizes(shorter: int) -> list[int]:
     return [small, large] if small < large else [large]
 
 
+class Pace:
+    """Counts the steps of several runs, and ends the first if they do not fit in the time.
+
+    Attributes:
+        steps: Of each run.
+        fits: How many of these fit in the time, as far as is known.
+        run: The one at hand, from 0.
+        stopped: By whoever asked for the runs.
+
+    Args:
+        steps: Wanted, of each run.
+        runs: How many there will be.
+        seconds: Left for all.
+        each: Told of every step, of how many, and the loss; ends everything by returning true.
+    """
+
+    def __init__(self, steps: int, runs: int, seconds: float, each: EachStep | None) -> None:
+        self.steps = self.fits = steps
+        self.run = 0
+        self.stopped = False
+        self._runs, self._each = runs, each
+        self._made, self._seconds = time.perf_counter(), seconds
+        self._ends: list[float] = []
+
+    def __call__(self, done: int, _: int, loss: float) -> bool:
+        """After each step; true if the run shall end."""
+        if self._each is not None:
+            total = self._runs * self.steps
+            self.stopped = bool(self._each(self.run * self.steps + done, total, loss))
+        self._ends.append(time.perf_counter())
+        if len(self._ends) == TIMED:
+            left = self._seconds - (self._ends[0] - self._made)
+            self.fits = steps_within(left / self._runs, self._ends, self.steps)
+        return self.stopped or self.fits < self.steps
+
+
+def steps_within(seconds: float, ends: Sequence[float], steps: int) -> int:
+    """How many steps a time is enough for, by the pace of the first.
+
+    Args:
+        seconds: For all of them.
+        ends: When the first steps ended, in seconds; how long the very first took tells nothing.
+        steps: The most.
+    """
+    pace = (ends[-1] - ends[0]) / (len(ends) - 1)
+    return min(steps, max(FEWEST, int(seconds / pace)))
+
+
 def preview(
     settings: PreviewSettings, *, each: EachStep | None = None, notice: Notice | None = None
 ) -> Preview:
@@ -113,14 +166,9 @@ def preview(
     sizes = style_sizes(min(style.size))
     folder = _folder(settings)
     tiles: list[Tile] = []
-    stopped = False
-    for number, size in enumerate(sizes):
-
-        def step(done: int, steps: int, loss: float, number: int = number) -> bool:
-            nonlocal stopped
-            stopped = bool(each and each(number * steps + done, len(sizes) * steps, loss))
-            return stopped
-
+    seconds = _SHARE * 60 * settings.minutes - (time.perf_counter() - started)
+    pace = Pace(settings.steps, len(sizes), seconds, each)
+    for pace.run, size in enumerate(sizes):
         name = f"strokes_{size}"
         config = TrainConfig(
             start="photograph",
@@ -129,19 +177,28 @@ def preview(
             photos=settings.photos,
             out=str(folder / name),
             style_size=size,
-            steps=settings.steps,
+            steps=pace.steps,
             seed=settings.seed,
             precision=settings.precision,
             accelerator=settings.accelerator,
             devices="1",
         )
-        fitted = fit(config, each=step, notice=notice if number == 0 else None)
+        fitted = fit(config, each=pace, notice=notice if pace.run == 0 else None)
+        if pace.fits < pace.steps and not pace.stopped:
+            pace.steps = pace.fits
+            if notice is not None:
+                notice(
+                    f"{pace.steps} steps for each size of strokes: {settings.steps} would take "
+                    f"more than --minutes {settings.minutes:g} here"
+                )
+            shorter = replace(config, steps=pace.steps, resume=str(fitted.checkpoint))
+            fitted = fit(shorter, each=pace)
         model = folder / f"{name}.onnx"
         export(fitted.best, model)
         tiles += [
             Tile(len(tiles) + i, size, strength, model) for i, strength in enumerate(STRENGTHS, 1)
         ]
-        if stopped:
+        if pace.stopped:
             break
     rows = [[photo, resize_longest(style, photo.height)]]
     labels = [["the photograph", "the style"]]

@@ -14,9 +14,16 @@ from fast_nst import Stylizer
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image, open_photograph
+from fast_nst.training import preview as module
 from fast_nst.training.from_preview import find_tile, from_preview
 from fast_nst.training.models import read_model
-from fast_nst.training.preview import STRENGTHS, PreviewSettings, preview, style_sizes
+from fast_nst.training.preview import (
+    STRENGTHS,
+    PreviewSettings,
+    preview,
+    steps_within,
+    style_sizes,
+)
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
@@ -159,3 +166,24 @@ def test_ctrl_c_leaves_a_sheet_of_what_there_is(place: Path, tmp_path: Path):
     assert seen == [(1, 10), (2, 10)]
     assert [tile.number for tile in made.tiles] == [1, 2, 3]
     assert open_image(made.sheet).height < 900
+
+
+def test_a_time_is_enough_for_so_many_steps():
+    ends = [10.0, 10.5, 11.0, 11.5]  # two a second, whatever came before
+    assert steps_within(60, ends, 400) == 120
+    assert steps_within(60, ends, 100) == 100
+    assert steps_within(1, ends, 400) == 40  # fewer show nothing
+
+
+def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "TIMED", 3)
+    monkeypatch.setattr(module, "FEWEST", 4)
+    command = f"preview --style {place / 'wave.png'} --out {tmp_path / 'p'} --precision 32"
+    assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
+    bar, line, rest = capsys.readouterr().err.split("\n", 2)
+    assert "3/100" in bar
+    assert line.startswith("4 steps for each size of strokes: 50 would take more than --minutes")
+    assert "8/8" in rest  # goes on from the third
+    for size in (45, 90):
+        recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
+        assert recipe["steps"] == 4
