@@ -21,6 +21,8 @@ from fast_nst.pictures.edit import from_array, to_array
 PRECISIONS = ("auto", "32", "bf16")
 _TIMINGS = 3  # of each arithmetic; the first warms up
 _TIMING_SIZE = 192  # px; at 96, casting weights outweighs what bf16 saves
+_PROBE_CHANNELS, _PROBE_SIZE = 64, 32  # of one convolution, milliseconds in float32
+_HOPELESS = 3  # times float32's; where bf16 is emulated it is 50, and VGG-19 would take a minute
 _CLEARLY = 0.9  # of float32's time: below that, bf16 is worth its rounding
 
 
@@ -44,7 +46,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 class ArithmeticTimes(NamedTuple):
-    """Seconds that a small VGG-19 takes forward and backward, the faster of several runs."""
+    """Seconds that the same work takes forward and backward, the fastest of several runs."""
 
     float32: float
     bf16: float
@@ -57,9 +59,10 @@ class ArithmeticTimes(NamedTuple):
 
 @functools.cache
 def arithmetic_times(device: torch.device) -> ArithmeticTimes:
-    """Time both arithmetics, in turns, in under two seconds; remembered for the process.
+    """Time both arithmetics, in turns, in a few seconds; remembered for the process.
 
-    A processor's flags do not tell: with avx512_bf16 and no AMX, bf16 takes twice as long.
+    A processor's flags do not tell: with avx512_bf16 and no AMX, bf16 takes twice as long. VGG-19
+    is timed, or one convolution, where that shows that bf16 is hopeless.
 
     Args:
         device: Where.
@@ -68,19 +71,29 @@ def arithmetic_times(device: torch.device) -> ArithmeticTimes:
         Infinite for bf16 where the device lacks it.
     """
     with torch.random.fork_rng(devices=[]):  # the run's own numbers must not depend on this
-        network = make_layers(vgg_layers["E"][:-1]).to(device, memory_format=torch.channels_last)
-    network.requires_grad_(False)
+        probe = nn.Conv2d(_PROBE_CHANNELS, _PROBE_CHANNELS, 3, padding=1)
+        network = make_layers(vgg_layers["E"][:-1])
+    times = _times(probe, (1, _PROBE_CHANNELS, _PROBE_SIZE, _PROBE_SIZE), device)
+    if times.bf16 > _HOPELESS * times.float32:
+        return times
+    return _times(network, (1, 3, _TIMING_SIZE, _TIMING_SIZE), device)
+
+
+def _times(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> ArithmeticTimes:
+    network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
     best = {"32": math.inf, "bf16": math.inf}
     for _ in range(_TIMINGS):
         for precision in best:
             with contextlib.suppress(RuntimeError, NotImplementedError):
-                seconds = _time_once(network, device, precision)
+                seconds = _time_once(network, shape, device, precision)
                 best[precision] = min(best[precision], seconds)
     return ArithmeticTimes(best["32"], best["bf16"])
 
 
-def _time_once(network: nn.Module, device: torch.device, precision: str) -> float:
-    images = torch.zeros(1, 3, _TIMING_SIZE, _TIMING_SIZE, device=device)
+def _time_once(
+    network: nn.Module, shape: tuple[int, ...], device: torch.device, precision: str
+) -> float:
+    images = torch.zeros(shape, device=device)
     images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
     started = time.perf_counter()
     with autocast(device, precision):

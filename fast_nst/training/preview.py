@@ -36,6 +36,7 @@ LEAST = 32  # px
 SHEET = "sheet.jpg"
 _TILE = 400  # px, height of the sheet's rows
 _SHARE = 0.9  # of the time is for steps
+_SMALL_CROP = 128  # px, of slow machines: a third of the arithmetic, and strokes fit in
 TIMED = 10  # steps, to know how many fit in the time
 FEWEST = 40  # steps; what is trained less shows no style
 _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
@@ -54,7 +55,11 @@ class PreviewSettings:
         f"folder of the preview; default: {RUNS}/<style>{SUFFIX}, numbered if taken", None
     )
     steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
-    minutes: float = option("of all; a slow machine takes fewer steps then", 3.0, above=0)
+    minutes: float = option(
+        "of all; where they are too few for the steps, these are fewer, of smaller crops",
+        3.0,
+        above=0,
+    )
     seed: int = like(TrainConfig, "seed")
     precision: str = like(TrainConfig, "precision")
     accelerator: str = like(TrainConfig, "accelerator")
@@ -131,6 +136,10 @@ class Pace:
             self.fits = steps_within(left / self._runs, self._ends, self.steps)
         return self.stopped or self.fits < self.steps
 
+    def shorten(self, speedup: float) -> None:
+        """Take as many steps as fit, each of which is now so many times as fast."""
+        self.steps = self.fits = min(self.steps, round(self.fits * speedup))
+
 
 def steps_within(seconds: float, ends: Sequence[float], steps: int) -> int:
     """How many steps a time is enough for, by the pace of the first.
@@ -168,6 +177,7 @@ def preview(
     tiles: list[Tile] = []
     seconds = _SHARE * 60 * settings.minutes - (time.perf_counter() - started)
     pace = Pace(settings.steps, len(sizes), seconds, each)
+    crop = TrainConfig().size
     for pace.run, size in enumerate(sizes):
         name = f"strokes_{size}"
         config = TrainConfig(
@@ -176,6 +186,7 @@ def preview(
             style=settings.style,
             photos=settings.photos,
             out=str(folder / name),
+            size=crop,
             style_size=size,
             steps=pace.steps,
             seed=settings.seed,
@@ -185,14 +196,16 @@ def preview(
         )
         fitted = fit(config, each=pace, notice=notice if pace.run == 0 else None)
         if pace.fits < pace.steps and not pace.stopped:
-            pace.steps = pace.fits
+            crop = _SMALL_CROP
+            pace.shorten(speedup=(config.size / crop) ** 2)
             if notice is not None:
                 notice(
-                    f"{pace.steps} steps for each size of strokes: {settings.steps} would take "
-                    f"more than --minutes {settings.minutes:g} here"
+                    f"{pace.steps} steps on crops of {crop} px for each size of strokes: "
+                    f"{settings.steps} of {config.size} px would take more than "
+                    f"--minutes {settings.minutes:g} here"
                 )
-            shorter = replace(config, steps=pace.steps, resume=str(fitted.checkpoint))
-            fitted = fit(shorter, each=pace)
+            config = replace(config, size=crop, steps=pace.steps, resume=str(fitted.checkpoint))
+            fitted = fit(config, each=pace)
         model = folder / f"{name}.onnx"
         export(fitted.best, model)
         tiles += [

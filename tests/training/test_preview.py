@@ -182,8 +182,11 @@ def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypat
     assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
     bar, line, rest = capsys.readouterr().err.split("\n", 2)
     assert "3/100" in bar
-    assert line.startswith("4 steps for each size of strokes: 50 would take more than --minutes")
-    assert "8/8" in rest  # goes on from the third
+    assert line == (
+        "12 steps on crops of 128 px for each size of strokes: 50 of 224 px would take more than "
+        "--minutes 0.001 here"
+    )
+    assert "24/24" in rest  # goes on from the third
     for size in (45, 90):
         recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
-        assert recipe["steps"] == 4
+        assert (recipe["steps"], recipe["size"]) == (12, 128)
