@@ -176,17 +176,17 @@ def test_a_time_is_enough_for_so_many_steps():
 
 
 def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(module, "TIMED", 3)
-    monkeypatch.setattr(module, "FEWEST", 4)
+    monkeypatch.setattr(module, "TIMED", 2)
+    monkeypatch.setattr(module, "FEWEST", 1)
     command = f"preview --style {place / 'wave.png'} --out {tmp_path / 'p'} --precision 32"
     assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
     bar, line, rest = capsys.readouterr().err.split("\n", 2)
-    assert "3/100" in bar
+    assert "2/100" in bar
     assert line == (
-        "12 steps on crops of 128 px for each size of strokes: 50 of 224 px would take more than "
+        "3 steps on crops of 128 px for each size of strokes: 50 of 224 px would take more than "
         "--minutes 0.001 here"
     )
-    assert "24/24" in rest  # goes on from the third
+    assert "6/6" in rest  # goes on from the second
     for size in (45, 90):
         recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
-        assert (recipe["steps"], recipe["size"]) == (12, 128)
+        assert (recipe["steps"], recipe["size"]) == (3, 128)
