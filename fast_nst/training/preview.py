@@ -38,7 +38,7 @@ _TILE = 400  # px, height of the sheet's rows
 _SHARE = 0.9  # of the time is for steps
 _SMALL_CROP = 128  # px, of slow machines: a third of the arithmetic, and strokes fit in
 TIMED = 10  # steps, to know how many fit in the time
-FEWEST = 40  # steps; what is trained less shows no style
+FEWEST = 100  # steps; what is trained less shows no strokes
 _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
 
 
@@ -138,7 +138,7 @@ class Pace:
 
     def shorten(self, speedup: float) -> None:
         """Take as many steps as fit, each of which is now so many times as fast."""
-        self.steps = self.fits = min(self.steps, round(self.fits * speedup))
+        self.steps = self.fits = min(self.steps, max(FEWEST, round(self.fits * speedup)))
 
 
 def steps_within(seconds: float, ends: Sequence[float], steps: int) -> int:
@@ -150,7 +150,7 @@ def steps_within(seconds: float, ends: Sequence[float], steps: int) -> int:
         steps: The most.
     """
     pace = (ends[-1] - ends[0]) / (len(ends) - 1)
-    return min(steps, max(FEWEST, int(seconds / pace)))
+    return max(0, min(steps, int(seconds / pace)))
 
 
 def preview(

@@ -19,6 +19,7 @@ from fast_nst.training.from_preview import find_tile, from_preview
 from fast_nst.training.models import read_model
 from fast_nst.training.preview import (
     STRENGTHS,
+    Pace,
     PreviewSettings,
     preview,
     steps_within,
@@ -172,12 +173,12 @@ def test_a_time_is_enough_for_so_many_steps():
     ends = [10.0, 10.5, 11.0, 11.5]  # two a second, whatever came before
     assert steps_within(60, ends, 400) == 120
     assert steps_within(60, ends, 100) == 100
-    assert steps_within(1, ends, 400) == 40  # fewer show nothing
+    assert steps_within(-1, ends, 400) == 0
 
 
 def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(module, "TIMED", 2)
-    monkeypatch.setattr(module, "FEWEST", 1)
+    monkeypatch.setattr(module, "FEWEST", 3)
     command = f"preview --style {place / 'wave.png'} --out {tmp_path / 'p'} --precision 32"
     assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
     bar, line, rest = capsys.readouterr().err.split("\n", 2)
@@ -190,3 +191,15 @@ def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypat
     for size in (45, 90):
         recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
         assert (recipe["steps"], recipe["size"]) == (3, 128)
+
+
+def test_steps_that_are_cheaper_may_fit_all():
+    pace = Pace(400, 2, seconds=0, each=None)
+    pace.fits = 120
+    pace.shorten(speedup=3)
+    assert pace.steps == 360
+    pace.shorten(speedup=3)
+    assert pace.steps == 360  # never more than before
+    pace.fits = 10
+    pace.shorten(speedup=3)
+    assert pace.steps == pace.fits == 100  # fewer show nothing
