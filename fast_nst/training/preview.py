@@ -131,7 +131,7 @@ class Pace:
             total = self._runs * self.steps
             self.stopped = bool(self._each(self.run * self.steps + done, total, loss))
         self._ends.append(time.perf_counter())
-        if len(self._ends) == TIMED:
+        if len(self._ends) == TIMED < self.steps:
             left = self._seconds - (self._ends[0] - self._made)
             self.fits = steps_within(left / self._runs, self._ends, self.steps)
         return self.stopped or self.fits < self.steps

@@ -176,6 +176,23 @@ def test_a_time_is_enough_for_so_many_steps():
     assert steps_within(-1, ends, 400) == 0
 
 
+@pytest.mark.parametrize(
+    ("steps", "seconds", "ends"),
+    [
+        (5, 1e6, [False] * 5),
+        (5, 0.0, [False, False, True, True, True]),
+        (3, 0.0, [False] * 3),  # done when they are timed
+    ],
+)
+def test_a_run_ends_when_its_first_steps_show_that_it_takes_too_long(
+    monkeypatch, steps: int, seconds: float, ends: list[bool]
+):
+    monkeypatch.setattr(module, "TIMED", 3)
+    pace = Pace(steps, 2, seconds, None)
+    assert [pace(done, steps, 1.0) for done in range(1, steps + 1)] == ends
+    assert not pace.stopped
+
+
 def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(module, "TIMED", 2)
     monkeypatch.setattr(module, "FEWEST", 3)
