@@ -110,7 +110,8 @@ class Desk:
             raise Gone if watch in done else TooSlow
         finally:
             stopped.set()
-            result.cancel()  # what has not begun never does
+            work.cancel()  # what has not begun never does; `result` would tell it a turn later
+            result.cancel()
             watch.cancel()
 
     def _give_back(self) -> None:
