@@ -1,6 +1,8 @@
 # `make run` and `make test` set everything up in .venv first; see README.md.
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Two tests at once, each on a core: most of them keep one busy.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 run: $(VENV)/installed
 	$(BIN)/fast-nst train
@@ -12,11 +14,14 @@ test: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+slow: $(VENV)/installed
+	$(PYTEST) -m "slow or cluster or browser"
 
 $(VENV)/installed: pyproject.toml
 	python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-.PHONY: run test
+.PHONY: run test slow

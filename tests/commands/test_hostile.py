@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -277,17 +278,16 @@ sys.exit(main(["infer", "-m", model, *sys.argv[3:]]))
 
 
 @pytest.fixture
-def open_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that every user can reach."""
-    place = tmp_path_factory.mktemp("place")
-    for folder in (place, *place.parents):
-        if folder.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            folder.chmod(0o755)
-    for folder in ("in", "first"):
-        (place / folder).mkdir()
-        Image.fromarray(noise(4, 5)).save(place / folder / "good.png")
-    (place / "model.onnx").write_bytes(inverting_model())
-    return place
+def open_place() -> Iterator[Path]:
+    """A folder that every user can reach, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        for folder in ("in", "first"):
+            (place / folder).mkdir()
+            Image.fromarray(noise(4, 5)).save(place / folder / "good.png")
+        (place / "model.onnx").write_bytes(inverting_model())
+        yield place
 
 
 def as_anyone(place: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
