@@ -28,7 +28,7 @@ from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
 from fast_nst.pictures.edit import Array, from_array
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
-from fast_nst.stylize.gallery import find_model, steady_name
+from fast_nst.stylize.gallery import FAST, STEADY, find_model
 from fast_nst.stylize.graphs import load
 from fast_nst.stylize.layout import PREFIX
 
@@ -232,7 +232,7 @@ def main() -> None:
     options = parser.parse_args()
     style = to_tensor(open_style(options.painting, options.style_size))
     loss = build_loss(LossSettings(style_weight=1.0), style)
-    plain, steady = find_model(options.style), find_model(steady_name(options.style))
+    plain, steady = find_model(f"{options.style}{FAST}"), find_model(f"{options.style}{STEADY}")
     methods = {
         "each frame for itself": (plain.read_bytes(), False),
         "statistics carried": (plain.read_bytes(), True),

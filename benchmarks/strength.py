@@ -70,7 +70,7 @@ def vectors() -> None:
         found = parameters(load(path.read_bytes(), path.name))
         return np.concatenate([found[key].ravel().astype(float) for key in sorted(found)])
 
-    root = flat(STARTS["photograph"])
+    root = flat(STARTS["fine"]["photograph"])
     found = {path.stem: flat(path) - root for path in style_files()}
     lengths = {name: float(np.linalg.norm(vector)) for name, vector in found.items()}
     cosines = {

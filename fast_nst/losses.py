@@ -22,6 +22,10 @@ from fast_nst.vgg import POOLINGS, VGG19, check_layers
 _Function = TypeVar("_Function", bound=Callable[..., Tensor])
 
 PARTS = ("content", "style", "tv", "total")
+# Networks learn a painting's colours sooner from the layers of Johnson et al. 2016; the optimizer
+# keeps those of Gatys et al. 2016.
+STYLE_LAYERS = ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
+CLASSIC_STYLE_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 
 
 def _in_float32(function: _Function) -> _Function:
@@ -147,7 +151,7 @@ class LossSettings:
     )
     style_layers: list[str] = option(
         "VGG-19 layers that compare style: lower for colour and grain, higher for shapes",
-        ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"],
+        STYLE_LAYERS,
         metavar="LAYER,...",
     )
     vgg: str = option(

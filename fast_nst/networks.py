@@ -70,9 +70,12 @@ class ImageTransformation(nn.Module):
         extra: Pixels mirrored outwards in all, beyond the next multiple of `multiple`.
         multiple: Of what H and W are, once mirrored, without `extra`.
         minimum: What they are at least.
+        half_weights: Whether model files hold the convolutions' weights as float16, where that
+            changes no picture by more than a level.
     """
 
     margin, extra, multiple, minimum = 0, 0, 4, 16
+    half_weights = False
 
     def mirror(self, images: Tensor, axes: tuple[int, int] = (2, 3)) -> Tensor:
         """(N, C, H, W) of any type to what `paint` takes; `axes` are where H and W are."""
@@ -158,6 +161,102 @@ class Johnson(ImageTransformation):
         return torch.sigmoid(self.conv2(x))  # full, RGB
 
 
+class NoisyTransformation(ImageTransformation):
+    """What networks with noise share.
+
+    After the stem, at 1/4 resolution, each channel gets its own amount of one map of noise. Without
+    it, flat places of a photograph, which say nothing about where strokes should lie, are painted
+    as a regular weave.
+
+    Args:
+        width: Channels at 1/4 resolution.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.noise = nn.Parameter(torch.zeros(width))
+        self.register_buffer("noise_tile", _noise_tile(), persistent=False)
+
+    def with_noise(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        """(N, width, h, w) plus noise, (N or 1, 1, h, w) or (h, w); without any, the fixed tile."""
+        z = self.tiled_noise(*x.shape[-2:]) if noise is None else noise
+        return x + self.noise.view(-1, 1, 1) * z
+
+    def tiled_noise(self, height: int, width: int) -> Tensor:
+        """The fixed tile, repeated over (height, width) at 1/4 resolution."""
+        tile = self.get_buffer("noise_tile")
+        rows, columns = (
+            torch.arange(length, device=tile.device) % period
+            for length, period in zip((height, width), tile.shape, strict=True)
+        )
+        return tile.index_select(0, rows).index_select(1, columns)
+
+
+class FineBlock(nn.Module):
+    """x + norm-conv-relu-norm-conv(x), with one reflection for both convolutions."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3)
+        self.norm1 = nn.InstanceNorm2d(width, affine=True)
+        self.conv2 = nn.Conv2d(width, width, 3)
+        self.norm2 = nn.InstanceNorm2d(width, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, H, W) to the same; H, W >= 3."""
+        y = F.pad(x, (2, 2, 2, 2), mode="reflect")
+        y = F.relu(self.norm1(self.conv1(y)))
+        return x + self.norm2(self.conv2(y))
+
+
+def _doubled(x: Tensor, mode: str) -> Tensor:
+    """(N, C, h, w) to (N, C, 2h + 2, 2w + 2): twice the size, and a 3x3 convolution's margin."""
+    x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+    return F.interpolate(x, scale_factor=2.0, mode=mode)[..., 1:-1, 1:-1]
+
+
+class Fine(NoisyTransformation):
+    """A ninth of `Johnson`'s arithmetic: norms everywhere, and an end that cannot dither.
+
+    Bilinear upsampling treats the four pixels of a cell alike, and two convolutions at full
+    resolution follow it. A bare pixel shuffle, which `Fast` ends in, paints a screen of one pixel
+    in colour, which VGG-19 hardly sees.
+    """
+
+    # The first convolution's cells lie 2 px apart; one beyond the picture on each side, of 5 px.
+    margin, extra = 3, 7
+    half_weights = True
+    quarter_width, half_width, full_width = 48, 16, 8  # channels at that resolution
+
+    def __init__(self) -> None:
+        super().__init__(self.quarter_width)
+        self.down1 = nn.Conv2d(3, self.half_width, 5, stride=2)
+        self.down1_norm = nn.InstanceNorm2d(self.half_width, affine=True)
+        self.down2 = nn.Conv2d(self.half_width, self.quarter_width, 3, stride=2)
+        self.down2_norm = nn.InstanceNorm2d(self.quarter_width, affine=True)
+        self.blocks = _chain(FineBlock, self.quarter_width, count=5)
+        self.up1 = nn.Conv2d(self.quarter_width, self.half_width, 3)
+        self.up1_norm = nn.InstanceNorm2d(self.half_width, affine=True)
+        self.skip = nn.Conv2d(self.half_width, self.half_width, 1)
+        self.mid = nn.Conv2d(self.half_width, self.half_width, 3)
+        self.mid_norm = nn.InstanceNorm2d(self.half_width, affine=True)
+        self.up2 = nn.Conv2d(self.half_width, self.full_width, 3)
+        self.up2_norm = nn.InstanceNorm2d(self.full_width, affine=True)
+        self.head = nn.Conv2d(self.full_width, 3, 3)
+
+    def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(N, 3, H + 7, W + 7) in [0, 1] to (N, 3, H, W); H, W >= 16, multiples of 4."""
+        stem = F.relu(self.down1_norm(self.down1(x)))  # 1/2 and a cell on each side, 16 channels
+        x = self.down2_norm(self.down2(stem))  # 1/4, 48, and so are the blocks
+        x = F.relu(self.with_noise(x, noise))
+        x = self.blocks(x)
+        x = self.up1_norm(self.up1(_doubled(x, "nearest")))  # 1/2, 16
+        x = F.relu(x + self.skip(stem[..., 1:-1, 1:-1]))
+        x = F.relu(self.mid_norm(self.mid(F.pad(x, (1, 1, 1, 1), mode="reflect"))))
+        x = F.relu(self.up2_norm(self.up2(_doubled(x, "bilinear"))))  # full, 8
+        return torch.sigmoid(self.head(F.pad(x, (1, 1, 1, 1), mode="reflect")))  # full, RGB
+
+
 class FastBlock(nn.Module):
     """x + conv-norm-relu-conv(x), with one reflection for both convolutions."""
 
@@ -174,47 +273,31 @@ class FastBlock(nn.Module):
         return x + self.conv2(y)
 
 
-class Fast(ImageTransformation):
-    """A fiftieth of `Johnson`'s arithmetic: nothing at full resolution, 16 channels.
-
-    After the stem each channel gets its own amount of one map of noise. Without it, flat places of
-    a photograph, which say nothing about where strokes should lie, are painted as a regular weave.
-    """
+class Fast(NoisyTransformation):
+    """A fiftieth of `Johnson`'s arithmetic, for films: nothing at full resolution, 16 channels."""
 
     # The first convolution reaches 2 px back and, with the second, 5 px in all.
     margin, extra = 2, 5
     width = 16
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(self.width)
         self.down1 = nn.Conv2d(3, self.width, 5, stride=2)
         self.down2 = nn.Conv2d(self.width, self.width, 3, stride=2)
         self.norm = nn.InstanceNorm2d(self.width, affine=True)
-        self.noise = nn.Parameter(torch.zeros(self.width))
         self.blocks = _chain(FastBlock, self.width, count=5)
         self.up1 = nn.Conv2d(self.width, self.width, 3)
         self.up2 = nn.Conv2d(self.width, 12, 3)
-        self.register_buffer("noise_tile", _noise_tile(), persistent=False)
 
     def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """(N, 3, H + 5, W + 5) in [0, 1] to (N, 3, H, W); H, W >= 16, multiples of 4."""
         x = F.relu(self.down1(x))  # 1/2 resolution, 16 channels
         x = self.norm(self.down2(x))  # 1/4, 16, and so are the blocks
-        z = self.tiled_noise(*x.shape[-2:]) if noise is None else noise
-        x = F.relu(x + self.noise.view(-1, 1, 1) * z)
+        x = F.relu(self.with_noise(x, noise))
         x = self.blocks(x)
         x = F.interpolate(F.pad(x, (1, 1, 1, 1), mode="reflect"), scale_factor=2.0)
         x = F.relu(self.up1(x))  # 1/2, 16
         return torch.sigmoid(F.pixel_shuffle(self.up2(x), 2))  # full, RGB
-
-    def tiled_noise(self, height: int, width: int) -> Tensor:
-        """The fixed tile, repeated over (height, width) at 1/4 resolution."""
-        tile = self.get_buffer("noise_tile")
-        rows, columns = (
-            torch.arange(length, device=tile.device) % period
-            for length, period in zip((height, width), tile.shape, strict=True)
-        )
-        return tile.index_select(0, rows).index_select(1, columns)
 
 
 def _noise_tile() -> Tensor:
@@ -232,7 +315,7 @@ def noise_shape(height: int, width: int) -> tuple[int, int]:
     return cells[0], cells[1]
 
 
-NETWORKS: dict[str, type[ImageTransformation]] = {"fast": Fast, "johnson": Johnson}
+NETWORKS: dict[str, type[ImageTransformation]] = {"fine": Fine, "fast": Fast, "johnson": Johnson}
 
 
 def build_network(name: str) -> ImageTransformation:

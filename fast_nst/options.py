@@ -73,10 +73,18 @@ def positional(help: str, metavar: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"help": help, "metavar": metavar, "positional": True})
 
 
-def like(options: type, name: str) -> Any:
-    """A field that means the same as one of another dataclass, with its default."""
+def like(options: type, name: str, default: Any = MISSING) -> Any:
+    """A field that means the same as one of another dataclass.
+
+    Args:
+        options: The dataclass.
+        name: Of its field.
+        default: Instead of its own.
+    """
     item = next(item for item in dataclasses.fields(options) if item.name == name)
-    return field(default=item.default, metadata=item.metadata)
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=item.metadata)
+    return field(default=item.default if default is MISSING else default, metadata=item.metadata)
 
 
 def ordered_fields(options: type) -> Iterator[tuple[type, Field[Any]]]:

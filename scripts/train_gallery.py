@@ -1,105 +1,310 @@
-"""Train the styles of the package again, one after the other, on whatever device there is.
+"""Train the gallery's styles on, one a call, and keep what is better.
 
-    python scripts/train_gallery.py PAINTINGS PHOTOS -o gallery
+    python scripts/train_gallery.py --paintings DIR --photos DIR [--minutes 120] [--style NAME]
 
-PAINTINGS holds the images that `configs/` name. A style whose recipe has two parts has a file
-NAME.first.yaml beside NAME.yaml; the second part goes on from the first. What is trained already is
-left alone, what was interrupted goes on, and what fails is named at the end. With --gpu,
-configs/gpu.yaml is laid over each.
-
-With --steady the styles for video are made instead, NAME_steady: each goes on from the package's
-NAME, its recipe's last part with configs/steady.yaml over it.
+The style that has seen the fewest crops is trained for one cycle, fitted to the minutes: from its
+own weights, or from the base where the gallery has none of `fine` yet. Its file is replaced only if
+the loss on held-out photographs is lower and no defect is worse; a sheet of six photographs shows
+both. Time in which the process is stopped (SIGSTOP) does not count. SIGTERM and Ctrl-C end the
+cycle early, with what there is; what a crash interrupts goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import dataclasses
+import json
+import signal
 import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fast_nst.assets import SAMPLE_STYLE
-from fast_nst.commands.artifacts import report_artifacts
-from fast_nst.commands.parsing import parse
+import torch
+import yaml
+
+from fast_nst.assets import SAMPLE_STYLE, STYLES
+from fast_nst.commands.defects import report_defects
 from fast_nst.commands.progress import Progress
+from fast_nst.devices import choose_device, choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
-from fast_nst.stylize.gallery import MODEL, STEADY
-from fast_nst.training.checkpoints import CHECKPOINT, read_checkpoint
-from fast_nst.training.run import train
-from fast_nst.training.settings import TrainConfig
+from fast_nst.files import write_atomically
+from fast_nst.losses import PerceptualLoss, build_loss
+from fast_nst.networks import ImageTransformation, build_network
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.pictures.sheet import contact_sheet
+from fast_nst.pictures.write import save_image
+from fast_nst.stylize.graphs import with_metadata
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training import timed
+from fast_nst.training.checkpoints import Checkpoint, style_digest, style_path
+from fast_nst.training.data import Photographs
+from fast_nst.training.defects import MEASURES, inspect, reference_of
+from fast_nst.training.export import model_metadata
+from fast_nst.training.models import read_model, to_onnx
+from fast_nst.training.settings import BASE, TrainConfig
+from fast_nst.training.start import Start, starting_point
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 OTHERS = ("quick", "gpu", "steady")  # which are no styles
+FIRST = ("udnie", "the_scream", "starry_night", "great_wave", "composition_vii")
+NETWORK = "fine"
+MATURE, MATURE_LR = 3000, 1e-3  # crops, after which the learning rate is lower
+GPU_BATCH = 4
+SHOWN = 6  # photographs on the sheet
+SAY_EVERY, KEEP_EVERY = 300.0, 300.0  # seconds
+_MOST_STEPS = 10**7
 
 
-def parts_of(name: str) -> list[Path]:
-    """The files of a style's recipe, in the order of training."""
-    files = (CONFIGS / f"{name}.first.yaml", CONFIGS / f"{name}.yaml")
-    return [path for path in files if path.is_file()]
+@dataclass(frozen=True)
+class Style:
+    """A style of the gallery, as it is before the training.
+
+    Attributes:
+        name: Its file's.
+        config: Its recipe, with its painting.
+        start: Its weights.
+        training: What its file says of its training so far.
+    """
+
+    name: str
+    config: TrainConfig
+    start: Start
+    training: Mapping[str, Any]
+
+    @property
+    def crops(self) -> int:
+        """Training crops that it has seen."""
+        return int(self.training.get("crops", 0))
 
 
-def train_style(name: str, options: argparse.Namespace, progress: Progress) -> Path:
-    """All parts of one style, from its painting to its model file.
+def read_style(name: str, options: argparse.Namespace) -> Style:
+    """A style by its name.
 
     Raises:
-        UserError: A part cannot be trained.
-        SystemExit: It was stopped.
+        UserError: Its config or its file cannot be used.
     """
-    checkpoint: Path | None = None
-    for part in parts_of(name)[-1:] if options.steady else parts_of(name):
-        folder = options.output / "runs" / f"{part.stem}{STEADY if options.steady else ''}"
-        flags = ["--photos", str(options.photos), "--out", str(folder)]
-        if options.steady:
-            flags = ["--config", str(CONFIGS / "steady.yaml"), *flags, "--start", name]
-        if options.gpu:
-            flags = ["--config", str(CONFIGS / "gpu.yaml"), *flags]
-        config = parse(TrainConfig, ["--config", str(part), *flags], "train_gallery.py", None)
-        if config.style is not None:
-            config.style = str(options.paintings / Path(config.style).name)
-        if checkpoint is not None:
-            config.start = str(checkpoint)
-        checkpoint = folder / CHECKPOINT
-        if checkpoint.is_file():
-            if read_checkpoint(checkpoint).step >= config.steps:
-                continue
-            config = TrainConfig(resume=str(checkpoint))
-        result = train(
-            config,
-            each=lambda step, steps, loss: progress.show(step, steps, name, {"loss": loss}),
-        )
-        progress.close()
-        if progress.stopped:
-            sys.exit("interrupted: the same command goes on from here")
-        report_artifacts(result.artifacts)
-    return folder / MODEL
+    given = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    painting = given.pop("style")
+    style = SAMPLE_STYLE if painting is None else options.paintings / Path(painting).name
+    on_gpu = choose_device().type == "cuda"
+    file, training = STYLES / f"{name}.onnx", {}
+    config = TrainConfig(
+        **{**given, "year": str(given["year"]), "network": NETWORK, "size": options.size},
+        style=str(style),
+        photos=str(options.photos),
+        start=BASE,
+        batch_size=options.batch_size or (GPU_BATCH if on_gpu else 1),
+    )
+    if options.style_size is not None:
+        config.style_size = options.style_size
+    if file.is_file():
+        metadata = read_model(file).metadata
+        if metadata["network"] == NETWORK:
+            config.start = str(file)
+            training = json.loads(metadata.get("training", "{}"))
+    if training.get("crops", 0) >= MATURE:
+        config.lr = MATURE_LR
+    return Style(name, config, starting_point(config), training)
+
+
+def choose_style(options: argparse.Namespace) -> Style:
+    """The style that was asked for, or the one with the fewest crops."""
+    if options.style is not None:
+        return read_style(options.style, options)
+    names = [path.stem for path in CONFIGS.glob("*.yaml") if path.stem not in OTHERS]
+    names.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    return min((read_style(name, options) for name in names), key=lambda style: style.crops)
+
+
+@torch.no_grad()
+def held_out(network: ImageTransformation, photographs: Photographs, loss: PerceptualLoss) -> float:
+    """The mean total loss of the photographs that training does not see."""
+    device = next(network.parameters()).device
+    losses = []
+    for photo in torch.split(photographs.validation_photographs(), 4):
+        x = (photo.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+        losses += [loss(network(x), loss.content_features(x))["total"].item()] * len(photo)
+    return sum(losses) / len(losses)
+
+
+def worse(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """The measures that do not pass, and exceed their limits by more than before."""
+
+    def excess(name: str, value: float) -> float:
+        measure = MEASURES[name]
+        return max(value - measure.most, measure.least - value, 0.0)
+
+    return [
+        name for name, value in after.items() if excess(name, value) > excess(name, before[name])
+    ]
+
+
+def trained(
+    style: Style, options: argparse.Namespace, progress: Progress
+) -> tuple[ImageTransformation, timed.Progress, float, float]:
+    """One cycle: the network on the CPU, what was done, and the held-out loss before and after."""
+    config, device = style.config, choose_device()
+    precision = choose_precision("auto", device)
+    print(describe_precision(device), file=sys.stderr)
+    photographs = Photographs(options.photos, config.size, config.batch_size, _MOST_STEPS)
+    loss = build_loss(
+        config, to_tensor(open_style(style_path(config.style), config.style_size)).to(device)
+    )
+    torch.manual_seed(0)
+    network = read_network(style).to(device).to(memory_format=torch.channels_last)
+    before = held_out(network, photographs, loss)
+    seconds = 60 * options.minutes
+    kept = options.output / f"{style.name}.ckpt"
+    at = _resumed(kept, network, seconds)
+    print(f"{style.name}: {style.crops} crops so far, held-out loss {before:.4f}", file=sys.stderr)
+    said = saved = time.monotonic()
+
+    def each(now: timed.Progress, value: float) -> bool:
+        nonlocal said, saved
+        if time.monotonic() - said > SAY_EVERY:
+            said = time.monotonic()
+            share = 100 * now.worked / seconds
+            progress.say(f"{style.name}: step {now.step}, {share:.0f} %, loss {value:.3f}")
+        if time.monotonic() - saved > KEEP_EVERY:
+            saved = time.monotonic()
+            _keep(kept, network, now, seconds)
+        return progress.show(round(now.worked), round(seconds), style.name, {"loss": value})
+
+    first = style.crops // config.batch_size + at.step  # crops that it has not seen in this order
+    done = timed.train_for(
+        network,
+        timed.crops(photographs, device, first),
+        lambda x, z: loss(network(x, z), loss.content_features(x))["total"],
+        seconds,
+        config.lr,
+        precision=precision,
+        progress=at,
+        each=each,
+    )
+    progress.close()
+    after = held_out(network, photographs, loss)
+    kept.unlink(missing_ok=True)
+    return network.cpu().eval(), done, before, after
+
+
+def read_network(style: Style) -> ImageTransformation:
+    """A network with the style's weights."""
+    network = build_network(NETWORK)
+    assert style.start.state is not None
+    network.load_state_dict(style.start.state)
+    return network.eval()
+
+
+def _keep(path: Path, network: torch.nn.Module, at: timed.Progress, seconds: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    torch.save(
+        {**dataclasses.asdict(at), "network": network.state_dict(), "of": seconds}, temporary
+    )
+    temporary.replace(path)
+
+
+def _resumed(path: Path, network: torch.nn.Module, seconds: float) -> timed.Progress:
+    """Where an interrupted cycle of the same length is, with its weights; else the beginning."""
+    if not path.is_file():
+        return timed.Progress()
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved.pop("of") != seconds:
+        return timed.Progress()
+    network.load_state_dict(saved.pop("network"))
+    return timed.Progress(**saved)
+
+
+def file_of(
+    style: Style, network: ImageTransformation, done: timed.Progress, after: float
+) -> tuple[bytes, dict[str, float]]:
+    """The model file, and the defects that its paintings have."""
+    config = style.config
+    painting = open_style(style_path(config.style), config.style_size)
+    loss = build_loss(config, to_tensor(painting))
+    reference = reference_of(to_array(painting))
+    record = {**style.start.record(), "name": style.name if style.training else BASE}
+    checkpoint = Checkpoint(
+        network,
+        dataclasses.replace(config, start=record["name"], steps=done.step),
+        done.step,
+        loss.vgg.source,
+        loss.vgg.scales,
+        style_digest(config.style),
+        record,
+        style.start.root,
+        style_reference=reference,
+    )
+    so_far = style.training
+    training = {
+        "steps": so_far.get("steps", 0) + done.step,
+        "crops": style.crops + done.step * config.batch_size,
+        "seconds": round(so_far.get("seconds", 0) + done.worked),
+        "held_out": round(after, 4),
+    }
+    metadata = {**model_metadata(checkpoint), "training": json.dumps(training)}
+    data = to_onnx(network, metadata)
+    measures = inspect(Stylizer(data, detail=0), reference)
+    return with_metadata(data, defects=json.dumps(measures)), measures
+
+
+def sheet(before: Stylizer, after: Stylizer, photographs: list[Path], target: Path) -> None:
+    """Photographs, and their paintings before and after, a row each."""
+    photos = [open_photograph(path, 640) for path in photographs[:SHOWN]]
+    rows = [[photo, before(photo), after(photo)] for photo in photos]
+    labels = [["photograph", "before", "after"]]
+    save_image(contact_sheet(rows, labels=labels, height=400), target)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train one style, and say what became of it."""
+    style = choose_style(options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    with Progress(unit="s") as progress:
+        signal.signal(signal.SIGTERM, lambda *_: progress.stop())
+        network, done, before, after = trained(style, options, progress)
+    target = STYLES / f"{style.name}.onnx"
+    painting = open_style(style_path(style.config.style), style.config.style_size)
+    reference = reference_of(to_array(painting))
+    data, measures = file_of(style, network, done, after)
+    start = Stylizer(to_onnx(read_network(style), {}), detail=0)
+    earlier = inspect(start, reference)
+    photographs = Photographs(options.photos, style.config.size, 1, 1)
+    pictures = options.output / f"{style.name}.jpg"
+    sheet(start, Stylizer(data, detail=0), photographs.validation_paths, pictures)
+    report_defects(measures)
+    said = f"{style.name}: {done.step} steps in {done.worked:.0f} s, held-out loss {before:.4f}"
+    failures = worse(earlier, measures)
+    if after < before and not failures:
+        write_atomically(target, data)
+        print(f"{said} before, {after:.4f} now: wrote {target}; look at {pictures}")
+        return 0
+    write_atomically(options.output / f"{style.name}.onnx", data)
+    why = f"worse: {', '.join(failures)}" if failures else "no better"
+    print(f"{said} before, {after:.4f} now, {why}: the style stays as it is; look at {pictures}")
+    return 1
 
 
 def main() -> int:
-    """Train what is missing; the exit code is 1 if a style failed."""
-    names = sorted({path.stem.removesuffix(".first") for path in CONFIGS.glob("*.yaml")})
-    names = [name for name in names if name not in OTHERS]
+    """Train one style on; the exit code is 1 if its file stays as it was."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paintings", type=Path, help=f"all but {SAMPLE_STYLE.name}")
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("gallery"))
-    parser.add_argument("--styles", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--steady", action="store_true", help="make the styles for video")
-    parser.add_argument("--gpu", action="store_true", help="lay configs/gpu.yaml over each")
-    options = parser.parse_args()
-    failures = []
-    with Progress(unit="step") as progress:
-        for name in options.styles:
-            target = options.output / f"{name}{STEADY if options.steady else ''}.onnx"
-            if target.exists():
-                continue
-            try:
-                shutil.copyfile(train_style(name, options, progress), target)
-            except UserError as error:
-                failures.append(f"{name}: {error}")
-    for failure in failures:
-        print(f"error: {failure}", file=sys.stderr)
-    print(f"{len(options.styles) - len(failures)} of {len(options.styles)} in {options.output}")
-    return 1 if failures else 0
+    parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--minutes", type=float, default=120.0, metavar="M")
+    parser.add_argument("--style", metavar="NAME", help="default: the one with the fewest crops")
+    parser.add_argument("--size", type=int, default=TrainConfig.size, metavar="PX")
+    parser.add_argument("--style-size", type=int, metavar="PX", help="default: its config's")
+    parser.add_argument("--batch-size", type=int, metavar="N", help=f"default: 1; GPU: {GPU_BATCH}")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/gallery"), metavar="DIR")
+    try:
+        return run(parser.parse_args())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

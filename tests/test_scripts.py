@@ -47,7 +47,7 @@ def test_a_root_is_its_own_root(photographs: Path, tmp_path: Path, monkeypatch, 
     target = tmp_path / "root.onnx"
     monkeypatch.setattr("sys.argv", ["train_root.py", str(photographs), "-o", str(target)])
     root.main()
-    assert "artifacts, of what passes" in capsys.readouterr().out
+    assert "defects, and what passes: screen" in capsys.readouterr().out
     model = read_model(target)
     assert model.metadata["root"] == fingerprint(model.network.state_dict())
     assert [part["steps"] for part in json.loads(model.metadata["recipe"])["parts"]] == [2, 1]

@@ -3,11 +3,17 @@
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-STYLES = _HERE / "styles"  # NAME.onnx each
-STEADY_STYLES = _HERE / "steady"  # NAME_steady.onnx each: trained on from those, for video
+STYLES = _HERE / "styles"  # NAME.onnx each: the gallery
+# For films and the camera: NAME_fast.onnx each, the same style as a network of a seventh of the
+# time, and NAME_steady.onnx, trained on from that so that neighbouring frames are painted alike.
+LIVE_STYLES = _HERE / "live"
 DEFAULT_MODEL = STYLES / "composition_vii.onnx"
-# Where training starts: the root of all styles, and the mean of ten styles trained from it.
-STARTS = {"average": _HERE / "average.onnx", "photograph": _HERE / "photograph.onnx"}
+# Of each network that mixes, where training starts: the base, which paints no style in particular,
+# and the root of all styles, which gives the photograph back.
+STARTS = {
+    network: {name: _HERE / network / f"{name}.onnx" for name in ("base", "photograph")}
+    for network in ("fine", "fast")
+}
 SAMPLE_STYLE = _HERE / "sample_style.jpg"
 SAMPLE_PHOTOGRAPHS = _HERE / "photos"
 # What activation scales are measured on: these four, whatever else the folder may hold one day.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 
-from fast_nst.commands.artifacts import report_artifacts
+from fast_nst.commands.defects import report_defects
 from fast_nst.commands.parsing import parse
 from fast_nst.options import check, option, positional
 from fast_nst.training.export import export
@@ -33,6 +33,6 @@ class ExportOptions:
 def run(argv: Sequence[str], prog: str, description: str) -> int:
     """Export what the command line says, and say how to use it."""
     options = parse(ExportOptions, argv, prog, description)
-    report_artifacts(export(options.source, options.output))
+    report_defects(export(options.source, options.output))
     print(f"wrote {options.output}; try: fast-nst infer PHOTO -m {options.output} -o painting.jpg")
     return 0

@@ -17,9 +17,10 @@ from PIL import Image
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import blend_of, quality_option, strength_option
+from fast_nst.commands.shared import blend_of, detail_option, quality_option, strength_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light, positional
+from fast_nst.pictures.detail import DETAIL
 from fast_nst.pictures.read import MOST_PIXELS, most_pixels
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
 from fast_nst.stylize.engines import (
@@ -42,11 +43,8 @@ from fast_nst.stylize.folder import (
 from fast_nst.stylize.gallery import is_name
 from fast_nst.stylize.painting import Manner, paint_file, paint_picture
 from fast_nst.stylize.strength import FadeWarning
-from fast_nst.stylize.stylizer import (
-    LEAST_STROKE_SCALE,
-    MOST_STROKE_SCALE,
-    Stylizer,
-)
+from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
+from fast_nst.stylize.stylizer import Stylizer
 
 
 @dataclass(kw_only=True)
@@ -85,6 +83,7 @@ class InferOptions(EngineOptions):
         least=1,
     )
     strength: float = strength_option()
+    detail: float = detail_option(DETAIL)
     stroke_scale: float = option(
         "strokes so many times larger than trained; the photograph's fine detail comes back on top",
         1.0,
@@ -180,6 +179,7 @@ def _run(options: InferOptions) -> int:
     stylize = Stylizer(
         options.blend or None,
         strength=options.strength,
+        detail=options.detail,
         engine=choose_engine(options, len(jobs) / _workers(jobs, options)),
         provider=options.provider,
         precision=options.precision,

@@ -27,8 +27,8 @@ from fast_nst.devices import (
 )
 from fast_nst.errors import UserError, choose
 from fast_nst.files import check_place
-from fast_nst.losses import PARTS, LossSettings, build_loss
-from fast_nst.options import option, positional
+from fast_nst.losses import CLASSIC_STYLE_LAYERS, PARTS, LossSettings, build_loss
+from fast_nst.options import like, option, positional
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
 from fast_nst.pictures.write import check_writable_format, save_image
@@ -53,6 +53,7 @@ _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items
 class OptimizeOptions(LossSettings):
     """What `fast-nst optimize` can be told; its flags are made from these fields."""
 
+    style_layers: list[str] = like(LossSettings, "style_layers", CLASSIC_STYLE_LAYERS)
     content: str = positional("the photograph", metavar="CONTENT")
     style: list[str] = option(
         "style image, or several, each with its share: --style a.jpg:0.7 --style b.jpg:0.3",
@@ -198,7 +199,7 @@ def _start(init: str, photo: Image.Image) -> str | Tensor:
     if init in STARTS:
         return init
     if Path(init).suffix.lower() == ".onnx" or init in style_names():
-        return to_tensor(Stylizer(init)(photo).convert("RGB"))
+        return to_tensor(Stylizer(init, detail=0)(photo).convert("RGB"))
     if not Path(init).suffix and not Path(init).exists():
         choose("start", init, (*STARTS, *style_names(), "an image file", "a model.onnx"))
     return to_tensor(open_photograph(Path(init)).resize(photo.size, Image.Resampling.LANCZOS))

@@ -36,6 +36,17 @@ def strength_option(least: float = 0) -> Any:
     )
 
 
+def detail_option(default: float) -> Any:
+    """How much of the photograph's fine structure comes back."""
+    return option(
+        "how much of the photograph's fine structure is put back on the painting, 0 to 1",
+        default,
+        metavar="0..1",
+        least=0,
+        most=1,
+    )
+
+
 def models_option() -> Any:
     """Which models a page offers, beside the gallery."""
     return option(

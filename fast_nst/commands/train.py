@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
-from fast_nst.commands.artifacts import report_artifacts
+from fast_nst.commands.defects import report_defects
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
@@ -94,7 +94,7 @@ def with_commas(words: Sequence[str]) -> list[str]:
 
 def _report(result: TrainResult, strength: str) -> None:
     _report_unreadable(result.unreadable)
-    report_artifacts(result.artifacts)
+    report_defects(result.defects)
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")
     files = (result.model, *dict.fromkeys((result.best, result.checkpoint)), result.preview)
     print(f"  {'  '.join(file.name for file in files)}  tensorboard/")

@@ -15,17 +15,19 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import blend_of
+from fast_nst.commands.shared import blend_of, detail_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.engines import EngineOptions, choose_engine, providers
 from fast_nst.stylize.folder import refuse_existing
-from fast_nst.stylize.gallery import is_name, steady_name
+from fast_nst.stylize.gallery import is_name, live_name
 from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning, check_strength
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.stylize.video import PaintedVideo, stylize_video
 from fast_nst.videos.codecs import ENCODERS
+
+LIVE = "fast"  # the network for films
 
 
 @dataclass(kw_only=True)
@@ -66,9 +68,16 @@ class VideoOptions(EngineOptions):
         "1",
         metavar="S[:S]",
     )
+    detail: float = detail_option(0.0)
     keep_colors: bool = option("keep the video's colours, paint its light and dark", False)
+    network: str = option(
+        "of the gallery's styles: fast paints many frames a second, fine is that of pictures; where "
+        "a style or file has no network fast, all are those of pictures",
+        LIVE,
+        choices=(LIVE, "fine"),
+    )
     no_steady: bool = option(
-        "paint each frame for itself, as infer does, and with the style's model for pictures",
+        "paint each frame for itself, as infer does, with a model that was not trained for films",
         False,
     )
     size: int | None = option(
@@ -152,12 +161,38 @@ class VideoOptions(EngineOptions):
             )
         return rate
 
-    def blend(self, words: Sequence[str]) -> dict[str, float]:
-        """What paints, with its shares, as it was trained for video if it was."""
-        named = blend_of(words, "NAME")
-        if self.no_steady:
-            return named
-        return {steady_name(name): share for name, share in named.items()}
+    @property
+    def blends(self) -> tuple[dict[str, float], dict[str, float]]:
+        """What paints, with its shares, and what it passes into, which may be nothing.
+
+        Each style by its model for films, unless one of them has none: networks of two kinds do
+        not mix.
+        """
+        default = [] if self.style or self.model else [DEFAULT_MODEL.stem]
+        first = blend_of([*default, *self.style, *self.model], "NAME")
+        second = blend_of(self.to, "NAME")
+        live = {name: self._live(name) for name in (*first, *second)}
+        if self.network != LIVE or None in live.values():
+            return first, second
+
+        def chosen(blend: dict[str, float]) -> dict[str, float]:
+            return {live[name] or name: share for name, share in blend.items()}
+
+        return chosen(first), chosen(second)
+
+    def _live(self, name: str) -> str | None:
+        if is_name(name):
+            return live_name(name, not self.no_steady) or (name if is_live(name) else None)
+        return name if is_live(name) else None
+
+
+def is_live(name: str) -> bool:
+    """Whether a style's or a file's own network is `LIVE`.
+
+    Raises:
+        UserError: There is none of that name, or it cannot be read.
+    """
+    return Stylizer(name, threads=1).metadata.get("network") == LIVE
 
 
 def seconds_of(given: str, flag: str) -> Fraction:
@@ -198,9 +233,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)
-    default = [] if options.style or options.model else [DEFAULT_MODEL.stem]
+    blend, to = options.blends
     stylize = Stylizer(
-        options.blend([*default, *options.style, *options.model]),
+        blend,
         engine=choose_engine(options),
         provider=options.provider,
         precision=options.precision,
@@ -219,7 +254,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             target,
             stylize,
             strength=options.strengths,
-            to=options.blend(options.to) or None,
+            to=to or None,
+            detail=options.detail,
             keep_colors=options.keep_colors,
             steady=not options.no_steady,
             size=options.size,

@@ -21,9 +21,9 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT
 _STRIP_PIXELS = 2_000_000  # so that what is calculated on the way stays small
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
-    """A picture's rows, a few at a time."""
-    rows = max(_STRIP_PIXELS // width, 1)
+def strips(height: int, width: int, pixels: int | None = None) -> Iterator[slice]:
+    """A picture's rows, a few at a time: some two million pixels, or as many as are given."""
+    rows = max((pixels or _STRIP_PIXELS) // width, 1)
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 

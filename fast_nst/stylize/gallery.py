@@ -6,12 +6,13 @@ import os
 import re
 from pathlib import Path
 
-from fast_nst.assets import DEFAULT_MODEL, STEADY_STYLES, STYLES
+from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, STYLES
 from fast_nst.errors import choose
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
-STEADY = "_steady"  # behind a style's name: trained on from it for video
+# Behind a style's name, its models for films: trained to be steady, and small. The first is taken.
+STEADY, FAST = "_steady", "_fast"
 
 
 def runs_of(style: str, file: str) -> list[Path]:
@@ -31,20 +32,25 @@ def style_files() -> list[Path]:
     return sorted(STYLES.glob("*.onnx"))
 
 
-def steady_name(name: str) -> str:
-    """The name of the model of a style that was trained for video, if there is one.
+def live_name(name: str, steady: bool = True) -> str | None:
+    """The name of a style's model for films.
 
     Args:
         name: A style's.
+        steady: Whether one that was trained to be steady is preferred.
 
     Returns:
-        The name with `STEADY` behind it, or the style's own.
+        The name with `STEADY` or `FAST` behind it; None if there is no such model, as for a style
+        that was trained here and not for films.
     """
-    steady = f"{name}{STEADY}"
     if not is_name(name):
-        return name
-    is_ours = (STEADY_STYLES / f"{steady}.onnx").is_file() and not runs_of(name, MODEL)
-    return steady if is_ours or runs_of(steady, MODEL) else name
+        return None
+    is_own = bool(runs_of(name, MODEL))
+    for suffix in (STEADY, FAST) if steady else (FAST,):
+        live = f"{name}{suffix}"
+        if runs_of(live, MODEL) or ((LIVE_STYLES / f"{live}.onnx").is_file() and not is_own):
+            return live
+    return None
 
 
 def style_names() -> list[str]:
@@ -77,7 +83,7 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     found = runs_of(path.name, MODEL)
     if found:
         return found[-1]
-    steady = STEADY_STYLES / f"{path.name}.onnx"
-    if steady.is_file():
-        return steady
+    live = LIVE_STYLES / f"{path.name}.onnx"
+    if live.is_file():
+        return live
     return STYLES / f"{choose('style', path.name, style_names())}.onnx"

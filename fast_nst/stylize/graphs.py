@@ -67,9 +67,12 @@ def with_metadata(data: bytes, **metadata: str) -> bytes:
 
 
 def parameters(model: onnx.ModelProto) -> Parameters:
-    """A network's parameters by the names in its state dict, which its file has behind `PREFIX`."""
+    """A network's parameters by the names in its state dict, which its file has behind `PREFIX`.
+
+    As float32, also where the file has float16.
+    """
     return {
-        tensor.name.removeprefix(PREFIX): numpy_helper.to_array(tensor)
+        tensor.name.removeprefix(PREFIX): np.asarray(numpy_helper.to_array(tensor), np.float32)
         for tensor in model.graph.initializer
         if tensor.name.startswith(PREFIX)
     }
@@ -127,9 +130,9 @@ def _length(vector: Mapping[str, Any]) -> float:
 
 
 @functools.cache
-def _root() -> onnx.ModelProto:
-    """The package's root, whose parameters are those that its SHA-256 was taken of."""
-    path = STARTS["photograph"]
+def _root(network: str) -> onnx.ModelProto:
+    """The package's root of a network, whose parameters are those its SHA-256 was taken of."""
+    path = STARTS[network]["photograph"]
     model = load(path.read_bytes(), f"the root {path.name}")
     if fingerprint(parameters(model)) != metadata_of(model).get("root"):
         raise UserError(f"the root {str(path)!r} is not as it was shipped: install fast_nst again")
@@ -137,11 +140,11 @@ def _root() -> onnx.ModelProto:
 
 
 def style_parameters(part: Part) -> tuple[Parameters, dict[str, str]]:
-    """A style's parameters and metadata, if it can be mixed with others.
+    """A style's parameters and metadata, if it can be mixed with others of its network.
 
     Raises:
-        NoCommonRoot: It descends from no root, or from another one than the package's, or it is
-            not what it says.
+        NoCommonRoot: It descends from no root, or from another one than the package's of its
+            network, or it is not what it says.
     """
     try:
         model = load(part.data, part.name)
@@ -149,14 +152,15 @@ def style_parameters(part: Part) -> tuple[Parameters, dict[str, str]]:
         raise NoCommonRoot(str(error)) from error
     metadata = metadata_of(model)
     remedy = (
-        "only what was trained from the package's photograph mixes: train it with --start average "
-        "or photograph"
+        "only what was trained from the package's base mixes: train it with --start base or "
+        "photograph"
     )
-    if not metadata.get("root"):
+    if not metadata.get("root") or metadata.get("network") not in STARTS:
         raise NoCommonRoot(f"{part.name} names no root; {remedy}")
-    if metadata["root"] != metadata_of(_root())["root"]:
+    shipped = _root(metadata["network"])
+    if metadata["root"] != metadata_of(shipped)["root"]:
         raise NoCommonRoot(f"{part.name} descends from another root; {remedy}")
-    root = parameters(_root())
+    root = parameters(shipped)
     try:
         style = parameters(model)
     except (ValueError, TypeError) as error:
@@ -170,6 +174,22 @@ def style_parameters(part: Part) -> tuple[Parameters, dict[str, str]]:
     if not all(np.isfinite(value).all() for value in style.values()):
         raise NoCommonRoot(f"{part.name} holds parameters that are no numbers; {remedy}")
     return style, metadata
+
+
+def styles_parameters(parts: Sequence[Part]) -> list[tuple[Parameters, dict[str, str]]]:
+    """`style_parameters` of several that are to be mixed with each other.
+
+    Raises:
+        NoCommonRoot: One cannot be mixed, or they are of different networks.
+    """
+    found = [style_parameters(part) for part in parts]
+    names: dict[str, list[str]] = {}
+    for part, (_, metadata) in zip(parts, found, strict=True):
+        names.setdefault(metadata["network"], []).append(part.name)
+    if len(names) > 1:
+        said = "; ".join(f"{', '.join(named)} of {network}" for network, named in names.items())
+        raise NoCommonRoot(f"styles of two networks do not mix, and here are {said}")
+    return found
 
 
 def mix(parts: Sequence[Part], strength: float) -> bytes:
@@ -186,9 +206,10 @@ def mix(parts: Sequence[Part], strength: float) -> bytes:
     Raises:
         NoCommonRoot: A part cannot be mixed.
     """
-    found = [style_parameters(part) for part in parts]
+    found = styles_parameters(parts)
+    shipped = _root(found[0][1]["network"])
     model = onnx.ModelProto()
-    model.CopyFrom(_root())
+    model.CopyFrom(shipped)
     root = parameters(model)
     shares = normalized([part.share for part in parts])
     mixed = mix_parameters(root, [style for style, _ in found], shares, strength)
@@ -198,7 +219,7 @@ def mix(parts: Sequence[Part], strength: float) -> bytes:
             tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
     said = _blend_metadata([metadata for _, metadata in found], shares, strength)
     del model.metadata_props[:]
-    helper.set_model_props(model, {**said, "root": metadata_of(_root())["root"]})
+    helper.set_model_props(model, {**said, "root": metadata_of(shipped)["root"]})
     return model.SerializeToString()
 
 

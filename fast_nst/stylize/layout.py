@@ -7,6 +7,7 @@ through it finds the places that `onnx` does not tell.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from fast_nst.errors import UserError
 
@@ -14,12 +15,20 @@ PREFIX = "network."  # of the parameters' names
 # Numbers of fields in onnx.proto.
 _GRAPH, _INITIALIZER = 7, 5
 _DATA_TYPE, _NAME, _RAW_DATA = 2, 8, 9
-_FLOAT = 1
+_TYPES = {1: "float32", 10: "float16"}
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
-def parameter_places(data: bytes) -> dict[str, tuple[int, int]]:
-    """Offset and length in bytes of each parameter's float32 values, little-endian, by its name.
+class Place(NamedTuple):
+    """Where a parameter's values lie in a file, little-endian."""
+
+    offset: int  # bytes
+    length: int  # bytes
+    type: str  # "float32" or "float16"
+
+
+def parameter_places(data: bytes) -> dict[str, Place]:
+    """The place of each parameter, by its name.
 
     Args:
         data: A model file whose parameters mix (see `stylize.graphs`).
@@ -33,7 +42,7 @@ def parameter_places(data: bytes) -> dict[str, tuple[int, int]]:
         raise UserError("the model file is damaged: export it again") from error
 
 
-def _places(data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
+def _places(data: bytes) -> Iterator[tuple[str, Place]]:
     for graph, start, end in _fields(data, 0, len(data)):
         if graph != _GRAPH:
             continue
@@ -44,10 +53,11 @@ def _places(data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
             name = data[slice(*found[_NAME])].decode() if _NAME in found else ""
             if not name.startswith(PREFIX):
                 continue
-            if _RAW_DATA not in found or data[slice(*found[_DATA_TYPE])] != bytes([_FLOAT]):
-                raise UserError(f"{name} does not lie in one piece of float32: export it again")
+            kind = _TYPES.get(int.from_bytes(data[slice(*found[_DATA_TYPE])], "little"))
+            if _RAW_DATA not in found or kind is None:
+                raise UserError(f"{name} does not lie in one piece of floats: export it again")
             begin, stop = found[_RAW_DATA]
-            yield name.removeprefix(PREFIX), (begin, stop - begin)
+            yield name.removeprefix(PREFIX), Place(begin, stop - begin, kind)
 
 
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -89,6 +89,8 @@ def reach_of(model: onnx.ModelProto) -> tuple[int, int]:
             reach += scale * (max(_attribute(node, "kernel_shape", [1])) - 1) / 2
             scale *= max(_attribute(node, "strides", [1]))
         elif node.op_type == "Resize":
+            if _attribute(node, "mode", b"nearest") == b"linear":
+                reach += scale  # a pixel lies between two cells
             scale /= float(steps[node.input[2]][-1])
         elif node.op_type == "DepthToSpace":
             scale /= _attribute(node, "blocksize", 1)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fast_nst.errors import UserError
+from fast_nst.pictures.detail import check_detail
 from fast_nst.pictures.edit import Array, from_array
 from fast_nst.stylize.engines import EngineOptions, open_graph_of_size
 from fast_nst.stylize.parts import Part, normalized
@@ -131,6 +132,10 @@ class Stream:
         original_colors: See `Stylizer`.
         steady: Remember statistics; without, each frame is painted for itself.
         workers: Frames at a time, `LAG` at most.
+        detail: See `Stylizer`.
+
+    Raises:
+        UserError: `detail` is out of range.
     """
 
     def __init__(
@@ -141,12 +146,15 @@ class Stream:
         original_colors: bool = False,
         steady: bool = True,
         workers: int = 1,
+        detail: float = 0.0,
     ) -> None:
+        check_detail(detail)
         self._parts, self._second = list(parts), list(second)
         self._options = options
         self._original_colors = original_colors
         self._steady = steady
         self._workers = workers
+        self._detail = detail
         self._networks: OrderedDict[Any, Future[_Network]] = OrderedDict()
 
     def paint(self, tasks: Iterable[Task]) -> Generator[Array]:
@@ -228,8 +236,16 @@ class Stream:
             raise UserError(f"cannot stylize frames of {size}: {reason_of(error)}") from error
         of_network = self._of_network(look)
         unmixable = "" if of_network == look.strength else self._unmixable
-        colors = self._original_colors
-        return finished(pixels, painting, look.strength, of_network, colors, unmixable), own
+        painting = finished(
+            pixels,
+            painting,
+            look.strength,
+            of_network,
+            self._detail,
+            self._original_colors,
+            unmixable,
+        )
+        return painting, own
 
     @functools.cached_property
     def _unmixable(self) -> str:

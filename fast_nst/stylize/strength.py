@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from fast_nst.errors import UserError
+from fast_nst.pictures.detail import add_detail
 from fast_nst.pictures.edit import Array, blend, keep_colors
 from fast_nst.stylize.parts import Part
 
@@ -41,11 +42,10 @@ def check_strength(strength: float) -> None:
 
 def reason_against_mixing(parts: Sequence[Part]) -> str:
     """Why models do not mix with each other and with the root; "" if they do."""
-    from fast_nst.stylize.graphs import NoCommonRoot, style_parameters
+    from fast_nst.stylize.graphs import NoCommonRoot, styles_parameters
 
     try:
-        for part in parts:
-            style_parameters(part)
+        styles_parameters(parts)
     except NoCommonRoot as error:
         return str(error)
     return ""
@@ -77,22 +77,25 @@ def finished(
     painting: Array,
     strength: float,
     of_network: float,
+    detail: float,
     original_colors: bool,
     unmixable: str = "",
 ) -> Array:
-    """A network's painting with what a strength, or colours, take from the photograph.
+    """A network's painting with what strength, detail and colours take from the photograph.
 
     Args:
         pixels: (H, W, 3) uint8, the photograph.
         painting: (H, W, 3) uint8.
         strength: Above 0.
         of_network: From `network_strength`.
+        detail: See `pictures.detail.add_detail`; below strength 1 less is added, in proportion.
         original_colors: See `pictures.edit.keep_colors`.
         unmixable: See `reason_against_mixing`.
 
     Returns:
         (H, W, 3) uint8.
     """
+    painting = add_detail(pixels, painting, detail * min(strength, 1.0))
     if original_colors:
         painting = keep_colors(pixels, painting)
     if of_network == strength:

@@ -13,16 +13,8 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import (
-    Array,
-    enlarge,
-    from_array,
-    resize,
-    scaled_size,
-    to_array,
-    to_channels,
-    to_image,
-)
+from fast_nst.pictures.detail import DETAIL, check_detail
+from fast_nst.pictures.edit import Array, to_channels, to_image
 from fast_nst.pictures.read import Picture, read_pixels
 from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine
 from fast_nst.stylize.parts import Model, Part, parts_of
@@ -34,10 +26,8 @@ from fast_nst.stylize.strength import (
     network_strength,
     reason_against_mixing,
 )
+from fast_nst.stylize.strokes import at_stroke_scale, check_stroke_scale
 from fast_nst.stylize.tiles import OnTile
-
-LEAST_STROKE_SCALE, MOST_STROKE_SCALE = 0.1, 10
-DETAIL = 0.5  # of the photograph's own, in a painting with larger strokes
 
 
 class Stylizer:
@@ -51,6 +41,8 @@ class Stylizer:
             over 1, the style as it was trained, to 1.5, bolder. The network's parameters go from
             those of the root, a photograph, through the style's and beyond (see `stylize.graphs`);
             below 0.25 the photograph's own pixels come in, so that 0 is reached without a jump.
+        detail: How much of the photograph's fine structure pictures get on top unless they are
+            given another: from 0, none, to 1 (see `pictures.detail`); below strength 1, less.
         engine: What runs the network: "onnxruntime"; "openvino" (an extra), which starts an eighth
             of a second later and paints faster on x86 CPUs; or "auto", openvino where that is
             installed and the CPU is an x86: worth it for some 20 pictures of 512 px, or 8 of 1024.
@@ -78,6 +70,7 @@ class Stylizer:
         model: Model | Mapping[str, float] | None = None,
         *,
         strength: float = 1.0,
+        detail: float = DETAIL,
         engine: str = ONNX_RUNTIME,
         provider: str = EngineOptions.provider,
         precision: str = EngineOptions.precision,
@@ -86,7 +79,8 @@ class Stylizer:
         statistics: str = EngineOptions.statistics,
     ) -> None:
         check_strength(strength)
-        self.strength = strength
+        check_detail(detail)
+        self.strength, self.detail = strength, detail
         self._parts = parts_of(model)
         self._options = EngineOptions(
             engine=engine,
@@ -102,10 +96,15 @@ class Stylizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling: the model's data travel, and the network is opened anew."""
-        return {"strength": self.strength, "parts": self._parts, "options": self._options}
+        return {
+            "strength": self.strength,
+            "detail": self.detail,
+            "parts": self._parts,
+            "options": self._options,
+        }
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.strength, self._parts, self._options = state.values()
+        self.strength, self.detail, self._parts, self._options = state.values()
         self._runner = Runner(self._parts, self._options)
 
     def twin(
@@ -142,10 +141,10 @@ class Stylizer:
         model = self._parts[0].name if len(self._parts) == 1 else f"{{{parts}}}"
         options = self._options
         return (
-            f"Stylizer({model}, strength={self.strength:g}, engine={options.engine!r}, "
-            f"provider={options.provider!r}, precision={options.precision!r}, "
-            f"threads={options.threads}, max_memory={options.max_memory!r}, "
-            f"statistics={options.statistics!r})"
+            f"Stylizer({model}, strength={self.strength:g}, detail={self.detail:g}, "
+            f"engine={options.engine!r}, provider={options.provider!r}, "
+            f"precision={options.precision!r}, threads={options.threads}, "
+            f"max_memory={options.max_memory!r}, statistics={options.statistics!r})"
         )
 
     @property
@@ -180,7 +179,7 @@ class Stylizer:
         return self._runner.engine(self._network_strength(self.strength)).metadata
 
     def run(self, images: Array) -> Array:
-        """The bare network, at the stylizer's strength; the photograph's pixels are not faded in.
+        """The bare network, at the stylizer's strength: nothing is taken from the photograph.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -199,6 +198,7 @@ class Stylizer:
         pixels: Array,
         *,
         strength: float | None = None,
+        detail: float | None = None,
         keep_colors: bool = False,
         stroke_scale: float = 1.0,
         on_tile: OnTile | None = None,
@@ -208,6 +208,7 @@ class Stylizer:
         Args:
             pixels: (H, W, 3) uint8.
             strength: As when called.
+            detail: As when called.
             keep_colors: As when called.
             stroke_scale: As when called.
             on_tile: Told, of a picture in tiles, how many passes through the network are done, and
@@ -219,10 +220,15 @@ class Stylizer:
         Raises:
             UserError: An argument is out of range, or the memory does not suffice.
         """
-        return self._paint(pixels, strength, keep_colors, stroke_scale, on_tile)
+        return self._paint(pixels, strength, detail, keep_colors, stroke_scale, on_tile)
 
     def stream(
-        self, frames: Iterable[Array], *, keep_colors: bool = False, steady: bool = True
+        self,
+        frames: Iterable[Array],
+        *,
+        keep_colors: bool = False,
+        steady: bool = True,
+        detail: float = 0.0,
     ) -> Iterator[Array]:
         """Paint the frames of a film as they come: from a camera, or another program.
 
@@ -231,14 +237,16 @@ class Stylizer:
             keep_colors: As when called.
             steady: Carry the network's statistics from frame to frame, and begin anew where the
                 scene changes; without, each is painted for itself.
+            detail: As when called; a film's grain, which is fine structure, too, would flicker.
 
         Yields:
             (H, W, 3) uint8: each frame's painting, before the next frame is taken.
 
         Raises:
-            UserError: A frame is no picture, or the memory does not suffice.
+            UserError: A frame is no picture, `detail` is out of range, or the memory does not
+                suffice.
         """
-        painter = self.painter(keep_colors=keep_colors, steady=steady)
+        painter = self.painter(keep_colors=keep_colors, steady=steady, detail=detail)
         look = Look(self.strength)
         yield from painter.paint(Task(pixels, look) for pixels in frames)
 
@@ -249,6 +257,7 @@ class Stylizer:
         keep_colors: bool = False,
         steady: bool = True,
         workers: int = 1,
+        detail: float = 0.0,
     ) -> Stream:
         """What paints a film whose look may change.
 
@@ -257,12 +266,13 @@ class Stylizer:
             keep_colors: As when called.
             steady: As for `stream`.
             workers: Frames at a time; 2 paint more a second, and each later.
+            detail: As for `stream`.
 
         Raises:
-            UserError: A model cannot be used.
+            UserError: A model cannot be used, or `detail` is out of range.
         """
         second = [] if to is None else parts_of(to)
-        return Stream(self._parts, self._options, second, keep_colors, steady, workers)
+        return Stream(self._parts, self._options, second, keep_colors, steady, workers, detail)
 
     @overload
     def __call__(
@@ -270,6 +280,7 @@ class Stylizer:
         image: list[Any] | tuple[Any, ...],
         *,
         strength: float | None = ...,
+        detail: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
         stroke_scale: float = ...,
@@ -281,6 +292,7 @@ class Stylizer:
         image: Array,
         *,
         strength: float | None = ...,
+        detail: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
         stroke_scale: float = ...,
@@ -292,6 +304,7 @@ class Stylizer:
         image: str | os.PathLike[str] | Image.Image,
         *,
         strength: float | None = ...,
+        detail: float | None = ...,
         keep_colors: bool = ...,
         size: int | None = ...,
         stroke_scale: float = ...,
@@ -302,6 +315,7 @@ class Stylizer:
         image: Picture | list[Any] | tuple[Any, ...],
         *,
         strength: float | None = None,
+        detail: float | None = None,
         keep_colors: bool = False,
         size: int | None = None,
         stroke_scale: float = 1.0,
@@ -315,6 +329,7 @@ class Stylizer:
             strength: From 0 to 1.5, as for the stylizer; default: the stylizer's. The networks of
                 the last eight strengths are kept. A model that does not mix (see `unmixable`) fades
                 its painting into the photograph below 1, with a `FadeWarning`.
+            detail: From 0 to 1, as for the stylizer; default: the stylizer's.
             keep_colors: Take only the light and dark of the painting, and the photograph's colours.
             size: Longer side of the result, in px; default: that of the photograph.
             stroke_scale: How many times larger than trained the strokes are, 0.1 to 10. The
@@ -331,6 +346,7 @@ class Stylizer:
                 self(
                     item,
                     strength=strength,
+                    detail=detail,
                     keep_colors=keep_colors,
                     size=size,
                     stroke_scale=stroke_scale,
@@ -338,7 +354,7 @@ class Stylizer:
                 for item in image
             ]
         photo = read_pixels(image, size)
-        painting = self._paint(photo.rgb, strength, keep_colors, stroke_scale)
+        painting = self._paint(photo.rgb, strength, detail, keep_colors, stroke_scale)
         result = dataclasses.replace(photo, rgb=painting)
         del photo
         return to_channels(result) if isinstance(image, np.ndarray) else to_image(result)
@@ -347,37 +363,23 @@ class Stylizer:
         self,
         pixels: Array,
         strength: float | None,
+        detail: float | None,
         original_colors: bool,
         stroke_scale: float,
         on_tile: OnTile | None = None,
     ) -> Array:
-        if strength is None:
-            strength = self.strength
+        strength = self.strength if strength is None else strength
+        detail = self.detail if detail is None else detail
         check_strength(strength)
-        _check_stroke_scale(stroke_scale)
+        check_detail(detail)
+        check_stroke_scale(stroke_scale)
         if strength == 0:
             return pixels.copy()
         of_network = self._network_strength(strength)
-        painting = self._scaled(pixels, of_network, stroke_scale, on_tile)
+
+        def network(image: Array) -> Array:
+            return self._runner.run(image[None], of_network, on_tile)[0]
+
+        painting = at_stroke_scale(pixels, stroke_scale, network)
         unmixable = "" if of_network == strength else self.unmixable
-        return finished(pixels, painting, strength, of_network, original_colors, unmixable)
-
-    def _scaled(
-        self, pixels: Array, strength: float, stroke_scale: float, on_tile: OnTile | None
-    ) -> Array:
-        """The network's painting, with strokes so many times larger."""
-        size = pixels.shape[1], pixels.shape[0]
-        small_size = scaled_size(size, 1 / stroke_scale)
-        if small_size == size:
-            return self._runner.run(pixels[None], strength, on_tile)[0]
-        small = to_array(resize(from_array(pixels), small_size))
-        painting = self._runner.run(small[None], strength, on_tile)[0]
-        return enlarge(painting, small, pixels, DETAIL)
-
-
-def _check_stroke_scale(factor: float) -> None:
-    if not LEAST_STROKE_SCALE <= factor <= MOST_STROKE_SCALE:
-        raise UserError(
-            f"stroke_scale is {factor:g}: it must be from {LEAST_STROKE_SCALE:g} (finer strokes) "
-            f"over 1 (as trained) to {MOST_STROKE_SCALE:g} (larger)"
-        )
+        return finished(pixels, painting, strength, of_network, detail, original_colors, unmixable)

@@ -23,7 +23,7 @@ from fast_nst.stylize.signature import INPUT, Graph
 Affine = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 # Working memory in bytes a pixel, as benchmarks/large.py measures it, and some more.
-BYTES_A_PIXEL = {"fast": 80, "johnson": 1000}
+BYTES_A_PIXEL = {"fast": 80, "fine": 270, "johnson": 1000}
 _OF_A_TILE = 1.75  # times that: scale and shift take maps of their own
 REDUCED_PIXELS = 1_000_000
 _LARGEST_CORE = 1024  # px; larger ones are slower, for they leave the cache

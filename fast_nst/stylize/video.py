@@ -98,6 +98,7 @@ def stylize_video(
     *,
     strength: float | tuple[float, float] | None = None,
     to: Model | Mapping[str, float] | None = None,
+    detail: float = 0.0,
     keep_colors: bool = False,
     steady: bool = True,
     size: int | None = None,
@@ -119,6 +120,7 @@ def stylize_video(
         strength: As for `Stylizer`, or that at the beginning and that at the end; default: the
             stylizer's.
         to: Another style, as `Stylizer` takes it, to pass into over the video's length.
+        detail: As for `Stylizer.stream`.
         keep_colors: As for `Stylizer`.
         steady: Carry the network's statistics from frame to frame; see `stylize.stream`.
         size: Longer side of the frames, in px; default: the video's own.
@@ -162,7 +164,9 @@ def stylize_video(
         with written_whole(target) as temporary:
             writer = open_writer(temporary, target, clip, codec, crf, source, begin, end)
             try:
-                painter = stylize.painter(to, keep_colors=keep_colors, steady=steady, workers=LAG)
+                painter = stylize.painter(
+                    to, keep_colors=keep_colors, steady=steady, workers=LAG, detail=detail
+                )
                 return _painted(frames, painter, fade, reader, writer, clip, each)
             finally:
                 writer.close()

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from fast_nst.pictures.edit import Array
-from fast_nst.training.artifacts import inspect
+from fast_nst.training.defects import inspect
 from fast_nst.training.models import PixelNetwork
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.saving import Logs
@@ -88,8 +88,8 @@ class PreviewImages(Callback):
             trainer.logger.show(f"preview/{number}", pair, trainer.global_step)
 
 
-class Artifacts(Callback):
-    """Logs with each validation what no loss sees, see `artifacts`."""
+class Defects(Callback):
+    """Logs with each validation what no loss sees, see `defects`."""
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Measure the network as it paints once it is exported."""
@@ -102,4 +102,5 @@ class Artifacts(Callback):
             painting: Array = pixels(image)[0].cpu().numpy()
             return painting
 
-        pl_module.log_dict({f"val/{name}": value for name, value in inspect(paint).items()})
+        found = inspect(paint, pl_module.style_reference)
+        pl_module.log_dict({f"val/{name}": value for name, value in found.items()})

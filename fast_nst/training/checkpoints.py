@@ -16,6 +16,7 @@ from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.stylize.gallery import RUNS, runs_of
+from fast_nst.training.defects import Reference
 from fast_nst.training.settings import TrainConfig
 
 CHECKPOINT = "last.ckpt"
@@ -37,6 +38,7 @@ class Checkpoint:
         start: What training started from, see `start.Start.record`.
         root: Of the network's descent, see `start.Start`.
         halvings: How often the learning rate was halved, see `attempts`.
+        style_reference: What the paintings are compared with; older checkpoints have none.
     """
 
     network: ImageTransformation
@@ -48,6 +50,7 @@ class Checkpoint:
     start: dict[str, Any] = field(default_factory=dict)
     root: str = ""
     halvings: int = 0
+    style_reference: Reference | None = None
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -86,6 +89,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             if key.startswith(prefix)
         }
         network.load_state_dict(state)
+        reference = record.get("style_reference")
         return Checkpoint(
             network.eval(),
             config,
@@ -96,6 +100,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             record.get("start", {}),
             record.get("root", ""),
             int(record.get("halvings", 0)),
+            None if reference is None else Reference.from_json(reference),
         )
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
         version = record.get("version", "?")

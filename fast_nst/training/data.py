@@ -223,10 +223,14 @@ class Photographs(L.LightningDataModule):
         ]
         return torch.stack([to_bytes(crop) for crop in crops])
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """The whole run as one epoch, from the trainer's current step on."""
+    def train_dataloader(self, first: int = 0) -> DataLoader[Any]:
+        """The whole run as one epoch, from the trainer's current step on.
+
+        Args:
+            first: The step to begin at, where there is no trainer.
+        """
         trainer = self.trainer
-        samples, done, rank, world, on_cpu = self.batch_size, 0, 0, 1, True
+        samples, done, rank, world, on_cpu = self.batch_size, first, 0, 1, True
         if trainer is not None:
             rank, world = trainer.global_rank, trainer.world_size
             samples *= trainer.accumulate_grad_batches * world

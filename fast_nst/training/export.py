@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from fast_nst import __version__
@@ -11,14 +12,15 @@ from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.artifacts import inspect
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name, style_path
+from fast_nst.training.defects import Reference, inspect
 from fast_nst.training.models import read_model, to_onnx
 
 
 def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
     """What a model file says about itself: nothing that only the machine that trained it has."""
     config = checkpoint.config
+    reference = checkpoint.style_reference
     return {
         "title": config.title or style_name(config.style),
         "artist": config.artist,
@@ -30,16 +32,32 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "root": checkpoint.root,
         "style": style_path(config.style).name,
         "style_sha256": checkpoint.style_sha256,
+        **({} if reference is None else {"style_reference": reference.to_json()}),
         "vgg": Path(checkpoint.vgg_source).name,
         "vgg_scales": json.dumps(checkpoint.vgg_scales),
         "fast_nst": __version__,
     }
 
 
+def style_reference(metadata: Mapping[str, str]) -> Reference | None:
+    """What a model's paintings are compared with; an older model's metadata has nothing.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    text = metadata.get("style_reference")
+    if text is None:
+        return None
+    try:
+        return Reference.from_json(text)
+    except ValueError as error:
+        raise UserError(f"the model's style_reference cannot be read: {error}") from error
+
+
 def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> dict[str, float]:
     """Write a checkpoint's network as an ONNX file, or an exported one's again.
 
-    What `artifacts.inspect` sees in its paintings is kept in the file.
+    What `defects.inspect` sees in its paintings is kept in the file.
 
     Args:
         source: What training saved; or a model file, whose weights and metadata are kept, and whose
@@ -47,7 +65,7 @@ def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> di
         output: The file to write, ending in .onnx.
 
     Returns:
-        The measures of `artifacts.inspect`; `artifacts.faults` says what is wrong with them.
+        The measures of `defects.inspect`; `defects.faults` says what is wrong with them.
 
     Raises:
         UserError: Either cannot be used, or the exported graph does not paint as PyTorch does.
@@ -59,10 +77,11 @@ def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> di
     if Path(source).suffix.lower() == ".onnx":
         model = read_model(source)
         network, metadata = model.network, {**model.metadata, "fast_nst": __version__}
+        metadata.pop("artifacts", None)  # what `defects` was called
     else:
         saved = read_checkpoint(source)
         network, metadata = saved.network, model_metadata(saved)
     data = to_onnx(network, metadata)
-    measures = inspect(Stylizer(data))
-    write_atomically(output, with_metadata(data, artifacts=json.dumps(measures)))
+    measures = inspect(Stylizer(data, detail=0), style_reference(metadata))
+    write_atomically(output, with_metadata(data, defects=json.dumps(measures)))
     return measures

@@ -1,24 +1,24 @@
 """A network as an ONNX file, and back: raw pixels in, raw pixels out, any size.
 
-Every parameter is an initializer of the file, under its own name and with exactly its value, so
-that models can be read back, mixed and trained on. Nothing is written that ONNX's checker refuses
-or that paints other pixels than PyTorch does.
+Every parameter is an initializer of the file, under its own name, so that models can be read back,
+mixed and trained on: with exactly its value, or, of large convolutions, rounded to float16. Nothing
+is written that ONNX's checker refuses or that paints other pixels than PyTorch does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from fast_nst import __version__
@@ -34,10 +34,15 @@ from fast_nst.stylize.graphs import (
 from fast_nst.stylize.layout import PREFIX
 from fast_nst.stylize.signature import INPUT, OUTPUT
 from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.vgg import reference_photographs
 
 OPSET = 20
 # (N, H, W): tiny, odd, narrow, a batch, and one of ordinary size.
 PARITY_SIZES = ((1, 1, 1), (1, 2, 7), (1, 33, 17), (3, 40, 61), (1, 5, 300), (1, 240, 320))
+
+
+class ParityError(UserError):
+    """An exported graph paints other pixels than PyTorch."""
 
 
 class PixelNetwork(nn.Module):
@@ -73,7 +78,7 @@ class _WithParameters(nn.Module):
         return torch.func.functional_call(self._call[0], named, (image,))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter logs and warns of its own internals; people cannot act on either."""
     logger = logging.getLogger("torch.onnx")
@@ -90,12 +95,13 @@ def _quiet() -> Iterator[None]:
         others.setLevel(levels[1])
 
 
-def to_onnx(network: ImageTransformation, metadata: dict[str, str]) -> bytes:
+def to_onnx(network: ImageTransformation, metadata: dict[str, str], exact: bool = False) -> bytes:
     """Export and check a network.
 
     Args:
         network: (N, 3, H, W) in [0, 1] to the same.
         metadata: Written into the file as it is.
+        exact: Keep every weight as float32, also where the network's class wants float16.
 
     Returns:
         The ONNX file: input `image`, output `stylized`, both uint8 (N, H, W, 3) with free N, H, W.
@@ -103,15 +109,23 @@ def to_onnx(network: ImageTransformation, metadata: dict[str, str]) -> bytes:
         network has noise, `noise_tile`.
 
     Raises:
-        UserError: The exported graph's pixels differ from PyTorch's, see `check_parity`.
+        ParityError: The exported graph's pixels differ from PyTorch's, see `check_parity`.
     """
+    if network.half_weights and not exact:
+        with contextlib.suppress(ParityError):
+            return _exported(network, metadata, half=True)
+    return _exported(network, metadata, half=False)
+
+
+def _exported(network: ImageTransformation, metadata: dict[str, str], half: bool) -> bytes:
     pixels = PixelNetwork(network).eval()
     tensors = {**dict(pixels.named_parameters()), **dict(pixels.named_buffers())}
     values = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     kind = (type(network), *values)
     if kind not in _GRAPHS:  # seconds; and the same for all weights
         _GRAPHS[kind] = _graph(pixels, values)
-    model = _tidy(_with_initializers(onnx.load_model_from_string(_GRAPHS[kind]), values))
+    model = onnx.load_model_from_string(_GRAPHS[kind])
+    model = _tidy(_with_initializers(model, values, half))
     onnx.checker.check_model(model, full_check=True)
     data = with_metadata(model.SerializeToString(), **metadata)
     check_parity(data, pixels)
@@ -144,18 +158,36 @@ def _graph(pixels: PixelNetwork, values: dict[str, Tensor]) -> bytes:
     return program.model_proto.SerializeToString()
 
 
-def _with_initializers(model: onnx.ModelProto, values: dict[str, Tensor]) -> onnx.ModelProto:
-    """Turn the inputs that are parameters into initializers."""
-    image = model.graph.input[0]
-    del model.graph.input[:]
-    model.graph.input.append(image)
-    model.graph.initializer.extend(
-        numpy_helper.from_array(value.numpy(), name) for name, value in values.items()
-    )
-    for node in model.graph.node:
-        node.input[:] = [_file_name(name) if name in values else name for name in node.input]
-    for tensor in model.graph.initializer:
+def _with_initializers(
+    model: onnx.ModelProto, values: dict[str, Tensor], half: bool
+) -> onnx.ModelProto:
+    """Turn the inputs that are parameters into initializers.
+
+    With `half`, the weights of convolutions are float16, and a node turns each into float32, which
+    engines do once, when they load the file.
+    """
+    graph = model.graph
+    image = graph.input[0]
+    del graph.input[:]
+    graph.input.append(image)
+    halves = {name for name, value in values.items() if half and value.ndim == 4}
+    arrays = {
+        name: value.numpy().astype(np.float16) if name in halves else value.numpy()
+        for name, value in values.items()
+    }
+    graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in arrays.items())
+    names = {name: f"{name}_float32" if name in halves else _file_name(name) for name in values}
+    nodes = list(graph.node)
+    for node in nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for tensor in graph.initializer:
         tensor.name = _file_name(tensor.name)
+    del graph.node[:]
+    graph.node.extend(
+        helper.make_node("Cast", [name], [names[name]], to=onnx.TensorProto.FLOAT)
+        for name in sorted(halves)
+    )
+    graph.node.extend(nodes)
     return model
 
 
@@ -178,27 +210,30 @@ def _tidy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def check_parity(model: bytes, pixels: nn.Module) -> None:
-    """Compare ONNX Runtime with PyTorch on noise of several sizes.
+    """Compare ONNX Runtime with PyTorch on noise of several sizes, and on photographs.
 
     Raises:
-        UserError: A pixel differs by more than one level; says where.
+        ParityError: A pixel differs by more than one level; says where.
     """
     stylizer = Stylizer(model)
     rng = np.random.default_rng(0)
-    for n, height, width in PARITY_SIZES:
-        image = rng.integers(0, 256, (n, height, width, 3), dtype=np.uint8)
+    images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in PARITY_SIZES]
+    photographs = reference_photographs().permute(0, 2, 3, 1)
+    images.append((255 * photographs).round().byte().contiguous().numpy())
+    for image in images:
+        n, height, width = image.shape[:3]
         with torch.no_grad():
             expected = pixels(torch.from_numpy(image)).numpy()
         actual = stylizer.run(image)
         if actual.shape != expected.shape:
-            raise UserError(
+            raise ParityError(
                 f"the exported graph turns {image.shape} into {actual.shape}, PyTorch into "
                 f"{expected.shape}: nothing was written"
             )
         difference = np.abs(actual.astype(int) - expected.astype(int))
         if difference.max() > 1:
             i, y, x, channel = np.unravel_index(difference.argmax(), difference.shape)
-            raise UserError(
+            raise ParityError(
                 f"the exported graph differs from PyTorch by {difference.max()} levels on "
                 f"{width}x{height} px (image {i} of {n}, x {x}, y {y}, channel {channel}): "
                 "nothing was written"

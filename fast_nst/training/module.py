@@ -17,11 +17,12 @@ from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.networks import build_network
 from fast_nst.training.checkpoints import RECORD
 from fast_nst.training.data import Batch
+from fast_nst.training.defects import Reference
 from fast_nst.training.settings import SCRATCH, TrainConfig, plain
 from fast_nst.training.start import Start
 from fast_nst.training.steady import disagreement
 
-_WARM_UP = 0.1  # of the steps
+_WARM_UP = 0.05  # of the steps
 _SPIKE = 10.0  # times the running median of the loss,
 _MEDIAN_OF = 50  # steps,
 _JUDGED_AFTER = 10  # of them at least
@@ -36,7 +37,7 @@ class TrainingDiverged(UserError):
 def one_cycle(step: int, steps: int) -> float:
     """Factor of the peak learning rate: half a cosine up, then half a cosine down to zero.
 
-    Smith & Topin 2019, with the first tenth as warm-up; a pure function, so that a resumed run
+    Smith & Topin 2019, with the first twentieth as warm-up; a pure function, so that a resumed run
     can be given more steps.
     """
     peak = max(1, round(_WARM_UP * steps))
@@ -56,6 +57,7 @@ class StyleTransfer(L.LightningModule):
         start: Where the network comes from; without its weights, they are drawn at random.
         style_sha256: Of the style image's file, for the records.
         halvings: How often the learning rate of the settings is halved.
+        style_reference: What the paintings are compared with, see `defects`.
 
     Attributes:
         step_loss: The total loss of the last step; of several batches or devices, their mean.
@@ -68,12 +70,14 @@ class StyleTransfer(L.LightningModule):
         start: Start | None = None,
         style_sha256: str = "",
         halvings: int = 0,
+        style_reference: Reference | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.start = start or Start(SCRATCH)
         self.style_sha256 = style_sha256
         self.halvings = halvings
+        self.style_reference = style_reference
         self.step_loss = math.nan
         self._totals: list[Tensor] = []  # of the step at hand
         self._recent: deque[float] = deque(maxlen=_MEDIAN_OF)
@@ -180,6 +184,8 @@ class StyleTransfer(L.LightningModule):
             "halvings": self.halvings,
             "recent_losses": list(self._recent),
         }
+        if self.style_reference is not None:
+            checkpoint[RECORD]["style_reference"] = self.style_reference.to_json()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Judge the next losses as an uninterrupted run would."""

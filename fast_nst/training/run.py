@@ -21,7 +21,7 @@ from fast_nst.devices import choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.files import free_folder, make_folder, write_atomically
 from fast_nst.losses import LossSettings, build_loss
-from fast_nst.pictures.edit import resize_longest
+from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
@@ -38,6 +38,7 @@ from fast_nst.training.checkpoints import (
     style_path,
 )
 from fast_nst.training.data import Photographs
+from fast_nst.training.defects import reference_of
 from fast_nst.training.export import export
 from fast_nst.training.from_preview import from_preview
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
@@ -75,7 +76,7 @@ class TrainResult:
         seconds: Spent in the training loop.
         unreadable: Photographs that were passed over.
         is_main_process: False in all but the first of several processes, which writes the files.
-        artifacts: What `artifacts.inspect` measured of the model's paintings.
+        defects: What `defects.inspect` measured of the model's paintings.
         held_out_loss: Of the best checkpoint; None if nothing was held out.
     """
 
@@ -88,7 +89,7 @@ class TrainResult:
     seconds: float
     unreadable: list[str]
     is_main_process: bool = True
-    artifacts: dict[str, float] = field(default_factory=dict)
+    defects: dict[str, float] = field(default_factory=dict)
     held_out_loss: float | None = None
 
 
@@ -231,6 +232,7 @@ def fit(
     start = starting_point(config)
     style_picture = open_style(style_path(config.style), config.style_size)
     style_sha256 = style_digest(config.style)
+    style_reference = reference_of(to_array(style_picture))
     style = to_tensor(style_picture)
     disturbance = None
     if config.steady > 0:
@@ -266,7 +268,7 @@ def fit(
             trainer = make_trainer(config, folder, options, checkpoints, each, notice)
             write_atomically(folder / SETTINGS, _as_yaml(config))
             L.seed_everything(config.seed, verbose=False)
-            module = StyleTransfer(config, loss, start, style_sha256, halvings)
+            module = StyleTransfer(config, loss, start, style_sha256, halvings, style_reference)
             try:
                 with explained(), _interrupts():
                     trainer.fit(module, photographs, ckpt_path=resume, weights_only=True)
@@ -318,11 +320,11 @@ def train(
         TrainingDiverged: As `fit` raises it.
     """
     fitted = fit(config, trainer_options, each=each, notice=notice)
-    artifacts: dict[str, float] = {}
+    defects: dict[str, float] = {}
     photographs = fitted.photographs
     model, preview = fitted.folder / MODEL, fitted.folder / PREVIEW
     if fitted.is_main_process:
-        artifacts = export(fitted.best, model)
+        defects = export(fitted.best, model)
         shown = [*photographs.validation_paths, *photographs.training_paths]
         shown = list(dict.fromkeys(shown))[:_PREVIEW_PHOTOGRAPHS]
         shown = [path for path in shown if str(path) not in photographs.unreadable]
@@ -337,6 +339,6 @@ def train(
         fitted.seconds,
         sorted(photographs.unreadable),
         fitted.is_main_process,
-        artifacts,
+        defects,
         fitted.held_out_loss,
     )

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst import devices
+from fast_nst.assets import STARTS
 from fast_nst.losses import LossSettings
 from fast_nst.networks import NETWORKS
 from fast_nst.options import option, ordered_fields
 
-SCRATCH = "scratch"
-DEFAULT_STARTS = {"fast": "average"}  # the others have no root
+SCRATCH, BASE = "scratch", "base"
 PRECISIONS = (*devices.PRECISIONS, "16")
 
 
@@ -35,10 +35,15 @@ class Recipe(LossSettings):
     longer recipes of the gallery.
     """
 
-    network: str = option("network to train", "fast", choices=NETWORKS)
+    network: str = option(
+        "network to train: fine paints best, fast is for films, johnson is the published one",
+        "fine",
+        choices=NETWORKS,
+    )
     start: str | None = option(
-        "where the weights come from: average (of styles), photograph, scratch, a style's name, an "
-        "exported .onnx file or a checkpoint; default: average, for johnson scratch",
+        "where the weights come from: base (which paints no style in particular; average means the "
+        "same), photograph, scratch, a style's name, an exported .onnx file or a checkpoint; "
+        "default: base, for johnson scratch",
         None,
     )
     steps: int = option("optimizer steps", 600, least=1)
@@ -46,7 +51,7 @@ class Recipe(LossSettings):
     size: int = option("side of the square training crop, in px", 224, least=32, metavar="PX")
     style_size: int = option(
         "shorter side of the style image, in px, if it has as many: larger for larger strokes",
-        384,
+        448,
         least=32,
         metavar="PX",
     )
@@ -85,7 +90,7 @@ class Recipe(LossSettings):
     @property
     def chosen_start(self) -> str:
         """What `start` says, or the network's own default."""
-        return self.start or DEFAULT_STARTS.get(self.network, SCRATCH)
+        return self.start or (BASE if self.network in STARTS else SCRATCH)
 
     def recipe(self) -> dict[str, Any]:
         """Plain values by name: what a reader needs to train the like. No path of a machine."""

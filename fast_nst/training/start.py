@@ -1,4 +1,4 @@
-"""Where training starts: the weights of the root, of the average of styles, or of any model."""
+"""Where training starts: the weights of the base, of the root, or of any model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from fast_nst.stylize import graphs
 from fast_nst.stylize.gallery import find_model, is_name, style_names
 from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.models import read_model
-from fast_nst.training.settings import SCRATCH, TrainConfig
+from fast_nst.training.settings import BASE, SCRATCH, TrainConfig
+
+AVERAGE = "average"  # what the base was called while it was one of ten styles
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,14 @@ def starting_point(config: TrainConfig) -> Start:
         return Start(record["name"], None, resumed.root, record["recipe"])
     if name == SCRATCH:
         return Start(name)
-    if name not in STARTS and is_name(name):
-        choose("start", name, [*STARTS, SCRATCH, *style_names()])
-    path = STARTS.get(name) or find_model(name)
+    if name == AVERAGE:
+        name = BASE
+    shipped = STARTS.get(config.network, {})
+    path = shipped.get(name)
+    if path is None:
+        if is_name(name):
+            choose("start", name, [*shipped, SCRATCH, *style_names()])
+        path = find_model(name)
     start, network = _read(path)
     if network != config.network:
         raise UserError(
@@ -75,7 +82,8 @@ def _read(path: Path) -> tuple[Start, str]:
     if path.suffix.lower() == ".onnx":
         model = read_model(path)
         metadata = model.metadata
-        recipe = {} if path in STARTS.values() else _recipe(path, metadata)
+        is_shipped = any(path in starts.values() for starts in STARTS.values())
+        recipe = {} if is_shipped else _recipe(path, metadata)
         root, network = metadata.get("root", ""), metadata["network"]
         return Start(path.name, model.network.state_dict(), root, recipe), network
     saved = read_checkpoint(path)

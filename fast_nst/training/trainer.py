@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback
 
 from fast_nst.devices import memory_explained
 from fast_nst.errors import UserError, one_line
-from fast_nst.training.callbacks import Artifacts, EachStep, PreviewImages, Steps
+from fast_nst.training.callbacks import Defects, EachStep, PreviewImages, Steps
 from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Logs, Notice
 from fast_nst.training.settings import TrainConfig
 
@@ -148,7 +148,7 @@ def make_trainer(
     callbacks: list[Callback] = [
         checkpoints,
         PreviewImages(),
-        Artifacts(),
+        Defects(),
         *(options.get("callbacks") or []),
     ]
     if each is not None:

@@ -11,15 +11,15 @@ from typing import Any
 from fast_nst import __version__
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS, STARTS
 from fast_nst.errors import UserError
-from fast_nst.stylize.layout import parameter_places
+from fast_nst.pictures.detail import DETAIL
+from fast_nst.stylize.layout import Place, parameter_places
 from fast_nst.stylize.strength import FADE_BELOW, MOST_STRENGTH
-from fast_nst.stylize.stylizer import DETAIL, LEAST_STROKE_SCALE, MOST_STROKE_SCALE
+from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, LOST_DETAIL, MOST_STROKE_SCALE
 from fast_nst.web.models import Models
 from fast_nst.web.runtime import Runtime
 
 PAGE = Path(__file__).parent / "page"
 CONFIG = "config.json"
-ROOT = "root.onnx"
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -57,25 +57,36 @@ def page_files(
     told: dict[str, Any] = {
         "version": __version__,
         "default": DEFAULT_MODEL.stem,
-        "styles": [model.described() for model in models.values()],
+        "styles": [model.described() for model in models.values() if model.is_listed],
         "samples": [f"samples/{path.name}" for path in samples],
         "most_strength": MOST_STRENGTH,
+        "detail": DETAIL,
         "stroke_scale": [LEAST_STROKE_SCALE, MOST_STROKE_SCALE],
         "service": service,
         "browser": None,
     }
     if runtime is not None:
-        root = STARTS["photograph"].read_bytes()
+        roots = {
+            network: (f"roots/{network}.onnx", starts["photograph"].read_bytes())
+            for network, starts in STARTS.items()
+        }
         parts = {f"styles/{model.name}.onnx": model for model in models.values()}
         contents |= {path: model.part.data for path, model in parts.items()}
-        contents |= {ROOT: root, **runtime.files}
+        contents |= {**dict(roots.values()), **runtime.files}
         told["browser"] = {
             "runtime": runtime.module,
             "fade_below": FADE_BELOW,
-            "detail": DETAIL,
-            "root": {"file": ROOT, "parameters": parameter_places(root)},
+            "lost_detail": LOST_DETAIL,
+            "roots": {
+                network: {"file": path, "parameters": parameter_places(data)}
+                for network, (path, data) in roots.items()
+            },
             "files": {
-                model.name: {"file": path, "parameters": _places(model.unmixable, model.part.data)}
+                model.name: {
+                    "file": path,
+                    "network": model.network,
+                    "parameters": _places(model.unmixable, model.part.data),
+                }
                 for path, model in parts.items()
             },
         }
@@ -84,7 +95,7 @@ def page_files(
     return {path: File(data, _MEDIA_TYPES[Path(path).suffix]) for path, data in contents.items()}
 
 
-def _places(unmixable: str, data: bytes) -> dict[str, tuple[int, int]] | None:
+def _places(unmixable: str, data: bytes) -> dict[str, Place] | None:
     """Where the parameters lie; None for a file that the page cannot mix."""
     if unmixable:
         return None

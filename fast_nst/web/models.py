@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.stylize.gallery import find_model, style_files, style_names
+from fast_nst.stylize.gallery import find_model, live_name, style_files, style_names
 from fast_nst.stylize.parts import Part, parts_of
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -26,6 +27,9 @@ class Model:
         is_own: Whether it is none of the package's.
         is_named: Whether `infer --style` finds it by its name.
         unmixable: Why it takes no strength above 1 and no blend; "" if it does.
+        network: What it is, as its file says; models of two networks do not mix.
+        live: The name of its model for the camera; "" if there is none.
+        is_listed: Whether it is offered; models for the camera are not, beside their styles.
     """
 
     part: Part
@@ -36,6 +40,9 @@ class Model:
     is_own: bool
     is_named: bool
     unmixable: str
+    network: str = ""
+    live: str = ""
+    is_listed: bool = True
 
     @property
     def name(self) -> str:
@@ -54,6 +61,8 @@ class Model:
             "own": self.is_own,
             "named": self.is_named,
             "mixes": not self.unmixable,
+            "network": self.network,
+            "live": self.live,
         }
 
 
@@ -61,7 +70,7 @@ Models = Mapping[str, Model]
 
 
 def find_models(folder: Path | None, on_bad: Callable[[str], None]) -> dict[str, Model]:
-    """Every model at hand, by its name: one's own first, then the package's.
+    """Every model at hand, by its name: one's own first, then the package's, then for the camera.
 
     A name means what it does for `infer --style`; a file in `folder` comes before both.
 
@@ -83,6 +92,12 @@ def find_models(folder: Path | None, on_bad: Callable[[str], None]) -> dict[str,
             found[name] = _opened(name, paths[name], name in own, is_named)
         except UserError as error:
             on_bad(f"{name} is left out: {one_line(error)}")
+    for model in list(found.values()):
+        live = live_name(model.name) if model.is_named else None
+        if live is not None and live not in found:
+            twin = _opened(live, find_model(live), model.is_own, True)
+            found[live] = dataclasses.replace(twin, is_listed=False)
+        found[model.name] = dataclasses.replace(model, live=live or "")
     return found
 
 
@@ -111,4 +126,5 @@ def _opened(name: str, path: Path, is_own: bool, is_named: bool) -> Model:
         is_own=is_own,
         is_named=is_named,
         unmixable=stylize.unmixable,
+        network=said.get("network", ""),
     )

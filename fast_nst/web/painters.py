@@ -38,6 +38,7 @@ class Look:
     Attributes:
         styles: Names with their shares.
         strength: From 0 to 1.5.
+        detail: From 0 to 1.
         size: Longer side of the result, in px.
         stroke_scale: From 0.1 to 10.
         keep_colors: Whether the photograph's colours stay.
@@ -47,6 +48,7 @@ class Look:
 
     styles: tuple[tuple[str, float], ...]
     strength: float
+    detail: float
     size: int | None
     stroke_scale: float
     keep_colors: bool
@@ -107,6 +109,9 @@ class Painters:
             reason = self._models[name].unmixable
             if reason and (look.strength > 1 or len(look.styles) > 1):
                 raise UserError(f"style {name!r} takes no strength above 1 and no blend: {reason}")
+        if len({self._models[name].network for name, _ in look.styles}) > 1:
+            names = ", ".join(name for name, _ in look.styles)
+            raise UserError(f"{names} are of two networks, and styles of two networks do not mix")
 
     def paint(self, upload: bytes, look: Look, stopped: threading.Event) -> Painting:
         """Decode, paint and encode.
@@ -129,6 +134,7 @@ class Painters:
         started = time.perf_counter()
         painting = self._stylizer(look.styles, look.strength).paint(
             photo.rgb,
+            detail=look.detail,
             keep_colors=look.keep_colors,
             stroke_scale=look.stroke_scale,
             on_tile=on_tile,

@@ -18,9 +18,10 @@ from starlette.exceptions import HTTPException
 from fast_nst import __version__
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError, choose, one_line
+from fast_nst.pictures.detail import DETAIL
 from fast_nst.pictures.read import most_pixels
 from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning
-from fast_nst.stylize.stylizer import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
+from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
 from fast_nst.web.desk import Busy, Desk, Gone, TooSlow
 from fast_nst.web.files import File
 from fast_nst.web.guard import Guard
@@ -123,11 +124,12 @@ def make_app(
 
 def _add_painting(app: FastAPI, models: Models, limits: Limits, desk: Desk) -> None:
     painters = Painters(models, limits)
-    known = {"style", "strength", "size", "stroke_scale", "keep_colors", "format", "quality"}
+    known = {"style", "strength", "detail", "size", "stroke_scale", "keep_colors"}
+    known |= {"format", "quality"}
 
     @app.get("/api/styles", summary="Every style, one's own first")
     async def styles() -> list[dict[str, Any]]:
-        return [model.described() for model in models.values()]
+        return [model.described() for model in models.values() if model.is_listed]
 
     @app.post(
         "/api/stylize",
@@ -144,6 +146,9 @@ def _add_painting(app: FastAPI, models: Models, limits: Limits, desk: Desk) -> N
         strength: Annotated[
             float, Query(ge=0, le=MOST_STRENGTH, description="1 is as trained")
         ] = 1.0,
+        detail: Annotated[
+            float, Query(ge=0, le=1, description="of the picture's fine structure, put back")
+        ] = DETAIL,
         size: Annotated[
             int | None, Query(ge=1, description="longer side of the painting, in px")
         ] = None,
@@ -160,6 +165,7 @@ def _add_painting(app: FastAPI, models: Models, limits: Limits, desk: Desk) -> N
         look = Look(
             styles=_shares(style),
             strength=strength,
+            detail=detail,
             size=size,
             stroke_scale=stroke_scale,
             keep_colors=keep_colors,

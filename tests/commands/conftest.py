@@ -19,10 +19,10 @@ def command() -> str:
 
 @pytest.fixture
 def stylize(command: str, negative: Path, capsys):
-    """Run a command with the negative model; gives exit code, stdout and stderr."""
+    """Run a command with the negative model, and no detail; gives exit code, stdout, stderr."""
 
     def call(*arguments) -> tuple[int, str, str]:
-        code = main([command, *map(str, arguments), "-m", str(negative)])
+        code = main([command, "--detail", "0", *map(str, arguments), "-m", str(negative)])
         return code, *capsys.readouterr()
 
     return call

@@ -108,6 +108,7 @@ def test_without_a_common_root_pixels_fade_and_it_is_said_once(photo: Path, here
     for name in ("a.png", "b.png"):
         (here / "photos" / name).write_bytes(photo.read_bytes())
     words = ["infer", "photos", "-m", "negative.onnx", "--strength", "0.5", "-o", "out"]
+    words += ["--detail", "0"]
     assert main(words) == 0
     err = capsys.readouterr().err
     assert err.count("note: strength 0.5 fades pixels: 'negative.onnx' names no root") == 1

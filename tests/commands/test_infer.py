@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from fast_nst.commands.main import main
+from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from tests.conftest import noise, pixels
@@ -79,9 +80,11 @@ def test_formats_that_cannot_be_written_become_png(stylize, tmp_path: Path):
 
 def test_pipes(photo: Path, negative: Path, monkeypatch, capsysbinary):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
-    assert main(["infer", "-", "-o", "-", "-q", "-m", str(negative)]) == 0
+    words = ["infer", "-", "-o", "-", "-q", "-m", str(negative), "--detail", "0.6"]
+    assert main(words) == 0
     painted = to_array(open_image(capsysbinary.readouterr().out))
-    np.testing.assert_array_equal(painted, 255 - pixels(photo))
+    expected = add_detail(pixels(photo), 255 - pixels(photo), 0.6)
+    np.testing.assert_array_equal(painted, expected)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -242,3 +245,14 @@ def test_stroke_scale(stylize, photo: Path, tmp_path: Path):
 def test_standard_output_in_another_format(photo: Path, negative: Path, capsysbinary):
     assert main(["infer", str(photo), "-m", str(negative), "-o", "-", "--format", "jpg"]) == 0
     assert Image.open(io.BytesIO(capsysbinary.readouterr().out)).format == "JPEG"
+
+
+def test_detail(stylize, photo: Path, negative: Path, tmp_path: Path):
+    plain = 255 - pixels(photo)
+    out = tmp_path / "out.png"
+    assert main(["infer", str(photo), "-o", str(out), "-m", str(negative)]) == 0
+    np.testing.assert_array_equal(pixels(out), add_detail(pixels(photo), plain, DETAIL))
+    assert stylize(photo, "-o", out, "--overwrite", "--detail", "1")[0] == 0
+    np.testing.assert_array_equal(pixels(out), add_detail(pixels(photo), plain, 1))
+    code, _, err = stylize(photo, "-o", out, "--overwrite", "--detail", "1.1")
+    assert (code, err) == (2, "error: --detail is 1.1: it must be from 0 to 1\n")

@@ -169,6 +169,7 @@ def test_a_killed_run_leaves_whole_files_and_a_second_one_does_the_rest(
     for number in range(40):
         Image.fromarray(noise(400, 500, seed=number)).save(source / f"{number:02}.png")
     command = [sys.executable, "-m", "fast_nst.commands.main", "infer", source, "-o", target]
+    command += ["--detail", "0"]
     process = subprocess.Popen([*command, "-m", negative, "-q"])
     while len(list(target.glob("*.png"))) < 5:
         assert process.poll() is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fast_nst.commands.main import main
 from fast_nst.commands.video import VideoOptions, seconds_of
 from fast_nst.errors import UserError
 from tests.videos.clips import make, noisy, probe
@@ -38,6 +39,22 @@ def test_a_video(stylize, clip: Path, tmp_path: Path):
     assert code == 0
     assert "out.mp4  96x64  20 frames, 1.0 s" in err
     assert "frames a second" in err
+
+
+def test_detail(stylize, negative: Path, tmp_path: Path):
+    clip = make(tmp_path / "in.mp4", frames=3, picture=noisy)
+    words = ["video", str(clip), "-m", str(negative), "--codec", "ffv1", "-q"]
+    assert main([*words, "-o", str(tmp_path / "default.mkv")]) == 0
+    for share in ("0", "1"):
+        assert stylize(clip, "-o", tmp_path / f"{share}.mkv", *words[4:], "--detail", share)[0] == 0
+    default, none, full = (
+        np.array(probe(tmp_path / f"{name}.mkv").frames, float) for name in ("default", "0", "1")
+    )
+    assert (default == none).all()
+    assert np.abs(full - none).mean() > 2
+    code, _, err = stylize(clip, "-o", tmp_path / "x.mkv", "--detail", "-0.5")
+    assert code == 2
+    assert "--detail is -0.5: it must be from 0 to 1" in err
 
 
 def test_json(stylize, clip: Path, tmp_path: Path):

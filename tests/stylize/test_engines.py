@@ -314,12 +314,12 @@ def test_a_stylizer_says_what_it_runs_on():
     stylize = Stylizer(DEFAULT_MODEL, engine="auto", provider="cpu", threads=1)
     assert stylize.engine in ENGINES
     assert repr(stylize) == (
-        f"Stylizer({str(DEFAULT_MODEL)!r}, strength=1, engine={stylize.engine!r}, "
+        f"Stylizer({str(DEFAULT_MODEL)!r}, strength=1, detail=0.3, engine={stylize.engine!r}, "
         "provider='cpu', precision='32', threads=1, max_memory='1GB', statistics='exact')"
     )
-    blend = repr(Stylizer({"udnie": 3, "evening": 1}, strength=0.5))
+    blend = repr(Stylizer({"udnie": 3, "evening": 1}, strength=0.5, detail=0.75))
     assert "udnie.onnx': 3, " in blend
-    assert "strength=0.5, engine='onnxruntime'" in blend
+    assert "strength=0.5, detail=0.75, engine='onnxruntime'" in blend
 
 
 def test_strengths_and_blends_run_on_openvino():

@@ -9,23 +9,33 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from fast_nst.assets import STARTS
+from fast_nst.assets import LIVE_STYLES, STARTS
 from fast_nst.errors import UserError
 from fast_nst.stylize.gallery import style_files
 from fast_nst.stylize.graphs import load, parameters
 from fast_nst.stylize.layout import parameter_places
 
+SHIPPED = [*style_files(), *LIVE_STYLES.glob("*.onnx")]
+SHIPPED += [path for starts in STARTS.values() for path in starts.values()]
 
-@pytest.mark.parametrize("path", [*style_files(), *STARTS.values()], ids=lambda path: path.stem)
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_the_numbers_there_are_the_parameters(path):
     data = path.read_bytes()
     places = parameter_places(data)
     expected = parameters(load(data, "it"))
     assert list(places) == list(expected)
-    for name, (offset, length) in places.items():
-        found = np.frombuffer(data, "<f4", length // 4, offset)
+    for name, (offset, length, kind) in places.items():
+        number = np.dtype(kind).newbyteorder("<")
+        found = np.frombuffer(data, number, length // number.itemsize, offset)
         assert np.array_equal(found, expected[name].ravel()), name
-        assert length == 4 * expected[name].size
+        assert length == number.itemsize * expected[name].size
+
+
+def test_roots_are_float32_since_mixed_numbers_take_their_places():
+    for starts in STARTS.values():
+        places = parameter_places(starts["photograph"].read_bytes())
+        assert {place.type for place in places.values()} == {"float32"}
 
 
 def with_tensor(tensor: onnx.TensorProto) -> bytes:
@@ -43,12 +53,12 @@ def test_numbers_in_another_form_are_refused():
     apart = onnx.helper.make_tensor("network.a", onnx.TensorProto.FLOAT, [2], [1.0, 2.0])
     double = numpy_helper.from_array(np.ones(3), "network.a")
     for tensor in (apart, double):
-        with pytest.raises(UserError, match=r"^network\.a does not lie in one piece of float32"):
+        with pytest.raises(UserError, match=r"^network\.a does not lie in one piece of floats"):
             parameter_places(with_tensor(tensor))
 
 
 def test_damaged_files_end_in_a_sentence():
-    data = STARTS["photograph"].read_bytes()
+    data = STARTS["fine"]["photograph"].read_bytes()
     with pytest.raises(UserError, match="damaged"):
         parameter_places(data[:-1000])
     chance = np.random.default_rng(0)
@@ -57,5 +67,5 @@ def test_damaged_files_end_in_a_sentence():
         for place in chance.integers(0, len(flipped), 5):
             flipped[place] = chance.integers(0, 256)
         with contextlib.suppress(UserError):
-            for offset, length in parameter_places(bytes(flipped)).values():
+            for offset, length, _ in parameter_places(bytes(flipped)).values():
                 assert 0 <= offset <= offset + length <= len(flipped)

@@ -112,7 +112,7 @@ def test_two_at_a_time_are_the_same_as_one_by_one(film: list[np.ndarray], engine
 
 
 def test_a_scene_begins_as_a_picture_does_and_then_holds_on(film: list[np.ndarray]):
-    stylize = Stylizer()
+    stylize = Stylizer(detail=0)
     alone = [stylize(frame) for frame in film]
     free = list(stylize.stream(film, steady=False))
     steady = list(stylize.stream(film))
@@ -166,7 +166,7 @@ def test_the_same_array_is_not_painted_again(film: list[np.ndarray]):
 
 
 def test_looks_change_from_frame_to_frame(film: list[np.ndarray]):
-    stylize = Stylizer("udnie")
+    stylize = Stylizer("udnie", detail=0)
     looks = [Look(0), Look(0.1), Look(0.6), Look(1.2), Look(1, 0.5), Look(1, 1.0)]
     upcoming = [*looks[1:], None]
     tasks = [Task(film[0].copy(), *pair) for pair in zip(looks, upcoming, strict=True)]
@@ -174,22 +174,28 @@ def test_looks_change_from_frame_to_frame(film: list[np.ndarray]):
     assert difference(found[0], film[0]) == 0
     for number in (1, 2, 3):
         assert difference(found[number], stylize(film[0], strength=looks[number].strength)) <= 1
-    half = Stylizer({"udnie": 0.5, "great_wave": 0.5})
+    half = Stylizer({"udnie": 0.5, "great_wave": 0.5}, detail=0)
     assert difference(found[4], half(film[0])) <= 1
-    assert difference(found[5], Stylizer("great_wave")(film[0])) <= 2  # mixed with nothing
+    other = Stylizer("great_wave", detail=0)
+    assert difference(found[5], other(film[0])) <= 2  # mixed with nothing
 
 
-def test_colors_can_be_kept(film: list[np.ndarray]):
+def test_colors_and_detail_can_be_kept(film: list[np.ndarray]):
     stylize = Stylizer()
     (found,) = stylize.stream(film[:1], keep_colors=True)
-    assert difference(found, stylize(film[0], keep_colors=True)) <= 1
+    assert difference(found, stylize(film[0], keep_colors=True, detail=0)) <= 1
+    (found,) = stylize.stream(film[:1], detail=0.9)
+    assert difference(found, stylize(film[0], detail=0.9)) <= 1
+    assert difference(found, stylize(film[0], detail=0)) > 1
+    with pytest.raises(UserError, match="detail is 2"):
+        next(stylize.stream(film, detail=2))
 
 
 def test_frames_that_are_too_large_go_in_tiles():
     stylize = Stylizer(max_memory="64MB")
     frame = np.asarray(open_photograph(SAMPLE_PHOTOGRAPHS / "coffee.jpg").resize((1200, 800)))
     (found,) = stylize.stream([frame])
-    assert difference(found, Stylizer()(frame)) <= 1
+    assert difference(found, Stylizer(detail=0)(frame)) <= 1
 
 
 def test_sizes_may_change(film: list[np.ndarray]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import subprocess
 import sys
 import threading
@@ -19,17 +20,18 @@ from PIL import Image
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
+from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import enlarge, from_array, keep_colors, resize, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize import runner as runner_module
 from fast_nst.stylize.strength import FADE_BELOW, FadeWarning, painting_share
-from fast_nst.stylize.stylizer import DETAIL
+from fast_nst.stylize.strokes import LOST_DETAIL
 from tests.conftest import inverting_model, noise
 
 
 @pytest.fixture(scope="module")
 def stylize() -> Stylizer:
-    return Stylizer(inverting_model())
+    return Stylizer(inverting_model(), detail=0)
 
 
 def test_each_kind_gives_its_own_kind(stylize: Stylizer, photo: Path):
@@ -62,7 +64,7 @@ def test_alpha_is_kept_and_gray_becomes_colour(stylize: Stylizer):
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0, 1))
 def test_without_a_root_strength_fades_pixels(height: int, width: int, strength: float):
     pixels = noise(height, width)
-    stylize = Stylizer(inverting_model(), threads=1)
+    stylize = Stylizer(inverting_model(), threads=1, detail=0)
     assert "names no root" in stylize.unmixable
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -112,11 +114,15 @@ def test_wrong_arguments_get_a_clear_word(stylize: Stylizer):
         ({"strength": float("nan")}, "strength is nan"),
         ({"strength": 1.2}, "strength 1.2 is above 1, and the model names no root"),
         ({"size": 0}, "size is 0"),
+        ({"detail": 1.1}, "detail is 1.1"),
+        ({"detail": float("nan")}, "detail is nan"),
     ):
         with pytest.raises(UserError, match=word):
             stylize(noise(4, 4), **arguments)
     with pytest.raises(UserError, match="strength is 2"):
         Stylizer("udnie", strength=2)
+    with pytest.raises(UserError, match="detail is -1"):
+        Stylizer("udnie", detail=-1)
     with pytest.raises(UserError, match="this blend is not possible: the model names no root"):
         Stylizer({"udnie": 0.5, inverting_model(): 0.5})
     with pytest.raises(UserError, match="Did you mean 'cpu'"):
@@ -176,7 +182,7 @@ def test_a_provider_has_a_short_and_a_full_name():
     pixels = noise(3, 4)
     for name in ("cpu", "CPU", "CPUExecutionProvider"):
         np.testing.assert_array_equal(
-            Stylizer(inverting_model(), provider=name)(pixels), 255 - pixels
+            Stylizer(inverting_model(), provider=name)(pixels, detail=0), 255 - pixels
         )
     with pytest.raises(UserError, match="lacks 'coreml'"):
         Stylizer(inverting_model(), provider="CoreMLExecutionProvider")
@@ -212,7 +218,7 @@ def test_the_shipped_model_paints():
 
 def test_the_shipped_model_paints_as_ever():
     """A broken graph, decoder or resize shows here. After a new model: save the picture anew."""
-    painting = Stylizer()(SAMPLE_PHOTOGRAPHS / "chelsea.jpg", size=160)
+    painting = Stylizer(detail=0)(SAMPLE_PHOTOGRAPHS / "chelsea.jpg", size=160)
     golden = to_array(open_image(Path(__file__).parent / "golden.png")).astype(int)
     assert golden.shape == (106, 160, 3)
     assert np.abs(to_array(painting) - golden).mean() < 1
@@ -229,7 +235,8 @@ def test_0_is_the_photograph_and_the_way_there_has_no_step():
     assert max(steps) < 2.5  # levels; the network's picture at strength 0 is 40 away
     assert distances[25] > 20
     np.testing.assert_array_equal(
-        stylize(photo, strength=0.5), Stylizer("the_scream", strength=0.5).run(photo[None])[0]
+        stylize(photo, strength=0.5, detail=0),
+        Stylizer("the_scream", strength=0.5).run(photo[None])[0],
     )
 
 
@@ -327,11 +334,46 @@ def test_nothing_imports_torch_and_plain_painting_no_onnx():
     assert done.returncode == 0, done.stderr
 
 
+def test_detail_comes_on_top_of_what_the_network_paints():
+    pixels = noise(40, 60)
+    stylize = Stylizer(inverting_model())
+    np.testing.assert_array_equal(stylize(pixels), add_detail(pixels, 255 - pixels, DETAIL))
+    expected = add_detail(pixels, 255 - pixels, 0.8)
+    assert np.abs(expected.astype(int) - (255 - pixels)).max() > 20
+    bold = Stylizer(inverting_model(), detail=0.8)
+    for painted in (
+        stylize(pixels, detail=0.8),
+        stylize([pixels], detail=0.8)[0],
+        stylize.paint(pixels, detail=0.8),
+        bold(pixels),
+        bold.twin(1, of=2)(pixels),
+        pickle.loads(pickle.dumps(bold))(pixels),
+    ):
+        np.testing.assert_array_equal(painted, expected)
+    np.testing.assert_array_equal(bold.run(pixels[None])[0], 255 - pixels)
+    np.testing.assert_array_equal(bold(pixels, detail=0), 255 - pixels)
+    np.testing.assert_array_equal(bold(pixels, strength=0), pixels)
+    np.testing.assert_array_equal(bold(pixels, keep_colors=True), keep_colors(pixels, expected))
+    large = stylize(pixels, stroke_scale=2, detail=0)
+    np.testing.assert_array_equal(bold(pixels, stroke_scale=2), add_detail(pixels, large, 0.8))
+
+
+def test_detail_goes_with_the_strength():
+    pixels = noise(40, 60)
+    stylize = Stylizer("udnie")
+    for strength, share in ((1.4, 0.8), (0.5, 0.4)):
+        plain = stylize(pixels, strength=strength, detail=0)
+        found = stylize(pixels, strength=strength, detail=0.8)
+        np.testing.assert_array_equal(found, add_detail(pixels, plain, share))
+    near_zero = stylize(pixels, strength=0.01, detail=1)
+    assert np.abs(near_zero.astype(int) - pixels).max() <= 1
+
+
 def test_larger_strokes_are_those_of_a_smaller_picture(stylize: Stylizer):
     pixels = noise(40, 60)
     np.testing.assert_array_equal(stylize(pixels, stroke_scale=1), 255 - pixels)
     small = to_array(resize(from_array(pixels), (30, 20)))
-    expected = enlarge(255 - small, small, pixels, DETAIL)
+    expected = enlarge(255 - small, small, pixels, LOST_DETAIL)
     np.testing.assert_array_equal(stylize(pixels, stroke_scale=2), expected)
     np.testing.assert_array_equal(stylize.paint(pixels, stroke_scale=2.0), expected)
     colored = stylize(pixels, stroke_scale=2, keep_colors=True)

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fast_nst import Stylizer
-from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
+from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import resize, to_array
 from fast_nst.pictures.read import most_pixels, open_image
 from fast_nst.stylize.engines import EngineOptions, open_engine, open_graph
-from fast_nst.stylize.gallery import find_model, style_names
+from fast_nst.stylize.gallery import find_model
 from fast_nst.stylize.tiles import (
     REDUCED_PIXELS,
     Span,
@@ -36,6 +36,7 @@ from fast_nst.stylize.tiles import (
 from fast_nst.training.models import to_onnx
 from tests.conftest import inverting_model, noise
 
+FAST = LIVE_STYLES / "composition_vii_fast.onnx"
 ONE_THREAD = EngineOptions(engine="onnxruntime", threads=1)
 SMALL = 200 * 180  # px in a tile: a core of 76
 
@@ -104,6 +105,7 @@ def test_tiles_keep_within_their_pixels():
 def test_memory_is_counted_by_the_network():
     assert working_memory(1000, 1000, "fast") == 80_000_000
     assert working_memory(1, 1000, "fast") == 16 * 80_000
+    assert working_memory(1000, 1000, "fine") == 270_000_000
     assert working_memory(1000, 1000, "johnson") == 10**9
     assert working_memory(1000, 1000, "unheard of") == 10**9
     assert pixels_in_tile(140, "fast") == 1
@@ -111,7 +113,7 @@ def test_memory_is_counted_by_the_network():
 
 @pytest.mark.parametrize("size", [(500, 333), (211, 640), (402, 12), (1, 700), (257, 256)])
 def test_nothing_shows(size: tuple[int, int]):
-    data, pixels = DEFAULT_MODEL.read_bytes(), photograph(*size)
+    data, pixels = FAST.read_bytes(), photograph(*size)
     whole = open_engine(data, "the model", ONE_THREAD).run(pixels[None])[0]
     network = tiled(data)
     assert len(tiles(*pixels.shape[:2], SMALL, network.margin, network.cell)) > 2
@@ -121,9 +123,18 @@ def test_nothing_shows(size: tuple[int, int]):
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(150, 300), st.integers(0, 99))
 def test_nothing_shows_at_any_size(height: int, width: int, side: int, seed: int):
-    data, pixels = DEFAULT_MODEL.read_bytes(), noise(height, width, seed=seed)
+    data, pixels = FAST.read_bytes(), noise(height, width, seed=seed)
     whole = _whole(data)(pixels)
     assert largest_difference(paint_in_tiles(pixels, tiled(data), side**2), whole) <= 1
+
+
+@pytest.mark.parametrize("size", [(260, 190), (333, 201)])
+def test_nothing_shows_with_fine(size: tuple[int, int]):
+    data, pixels = DEFAULT_MODEL.read_bytes(), photograph(*size)
+    network = tiled(data)
+    assert len(tiles(*pixels.shape[:2], 240**2, network.margin, network.cell)) > 1
+    painted = paint_in_tiles(pixels, network, 240**2)
+    assert largest_difference(painted, _whole(data)(pixels)) <= 1
 
 
 @functools.cache
@@ -138,7 +149,11 @@ def test_nothing_shows_with_johnson_either():
     assert largest_difference(painted, _whole(johnson())(pixels)) <= 2
 
 
-@pytest.mark.parametrize("data", [DEFAULT_MODEL.read_bytes(), johnson()], ids=["fast", "johnson"])
+@pytest.mark.parametrize(
+    "data",
+    [DEFAULT_MODEL.read_bytes(), FAST.read_bytes(), johnson()],
+    ids=["fine", "fast", "johnson"],
+)
 def test_nothing_bears_on_a_pixel_from_beyond_the_margin(data: bytes):
     network, pixels = tiled(data), noise(260, 264)
     parts = [(Span(0, 260, 0, 260, 260), Span(0, 264, 0, 264, 264))]
@@ -158,7 +173,7 @@ def test_a_model_without_norms_and_noise_passes_too():
 
 
 def test_reduced_statistics_are_those_of_a_small_copy():
-    data = DEFAULT_MODEL.read_bytes()
+    data = FAST.read_bytes()
     small = photograph(500, 400)
     np.testing.assert_array_equal(
         paint_in_tiles(small, tiled(data), SMALL, reduced=True),
@@ -178,7 +193,7 @@ def test_reduced_statistics_are_those_of_a_small_copy():
 
 def test_tiles_tell_how_far_they_are():
     told = []
-    network, pixels = tiled(DEFAULT_MODEL.read_bytes()), noise(200, 300)
+    network, pixels = tiled(FAST.read_bytes()), noise(200, 300)
     paint_in_tiles(pixels, network, SMALL, on_tile=lambda *at: told.append(at))
     parts = len(tiles(200, 300, SMALL, network.margin, network.cell))
     total = 7 * parts  # six norms, and the painting
@@ -188,7 +203,7 @@ def test_tiles_tell_how_far_they_are():
 def test_a_stylizer_takes_what_exceeds_its_memory_in_tiles():
     photo = Image.fromarray(photograph(1300, 1000))
     photo.putalpha(Image.linear_gradient("L").resize(photo.size))
-    styles = {"the_scream": 2, "great_wave": 1}
+    styles = {"the_scream_fast": 2, "great_wave_fast": 1}
     frugal, plain = Stylizer(styles, max_memory="64MB"), Stylizer(styles)
     told = []
     frugal.paint(np.array(photo.convert("RGB")), on_tile=lambda *at: told.append(at))
@@ -225,8 +240,8 @@ def test_a_memory_can_be_written_in_several_ways():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", style_names())
-def test_every_style_is_the_same_at_12_megapixels(name: str):
+@pytest.mark.parametrize("name", ["udnie", *(path.stem for path in LIVE_STYLES.glob("*.onnx"))])
+def test_a_style_is_the_same_at_12_megapixels(name: str):
     data, pixels = find_model(name).read_bytes(), photograph(4000, 3000)
     whole = _whole(data)(pixels)
     _whole.cache_clear()

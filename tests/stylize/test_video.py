@@ -58,7 +58,7 @@ def test_frames_are_what_infer_paints(clip: Path, tmp_path: Path):
     stylize = Stylizer()
     target = tmp_path / "out.mkv"
     stylize_video(clip, target, stylize, codec="ffv1", steady=False)
-    pictures = [stylize(frame) for frame in probe(clip).frames]
+    pictures = [stylize(frame, detail=0) for frame in probe(clip).frames]
     found = probe(target).frames
     coarse = [_half_the_colors(picture) for picture in pictures]
     assert max(map(apart, coarse, found)) < 1.5
@@ -66,6 +66,19 @@ def test_frames_are_what_infer_paints(clip: Path, tmp_path: Path):
     steady = probe(target).frames
     assert apart(coarse[0], steady[0]) < 1.5
     assert max(map(apart, coarse, steady)) > 1.5
+
+
+def test_detail_is_added_when_it_is_asked_for(tmp_path: Path):
+    clip = make(tmp_path / "in.mp4", frames=3, picture=noisy)
+    stylize, target = Stylizer(), tmp_path / "out.mkv"
+    stylize_video(clip, target, stylize, detail=1, codec="ffv1", steady=False)
+    plain, detailed = (
+        [_half_the_colors(stylize(frame, detail=share)) for frame in probe(clip).frames]
+        for share in (0, 1)
+    )
+    found = probe(target).frames
+    assert max(map(apart, detailed, found)) < 1.5
+    assert min(map(apart, plain, found)) > 2
 
 
 def _half_the_colors(pixels: np.ndarray) -> np.ndarray:
@@ -113,7 +126,7 @@ def test_a_video_fades_into_its_painting(clip: Path, tmp_path: Path):
     given, found = probe(clip).frames, probe(target).frames
     away = [apart(a, b) for a, b in zip(given, found, strict=True)]
     assert away[0] < 3 < 20 < away[-1]
-    last = _half_the_colors(stylize(given[-1]))
+    last = _half_the_colors(stylize(given[-1], detail=0))
     assert apart(last, found[-1]) < 1.5
 
 
@@ -122,7 +135,8 @@ def test_a_style_passes_into_another(clip: Path, tmp_path: Path):
     stylize_video(clip, target, Stylizer("udnie"), to="great_wave", codec="ffv1", steady=False)
     given, found = probe(clip).frames, probe(target).frames
     first, last = (
-        _half_the_colors(Stylizer(name)(given[n])) for name, n in (("udnie", 0), ("great_wave", -1))
+        _half_the_colors(Stylizer(name, detail=0)(given[n]))
+        for name, n in (("udnie", 0), ("great_wave", -1))
     )
     assert apart(first, found[0]) < 1.5
     assert apart(last, found[-1]) < 2

@@ -13,11 +13,14 @@ import torch
 from fast_nst import Stylizer, __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.main import main
+from fast_nst.errors import UserError
 from fast_nst.networks import build_network
+from fast_nst.pictures.edit import to_array
+from fast_nst.pictures.read import open_style
 from fast_nst.stylize.graphs import with_metadata
-from fast_nst.training.artifacts import inspect
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
-from fast_nst.training.export import model_metadata
+from fast_nst.training.defects import Reference, inspect, reference_of
+from fast_nst.training.export import export, model_metadata
 from fast_nst.training.run import TrainResult
 from fast_nst.training.settings import TrainConfig
 
@@ -42,16 +45,39 @@ def test_the_command_writes_a_self_contained_checked_graph(
 
 def test_a_model_is_written_again_with_all_it_says(run: TrainResult, tmp_path: Path, capsys):
     target = tmp_path / "again.onnx"
-    old = with_metadata(run.model.read_bytes(), fast_nst="0.0.1", artifacts="{}")
+    old = with_metadata(run.model.read_bytes(), fast_nst="0.0.1", artifacts="{}", defects="{}")
     (tmp_path / "old.onnx").write_bytes(old)
     assert main(["export", str(tmp_path / "old.onnx"), "-o", str(target)]) == 0
-    assert "artifacts, of what passes: checkerboard" in capsys.readouterr().out
+    assert "defects, and what passes: fringes" in capsys.readouterr().out
     assert target.read_bytes() == run.model.read_bytes()
 
 
 def test_what_is_seen_in_the_paintings_is_kept(run: TrainResult):
     stylize = Stylizer(run.model)
-    assert json.loads(stylize.metadata["artifacts"]) == inspect(stylize)
+    reference = Reference.from_json(stylize.metadata["style_reference"])
+    assert reference == reference_of(to_array(open_style(SAMPLE_STYLE, 64)))
+    assert json.loads(stylize.metadata["defects"]) == inspect(stylize, reference)
+
+
+def test_an_older_checkpoint_is_not_compared_with_its_style_image(run: TrainResult, tmp_path: Path):
+    saved = torch.load(run.checkpoint, weights_only=True)
+    del saved["fast_nst"]["style_reference"]
+    torch.save(saved, tmp_path / "old.ckpt")
+    found = export(tmp_path / "old.ckpt", tmp_path / "old.onnx")
+    assert list(found) == ["screen", "border", "weave"]
+    metadata = Stylizer(tmp_path / "old.onnx").metadata
+    assert "style_reference" not in metadata
+    assert json.loads(metadata["defects"]) == found
+    again = export(tmp_path / "old.onnx", tmp_path / "again.onnx")
+    assert again == found
+
+
+def test_a_damaged_reference_is_named(run: TrainResult, tmp_path: Path):
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(with_metadata(run.model.read_bytes(), style_reference="{}"))
+    with pytest.raises(UserError, match="style_reference cannot be read"):
+        export(damaged, tmp_path / "new.onnx")
+    assert not (tmp_path / "new.onnx").exists()
 
 
 def test_metadata(run: TrainResult):

@@ -69,8 +69,9 @@ def test_every_parameter_is_an_initializer_with_its_value(exported):
     assert len(found) == len(graph.initializer)
     for name, value in pixels.network.state_dict().items():
         stored = found[f"network.{name}"]
-        assert stored.dtype == np.float32
-        np.testing.assert_array_equal(stored, value.numpy())
+        is_half = pixels.network.half_weights and value.ndim == 4
+        assert stored.dtype == (np.float16 if is_half else np.float32)
+        np.testing.assert_array_equal(stored, value.numpy().astype(stored.dtype))
     used = {name for node in graph.node for name in node.input}
     assert {f"network.{name}" for name in pixels.network.state_dict()} <= used
     if hasattr(pixels.network, "noise_tile"):
@@ -86,8 +87,20 @@ def test_a_file_reads_back_and_writes_again_the_same(exported, tmp_path: Path):
     assert model.metadata["title"] == "x"
     state = model.network.state_dict()
     assert list(state) == list(pixels.network.state_dict())
-    assert all(torch.equal(v, state[k]) for k, v in pixels.network.state_dict().items())
+    for name, value in pixels.network.state_dict().items():
+        is_half = pixels.network.half_weights and value.ndim == 4
+        assert torch.equal(state[name], value.half().float() if is_half else value)
     assert to_onnx(model.network, model.metadata) == data
+
+
+def test_weights_are_float32_where_float16_would_show():
+    network = random_network("fine")
+    with torch.no_grad():  # a slope so steep that float16's steps are levels
+        network.head.weight.mul_(3000)
+    exact = to_onnx(network, {})
+    assert exact == to_onnx(network, {}, exact=True)
+    stored = {item.name: item for item in onnx.load_model_from_string(exact).graph.initializer}
+    assert stored["network.head.weight"].data_type == onnx.TensorProto.FLOAT
 
 
 def test_a_graph_that_paints_otherwise_is_refused():

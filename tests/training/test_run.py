@@ -19,6 +19,7 @@ from fast_nst.devices import arithmetic_times
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
 from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.defects import MEASURES
 from fast_nst.training.module import one_cycle
 from fast_nst.training.run import Fitted, TrainResult, _agreed, fit, run_folder
 from fast_nst.training.settings import TrainConfig
@@ -47,6 +48,7 @@ def test_the_logs_have_every_part(run: TrainResult):
     parts = ("content", "style", "tv", "total")
     assert {f"{kind}/{part}" for kind in ("train", "val") for part in parts} <= set(tags["scalars"])
     assert "train/lr" in tags["scalars"]
+    assert {f"val/{name}" for name in MEASURES} <= set(tags["scalars"])
     assert any(tag.startswith("preview/") for tag in tags["images"])
     values = {part: log.Scalars(f"train/{part}")[-1].value for part in parts}
     assert values["total"] == pytest.approx(sum(values[p] for p in parts[:3]), rel=1e-5)

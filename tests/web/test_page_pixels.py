@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from fast_nst.pictures.detail import add_detail
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
+from tests.conftest import noise
 from tests.web.browser import (
     SHOWN,
     apply,
@@ -33,6 +36,8 @@ LOOKS: list[dict[str, float | str | bool]] = [
     {"style": "starry_night", "second": "wheat_field", "share": 35},
     {"style": "evening", "strokes": 1, "size": 300},
     {"strokes": -0.5, "strength": 0},
+    {"style": "udnie", "detail": 0.9, "strength": 0.7, "colors": True},
+    {"detail": 0},
 ]
 
 
@@ -54,6 +59,31 @@ def test_painted_in_the_browser_it_is_within_two_levels(
     expected = by_command(site_page, picture, tmp_path / "expected.png")
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 2
+
+
+@pytest.mark.parametrize(("height", "width"), [(31, 43), (1, 9), (900, 620)])
+def test_detail_is_that_of_python(page: Page, height: int, width: int):
+    photo, painting = noise(height, width), noise(height, width, seed=1)
+    found = page.evaluate(
+        """async ([width, height, detail, ...pictures]) => {
+            const { addDetail } = await import("./pixels.js");
+            const [photo, painting] = pictures.map((text) => {
+                const data = Uint8ClampedArray.from(atob(text), (c) => c.charCodeAt(0));
+                return { width, height, data };
+            });
+            const { data } = addDetail(photo, painting, detail);
+            let text = "";
+            for (let i = 0; i < data.length; i += 32768) {
+                text += String.fromCharCode(...data.subarray(i, i + 32768));
+            }
+            return btoa(text);
+        }""",
+        [width, height, 0.8, *(base64.b64encode(p).decode() for p in (photo, painting))],
+    )
+    pixels = np.frombuffer(base64.b64decode(found), np.uint8).reshape(photo.shape)
+    expected = add_detail(photo, painting, 0.8)
+    assert np.abs(pixels.astype(int) - expected).max() <= 1
+    assert np.abs(pixels.astype(int) - painting).max() > 10
 
 
 def test_a_large_photograph_keeps_the_strokes_of_its_preview(
@@ -85,7 +115,7 @@ def test_as_jpeg(page: Page, picture: Path, tmp_path: Path):
 def test_a_model_of_ones_own(page: Page, site_page: Page, picture: Path, tmp_path: Path):
     for where in (page, site_page):
         give(where, picture, SHOWN)
-        apply(where, {"style": "negative"})
+        apply(where, {"style": "negative", "detail": 0})
         assert where.locator("#strength").get_attribute("max") == "1"
         expect(where.locator("#second")).to_be_disabled()
         expect(where.locator("#mix-hint")).to_be_visible()

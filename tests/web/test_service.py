@@ -33,7 +33,7 @@ def png(array: np.ndarray) -> bytes:
 
 def test_a_body_is_painted(client: TestClient):
     pixels = noise(20, 30)
-    answer = client.post("/api/stylize?style=negative", content=png(pixels))
+    answer = client.post("/api/stylize?style=negative&detail=0", content=png(pixels))
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"
     assert re.fullmatch(r"paint;dur=\d+\.\d", answer.headers["server-timing"])
@@ -50,7 +50,7 @@ def test_a_form_is_painted_and_nothing_goes_to_disk(
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     pixels = noise(500, 600)  # as a PNG 0.9 MB
     answer = client.post(
-        "/api/stylize?style=negative", files={"image": ("a.png", png(pixels), "image/png")}
+        "/api/stylize?style=negative&detail=0", files={"image": ("a.png", png(pixels), "image/png")}
     )
     assert answer.status_code == 200
     assert np.array_equal(np.asarray(open_image(answer.content)), 255 - pixels)
@@ -69,6 +69,7 @@ def test_a_form_is_painted_and_nothing_goes_to_disk(
             "--style udnie:0.6 --style evening:0.4 --size 301",
         ),
         ("strength=1.3&stroke_scale=1.7", "--strength 1.3 --stroke-scale 1.7"),
+        ("style=udnie&detail=0.85", "--style udnie --detail 0.85"),
     ],
 )
 def test_the_pixels_are_those_of_infer(
@@ -97,6 +98,7 @@ def test_what_nobody_waits_for_ends_at_the_next_tile(models: dict[str, Model], p
     look = Look(
         styles=(("udnie", 1.0),),
         strength=1.0,
+        detail=0.3,
         size=1500,
         stroke_scale=1.0,
         keep_colors=False,
@@ -134,6 +136,8 @@ def test_formats_and_quality(client: TestClient, photograph: bytes, file_format:
         ("strength=bold", 400, "strength is 'bold': it must be a valid number"),
         ("strength=nan", 400, "strength is 'nan'"),
         ("strength=1.6", 400, "less than or equal to 1.5"),
+        ("detail=1.1", 400, "detail is '1.1': it must be less than or equal to 1"),
+        ("detail=nan", 400, "detail is 'nan'"),
         ("size=0", 400, "size is '0'"),
         ("size=100000", 413, "make 100000x100000 px of the picture, over 1,000,000 pixels"),
         ("stroke_scale=0.1&size=200", 413, "make 2000x2000 px"),
@@ -154,7 +158,7 @@ def test_a_wrong_parameter_gets_a_sentence(client: TestClient, query: str, statu
 
 def test_strength_below_one_fades_a_model_that_does_not_mix(client: TestClient):
     pixels = noise(8, 8)
-    answer = client.post("/api/stylize?style=negative&strength=0.5", content=png(pixels))
+    answer = client.post("/api/stylize?style=negative&strength=0.5&detail=0", content=png(pixels))
     assert answer.status_code == 200
     assert np.abs(np.asarray(open_image(answer.content)).astype(float) - 127.5).max() < 1
 

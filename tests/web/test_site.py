@@ -61,7 +61,9 @@ def test_the_places_are_those_of_the_files(files: dict[str, File], models: dict[
     for name, (offset, length) in udnie["parameters"].items():
         values = np.frombuffer(files[udnie["file"]].data[offset : offset + length], "<f4")
         assert np.array_equal(values, expected[name].ravel())
-    assert files[browser["root"]["file"]].data == STARTS["photograph"].read_bytes()
+    assert list(browser["roots"]) == list(STARTS)
+    for network, root in browser["roots"].items():
+        assert files[root["file"]].data == STARTS[network]["photograph"].read_bytes()
 
 
 def test_without_a_runtime_no_model_is_sent(models: dict[str, Model]):

@@ -3,7 +3,7 @@
 import { Camera } from "./camera.js";
 import { Gallery, draw } from "./gallery.js";
 import { BrowserPainter, Said, ServicePainter, sentence } from "./painters.js";
-import { openPhoto, pictureIn } from "./photo.js";
+import { listenForFiles, openPhoto } from "./photo.js";
 import { Turns } from "./turns.js";
 
 const PREVIEW = 1024; // longer side, in px
@@ -40,10 +40,26 @@ function look(style = null) {
   return {
     styles,
     strength: chosen.mixes ? strength : Math.min(strength, 1),
+    detail: at("detail").valueAsNumber,
     strokeScale: strokeScale(),
     keepColors: at("colors").checked,
     size: null,
   };
+}
+
+/** The same for the camera: without detail, and by the styles' models for it, if all have one. */
+function lookOfCamera() {
+  const said = { ...look(), detail: 0 };
+  const live = said.styles.map(({ name }) => named(name).live);
+  if (!live.every(Boolean)) return said;
+  return { ...said, styles: said.styles.map(({ share }, i) => ({ name: live[i], share })) };
+}
+
+const named = (name) => config.styles.find((style) => style.name === name);
+
+/** Whether a style blends with another one: networks of two kinds do not. */
+function mixesWith(style, name) {
+  return style.name !== name && style.network === named(name).network;
 }
 
 /** The same for the file to keep: at its own size, with strokes as large as were seen. */
@@ -61,11 +77,11 @@ function command() {
   const quoted = (text) => (/^[\w.:-]+$/.test(text) ? text : `"${text}"`);
   const parts = ["fast-nst infer PHOTO"];
   for (const { name, share } of said.styles) {
-    const { named } = config.styles.find((style) => style.name === name);
     const given = said.styles.length > 1 ? `:${share}` : "";
-    parts.push(named ? `--style ${quoted(name + given)}` : `-m ${quoted(`${name}.onnx${given}`)}`);
+    parts.push(named(name).named ? `--style ${quoted(name + given)}` : `-m ${quoted(`${name}.onnx${given}`)}`);
   }
   if (said.strength !== 1) parts.push(`--strength ${said.strength}`);
+  if (said.detail !== config.detail) parts.push(`--detail ${said.detail}`);
   if (said.strokeScale !== 1) parts.push(`--stroke-scale ${said.strokeScale}`);
   if (said.keepColors) parts.push("--keep-colors");
   if (said.size) parts.push(`--size ${said.size}`);
@@ -79,12 +95,15 @@ function refresh() {
   strength.max = style.mixes ? config.most_strength : 1;
   at("strength-value").textContent = strength.valueAsNumber.toFixed(2);
   at("strokes-value").textContent = `${strokeScale()} ×`;
+  at("detail-value").textContent = at("detail").valueAsNumber.toFixed(2);
   at("share-value").textContent = `${at("share").value} %`;
   at("mix-hint").hidden = style.mixes;
   const second = at("second");
   second.disabled = !style.mixes;
-  for (const option of second.options) option.hidden = option.disabled = option.value === style.name;
-  if (!style.mixes || second.value === style.name) second.value = "";
+  for (const option of second.options) {
+    option.hidden = option.disabled = Boolean(option.value) && !mixesWith(style, option.value);
+  }
+  if (!style.mixes || second.selectedOptions[0]?.disabled) second.value = "";
   at("share-label").hidden = !second.value;
   for (const id of ["download", "copy"]) at(id).disabled = !photo || !isSize();
   at("size-error").textContent = isSize() ? "" : "Give a whole number of pixels, 1 or more.";
@@ -98,7 +117,7 @@ async function preview() {
   at("status").textContent = "Painting …";
   try {
     const wanted = look();
-    const titles = wanted.styles.map(({ name }) => config.styles.find((s) => s.name === name).title);
+    const titles = wanted.styles.map(({ name }) => named(name).title);
     const small = await photo.atMost(Math.min(PREVIEW, sideOfResult()));
     const { bitmap, milliseconds } = await wishes.painter.show(small, wanted);
     draw(at("before"), small);
@@ -210,7 +229,7 @@ async function startCamera() {
   try {
     await camera.start(async (frame) => {
       try {
-        const { bitmap } = await wishes.painter.show(frame, look());
+        const { bitmap } = await wishes.painter.show(frame, lookOfCamera());
         draw(at("before"), frame);
         draw(at("after"), bitmap);
         at("paint-error").textContent = "";
@@ -260,10 +279,10 @@ function choosePainter(where) {
 }
 
 function listen() {
-  for (const id of ["strength", "share", "strokes", "colors", "second", "size", "same"]) {
+  for (const id of ["strength", "share", "strokes", "detail", "colors", "second", "size", "same"]) {
     at(id).addEventListener("input", () => refresh());
   }
-  for (const id of ["strength", "strokes", "colors"]) at(id).addEventListener("change", compare);
+  for (const id of ["strength", "strokes", "detail", "colors"]) at(id).addEventListener("change", compare);
   at("format").addEventListener("input", () => refresh());
   at("file").addEventListener("change", ({ target }) => {
     if (target.files[0]) take(target.files[0], target.files[0].name);
@@ -285,32 +304,14 @@ function listen() {
   at("stage").addEventListener("pointerdown", drag);
   at("stage").addEventListener("pointermove", (event) => event.buttons && drag(event));
   window.addEventListener("resize", () => setSplit(at("split").valueAsNumber));
-  document.addEventListener("paste", ({ clipboardData }) => {
-    const picture = pictureIn(clipboardData);
-    if (picture) take(picture, picture.name);
+  listenForFiles((picture) => take(picture, picture.name), () => {
+    at("photo-error").textContent = "That was no file: drop a picture's file.";
   });
-  listenForDrops();
 }
 
 function drag(event) {
   const box = at("after").getBoundingClientRect();
   setSplit(Math.min(Math.max(Math.round((100 * (event.clientX - box.left)) / box.width), 0), 100));
-}
-
-function listenForDrops() {
-  const dropping = (is) => document.body.classList.toggle("dropping", is);
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    dropping(true);
-  });
-  document.addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || dropping(false));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    dropping(false);
-    const picture = pictureIn(event.dataTransfer);
-    if (picture) take(picture, picture.name);
-    else at("photo-error").textContent = "That was no file: drop a picture's file.";
-  });
 }
 
 async function takeSample(path) {
@@ -335,6 +336,7 @@ function fill() {
     if (mixes) at("second").append(new Option(title, name));
   }
   at("strength").max = config.most_strength;
+  at("detail").value = config.detail;
   at("where-label").hidden = !(config.service && config.browser);
   at("footer").textContent = `fast_nst ${config.version}`;
   if (config.service) {
@@ -355,7 +357,7 @@ async function begin() {
     turns,
     paint: async (style, side) => {
       const small = await wishes.photo.atMost(side);
-      const plain = { strength: 1, strokeScale: 1, keepColors: false, size: null };
+      const plain = { strength: 1, detail: 0, strokeScale: 1, keepColors: false, size: null };
       const styles = [{ name: style.name, share: 1 }];
       return (await wishes.painter.show(small, { ...plain, styles })).bitmap;
     },

@@ -1,16 +1,28 @@
 // Style vectors (stylize/graphs.py) on the bytes of model files: a file's parameters lie at known
 // places, so that a copy of the root's bytes takes the mixed numbers, and nothing needs a parser.
 
-/** The float32 numbers at a place: [offset, length] in bytes. */
-function numbers(bytes, [offset, length]) {
-  return new Float32Array(bytes.slice(offset, offset + length).buffer);
+/** The numbers at a place: [offset, length] in bytes, and whether they are float32 or float16. */
+function numbers(bytes, [offset, length, type]) {
+  const { buffer } = bytes.slice(offset, offset + length);
+  return type === "float16" ? Float32Array.from(new Uint16Array(buffer), widened)
+    : new Float32Array(buffer);
+}
+
+/** A float16's value, from its bits: few browsers have an array of them. */
+function widened(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /**
  * A model file of several styles, or of one at another strength:
  * `P + strength * k * sum_i s_i (S_i - P)`, where k gives the sum the vectors' mean length.
  *
- * @param root { bytes, parameters }: P, and where its parameters lie.
+ * @param root { bytes, parameters }: P, and where its parameters, float32, lie.
  * @param styles Of each style S_i the same, and its share.
  * @param strength 0 is the root, 1 as long as the styles are.
  */

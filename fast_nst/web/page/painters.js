@@ -1,5 +1,5 @@
 // Who paints: the service, or this browser. Both take a photograph (see photo.js) and a look:
-// { styles: [{ name, share }], strength, strokeScale, keepColors, size }.
+// { styles: [{ name, share }], strength, detail, strokeScale, keepColors, size }.
 
 import { scaled } from "./pixels.js";
 
@@ -16,6 +16,7 @@ function queryOf(look) {
   const query = new URLSearchParams();
   for (const { name, share } of look.styles) query.append("style", `${name}:${share}`);
   query.set("strength", look.strength);
+  query.set("detail", look.detail);
   query.set("stroke_scale", look.strokeScale);
   query.set("keep_colors", look.keepColors);
   if (look.size) query.set("size", look.size);
@@ -41,7 +42,7 @@ export class ServicePainter {
 
   /** A photograph that this browser cannot read, as one that it can. */
   async read(blob) {
-    const look = { styles: [], strength: 0, strokeScale: 1, keepColors: false };
+    const look = { styles: [], strength: 0, detail: 0, strokeScale: 1, keepColors: false };
     return (await this.#ask(blob, look, "jpg")).answer;
   }
 

@@ -48,7 +48,33 @@ export async function openPhoto(blob, name, painter) {
 }
 
 /** The first picture among what was dropped or pasted; null if there is none. */
-export function pictureIn(transfer) {
+function pictureIn(transfer) {
   const files = [...(transfer?.files ?? [])];
   return files.find((file) => file.type.startsWith("image/")) ?? files[0] ?? null;
+}
+
+/**
+ * Take what is dropped or pasted anywhere on the page.
+ *
+ * @param onPicture Called with a file.
+ * @param onNothing Called when what was dropped is no file.
+ */
+export function listenForFiles(onPicture, onNothing) {
+  document.addEventListener("paste", ({ clipboardData }) => {
+    const picture = pictureIn(clipboardData);
+    if (picture) onPicture(picture);
+  });
+  const dropping = (is) => document.body.classList.toggle("dropping", is);
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    dropping(true);
+  });
+  document.addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || dropping(false));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    dropping(false);
+    const picture = pictureIn(event.dataTransfer);
+    if (picture) onPicture(picture);
+    else onNothing();
+  });
 }

@@ -1,8 +1,12 @@
-// What Python does to pixels (pictures/edit.py), done here the same way: within a level.
+// What Python does to pixels (pictures/edit.py, detail.py), done here the same way: within a level.
 // A picture is { data, width, height }, with `channels` bytes a pixel, one after the other.
 
 const LANCZOS = 3;
 const FIXED = 2 ** 22; // Pillow's weights are whole numbers of this
+const SIDE_OF_A_PIXEL = 512; // px of the longer side for each pixel of the blur's sigma
+const LEAST_SIGMA = 0.5;
+const MOST_ASPECT = 8;
+const STRIP_PIXELS = 500_000; // so that what is calculated on the way stays small
 
 function sinc(x) {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
@@ -78,6 +82,108 @@ export function enlarge(small, smallPhoto, photo, detail) {
     for (let c = 0; c < 3; c++) data[i + c] = halfEven(painted[i + c] + detail * lost);
   }
   return { ...photo, data };
+}
+
+/** `painting + detail * D`, with the photograph's fine structure D, as pictures/detail.py has it. */
+export function addDetail(photo, painting, detail) {
+  if (detail === 0) return painting;
+  const { width, height } = photo;
+  const longer = Math.min(Math.max(width, height), MOST_ASPECT * Math.min(width, height));
+  const sigma = Math.max(longer / SIDE_OF_A_PIXEL, LEAST_SIGMA);
+  const shares = gaussian(sigma);
+  const radius = Math.floor(2 * sigma + 0.5);
+  const reach = Math.max(shares.length >> 1, 2 * radius);
+  const data = new Uint8ClampedArray(painting.data.length);
+  const rows = Math.max(Math.floor(STRIP_PIXELS / width), 2 * reach);
+  for (let top = 0, at = 0; top < height; top += rows) {
+    const count = Math.min(rows, height - top);
+    for (const added of fine(lumaAround(photo, top, count, reach), shares, radius, reach)) {
+      for (let c = 0; c < 3; c++, at++) data[at] = halfEven(painting.data[at] + detail * added);
+    }
+  }
+  return { ...painting, data };
+}
+
+/** Weights with a sum of 1, from three sigma before the middle to three after it. */
+function gaussian(sigma) {
+  const half = Math.floor(3 * sigma + 0.5);
+  const found = Array.from({ length: 2 * half + 1 }, (_, i) => Math.exp(-0.5 * ((i - half) / sigma) ** 2));
+  const sum = found.reduce((a, b) => a + b);
+  return found.map((weight) => weight / sum);
+}
+
+/** Luma of some rows and of what lies around them; the borders are repeated outwards. */
+function lumaAround({ data, width, height }, top, count, reach) {
+  const around = plane(width + 2 * reach, count + 2 * reach);
+  const inside = (place, length) => Math.min(Math.max(place, 0), length - 1);
+  for (let y = 0, out = 0; y < around.height; y++) {
+    const row = inside(top + y - reach, height) * width;
+    for (let x = 0; x < around.width; x++, out++) {
+      const at = 3 * (row + inside(x - reach, width));
+      around.data[out] = luma(data[at], data[at + 1], data[at + 2]);
+    }
+  }
+  return around;
+}
+
+/** D of what lies `reach` pixels and more inside the borders. */
+function fine(around, shares, radius, reach) {
+  const size = 2 * radius + 1;
+  const blurred = without(weighted(weighted(around, shares, true), shares, false),
+    reach - (shares.length >> 1));
+  const [opening, closing] = [-1, 1].map((sign) => (
+    without(extreme(extreme(around, size, sign), size, -sign), reach - 2 * radius)));
+  const { data } = without(around, reach);
+  return data.map((value, i) => Math.min(
+    Math.max(value - blurred.data[i], value - closing.data[i]), value - opening.data[i]));
+}
+
+function plane(width, height) {
+  return { data: new Float32Array(width * height), width, height };
+}
+
+function without({ data, width, height }, margin) {
+  const inner = plane(width - 2 * margin, height - 2 * margin);
+  for (let y = 0; y < inner.height; y++) {
+    const first = (y + margin) * width + margin;
+    inner.data.set(data.subarray(first, first + inner.width), y * inner.width);
+  }
+  return inner;
+}
+
+/** The weighted sum of each as many pixels, below or beside each other, as there are weights. */
+function weighted({ data, width, height }, shares, isDown) {
+  const less = shares.length - 1;
+  const sums = isDown ? plane(width, height - less) : plane(width - less, height);
+  for (let y = 0, out = 0; y < sums.height; y++) {
+    for (let x = 0; x < sums.width; x++, out++) {
+      let at = y * width + x;
+      let sum = 0;
+      for (let k = 0; k <= less; k++, at += isDown ? width : 1) sum += shares[k] * data[at];
+      sums.data[out] = sum;
+    }
+  }
+  return sums;
+}
+
+/** The most, or with sign -1 the least, of each square of `size` pixels. */
+function extreme(given, size, sign) {
+  let found = given;
+  for (const isDown of [true, false]) {
+    for (let covered = 1, step; covered < size; covered += step) {
+      step = Math.min(covered, size - covered);
+      const { data, width, height } = found;
+      found = isDown ? plane(width, height - step) : plane(width - step, height);
+      const away = isDown ? step * width : step;
+      for (let y = 0, out = 0; y < found.height; y++) {
+        for (let at = y * width; at < y * width + found.width; at++, out++) {
+          const [one, other] = [data[at], data[at + away]];
+          found.data[out] = sign * (one - other) > 0 ? one : other;
+        }
+      }
+    }
+  }
+  return found;
 }
 
 /** The painting's light and dark, with the photograph's colours. */

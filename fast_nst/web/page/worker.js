@@ -1,7 +1,7 @@
 // Paints in this browser, beside the page: one ONNX Runtime, its sessions, one picture at a time.
 
 import { mix, paintingShare } from "./mixing.js";
-import { blend, enlarge, join, keepColors, resize, scaled, split } from "./pixels.js";
+import { addDetail, blend, enlarge, join, keepColors, resize, scaled, split } from "./pixels.js";
 
 const KEPT = 12; // sessions
 let ort;
@@ -25,7 +25,7 @@ async function modelOf(styles, strength) {
     return { bytes: await bytesOf(file), parameters, share };
   }));
   if (styles.length === 1 && strength === 1) return found[0].bytes;
-  const { file, parameters } = settings.root;
+  const { file, parameters } = settings.roots[settings.files[styles[0].name].network];
   return mix({ bytes: await bytesOf(file), parameters }, found, strength);
 }
 
@@ -59,7 +59,7 @@ async function network(picture, styles, strength) {
   return { ...picture, data: painted };
 }
 
-/** As `Stylizer` does it: a strength, larger strokes, the photograph's colours. */
+/** As `Stylizer` does it: a strength, larger strokes, the photograph's detail and colours. */
 async function paint(photo, look) {
   if (look.strength === 0) return photo;
   const mixes = look.styles.every(({ name }) => settings.files[name].parameters);
@@ -70,8 +70,10 @@ async function paint(photo, look) {
     painting = await network(photo, look.styles, strength);
   } else {
     const small = resize(photo, width, height, 3);
-    painting = enlarge(await network(small, look.styles, strength), small, photo, settings.detail);
+    const painted = await network(small, look.styles, strength);
+    painting = enlarge(painted, small, photo, settings.lost_detail);
   }
+  painting = addDetail(photo, painting, look.detail * Math.min(look.strength, 1));
   if (look.keepColors) painting = keepColors(photo, painting);
   const share = mixes ? paintingShare(look.strength, settings.fade_below) : look.strength;
   return blend(photo, painting, Math.min(share, 1));

@@ -1,0 +1,19 @@
+"""What people read of the image defects that an export has measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from fast_nst.training.defects import MEASURES, faults
+
+
+def report_defects(values: Mapping[str, float]) -> None:
+    """One line of numbers, and a warning for each that a stranger would see in the paintings."""
+    shown = []
+    for name, value in values.items():
+        limit = MEASURES[name].limit()
+        shown.append(f"{name} {value:g} ({limit})" if limit else f"{name} {value:g}")
+    print(f"defects, and what passes: {', '.join(shown)}")
+    for fault in faults(values):
+        print(f"WARNING: {fault}", file=sys.stderr)

@@ -1,0 +1,140 @@
+"""Train the base that every style starts from, and the root, which gives its input back.
+
+    python scripts/train_base.py --paintings DIR --photos DIR -o starts [--minutes 20]
+
+The base is trained from scratch against the mean Gram matrices of all paintings: it paints, but no
+style in particular. The photograph is trained from it for a tenth of the time, by the mean absolute
+difference: it stays near the base, so that styles trained from the base can be strengthened and
+mixed by arithmetic (see `stylize.graphs`). Once styles descend from them, neither is trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fast_nst import __version__
+from fast_nst.assets import STARTS
+from fast_nst.commands.defects import report_defects
+from fast_nst.commands.progress import Progress
+from fast_nst.devices import choose_device, choose_precision, describe_precision, to_tensor
+from fast_nst.files import write_atomically
+from fast_nst.losses import build_loss
+from fast_nst.networks import ImageTransformation, build_network
+from fast_nst.pictures.read import find_images, open_style
+from fast_nst.stylize.graphs import with_metadata
+from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training import timed
+from fast_nst.training.data import Photographs
+from fast_nst.training.defects import inspect
+from fast_nst.training.models import to_onnx
+from fast_nst.training.settings import SCRATCH, Recipe
+from fast_nst.training.start import fingerprint
+
+STYLE_SIZE = 448  # px
+SHARE = 0.1  # of the base's time, that the photograph is trained for
+PHOTOGRAPH_BATCH, PHOTOGRAPH_SIZE, PHOTOGRAPH_LR = 2, 160, 2e-3
+_MOST_STEPS = 10**7
+
+
+def difference(network: torch.nn.Module, photographs: Tensor, noise: Tensor) -> Tensor:
+    """The mean absolute difference of photographs, (N, 3, H, W) in [0, 1], and what they become."""
+    painted: Tensor = network(photographs, noise)
+    return (painted.float() - photographs).abs().mean()
+
+
+def train_both(options: argparse.Namespace, progress: Progress) -> dict[str, ImageTransformation]:
+    """The base and the photograph, on the CPU, with what their files should say in `recipe`."""
+    device = choose_device()
+    precision = choose_precision("auto", device)
+    print(describe_precision(device), file=sys.stderr)
+    torch.manual_seed(0)
+    network = build_network(options.network).to(device).to(memory_format=torch.channels_last)
+    paths = find_images(options.paintings)
+    paintings = [to_tensor(open_style(path, options.style_size)).to(device) for path in paths]
+    recipe = Recipe(network=options.network, start=SCRATCH, style_size=options.style_size)
+    loss = build_loss(recipe, paintings).to(device)
+    found: dict[str, ImageTransformation] = {}
+
+    def part(name: str, seconds: float, lr: float, batch: int, size: int, step_loss: Any) -> None:
+        photographs = Photographs(options.photos, size, batch, _MOST_STEPS, workers=0)
+
+        def each(at: timed.Progress, value: float) -> bool:
+            return progress.show(round(at.worked), round(seconds), name, {"loss": value})
+
+        done = timed.train_for(
+            network,
+            timed.crops(photographs, device, 0),
+            step_loss,
+            seconds,
+            lr,
+            precision=precision,
+            each=each,
+        )
+        progress.close()
+        if progress.stopped:
+            sys.exit("interrupted: a start that is not finished is none")
+        print(f"{name}: {done.step} steps in {done.worked:.0f} s", file=sys.stderr)
+        kept = build_network(options.network).eval()
+        kept.load_state_dict({key: value.cpu() for key, value in network.state_dict().items()})
+        found[name] = kept
+
+    part(
+        "base",
+        60 * options.minutes,
+        recipe.lr,
+        recipe.batch_size,
+        options.size,
+        lambda x, z: loss(network(x, z), loss.content_features(x))["total"],
+    )
+    part(
+        "photograph",
+        60 * options.minutes * SHARE,
+        PHOTOGRAPH_LR,
+        PHOTOGRAPH_BATCH,
+        min(PHOTOGRAPH_SIZE, options.size),
+        lambda x, z: difference(network, x, z),
+    )
+    return found
+
+
+def main() -> None:
+    """Train both, look for defects, write the files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, default=Path("starts"), metavar="DIR")
+    parser.add_argument("--minutes", type=float, default=20.0, metavar="M")
+    parser.add_argument("--network", choices=sorted(STARTS), default="fine")
+    parser.add_argument("--size", type=int, default=Recipe.size, metavar="PX")
+    parser.add_argument("--style-size", type=int, default=STYLE_SIZE, metavar="PX")
+    options = parser.parse_args()
+    with Progress(unit="s") as progress:
+        networks = train_both(options, progress)
+    root = fingerprint(networks["photograph"].state_dict())
+    titles = {"base": "The base of all styles", "photograph": "The photograph itself"}
+    for name, network in networks.items():
+        metadata = {
+            "title": titles[name],
+            "network": options.network,
+            "start": json.dumps({"name": SCRATCH if name == "base" else "base", "recipe": {}}),
+            "root": root,
+            "fast_nst": __version__,
+        }
+        data = to_onnx(network, metadata, exact=True)
+        measures = inspect(Stylizer(data, detail=0))
+        target = options.output / f"{name}.onnx"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, with_metadata(data, defects=json.dumps(measures)))
+        report_defects(measures)
+        print(f"wrote {target}")
+
+
+if __name__ == "__main__":
+    main()
