@@ -41,7 +41,7 @@ def reference_for(metadata: Mapping[str, str], paintings: Path | None) -> Refere
 
 
 def row(path: Path, paintings: Path | None) -> list[str]:
-    stylizer = Stylizer(path)
+    stylizer = Stylizer(path, detail=0)
     reference = reference_for(stylizer.metadata, paintings)
     values = inspect(stylizer, reference)
     cells = [path.stem, stylizer.metadata.get("network", "")]

@@ -47,7 +47,7 @@ def losses(paintings: Path) -> None:
         loss = build_loss(
             LossSettings(style_weight=1.0), to_tensor(open_style(painting, STYLE_SIZE))
         )
-        stylize = Stylizer(name)
+        stylize = Stylizer(name, detail=0)
         rows: dict[str, list[float]] = {"style": [], "content": []}
         for strength in STRENGTHS:
             parts = [

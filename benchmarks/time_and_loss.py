@@ -46,7 +46,7 @@ def one(model: str, engine: str, threads: str) -> float:
 
 @torch.no_grad()
 def held_out_loss(model: Path, style: Path, photos: Path) -> float:
-    stylize = Stylizer(model)
+    stylize = Stylizer(model, detail=0)
     recipe = model_recipe(stylize.metadata, str(model))
     loss = build_loss(recipe, to_tensor(open_style(style, recipe.style_size)))
     totals = []

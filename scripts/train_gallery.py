@@ -29,7 +29,7 @@ from fast_nst.assets import SAMPLE_STYLE, STYLES
 from fast_nst.commands.defects import report_defects
 from fast_nst.commands.progress import Progress
 from fast_nst.devices import choose_device, choose_precision, describe_precision, to_tensor
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, choose
 from fast_nst.files import write_atomically
 from fast_nst.losses import PerceptualLoss, build_loss
 from fast_nst.networks import ImageTransformation, build_network
@@ -113,9 +113,9 @@ def read_style(name: str, options: argparse.Namespace) -> Style:
 
 def choose_style(options: argparse.Namespace) -> Style:
     """The style that was asked for, or the one with the fewest crops."""
-    if options.style is not None:
-        return read_style(options.style, options)
     names = [path.stem for path in CONFIGS.glob("*.yaml") if path.stem not in OTHERS]
+    if options.style is not None:
+        return read_style(choose("style", options.style, names), options)
     names.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
     return min((read_style(name, options) for name in names), key=lambda style: style.crops)
 

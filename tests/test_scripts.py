@@ -12,11 +12,10 @@ import pytest
 import torch
 
 from fast_nst import Stylizer
-from fast_nst.assets import SAMPLE_STYLE
+from fast_nst.assets import SAMPLE_STYLE, STARTS
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import TrainConfig
 from fast_nst.training.start import fingerprint, starting_point
-from fast_nst.vgg import VGG19
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -29,66 +28,102 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def test_the_root_is_trained_towards_its_input():
-    root = script("train_root")
-    vgg, photo = VGG19(["relu2_2"]), torch.rand(1, 3, 32, 32)
-    part = root.Part(1, 1e-3, "relu2_2", 20.0)
-    assert root.reconstruction_loss(vgg, photo, photo, part) == 0
-    features = [vgg(picture)["relu2_2"] for picture in (photo, photo + 0.01)]
-    content = ((features[0] - features[1]) ** 2).mean() / 2
-    off = root.reconstruction_loss(vgg, photo + 0.01, photo, part)
-    assert off.item() == pytest.approx(content.item() + 20 * 0.01, rel=1e-4)
+def test_the_photograph_is_trained_towards_its_input():
+    base = script("train_base")
+    photo = torch.rand(1, 3, 32, 32)
+    assert base.difference(lambda x, z: x, photo, None) == 0
+    assert base.difference(lambda x, z: x + z, photo, -0.25).item() == pytest.approx(0.25)
 
 
-def test_a_root_is_its_own_root(photographs: Path, tmp_path: Path, monkeypatch, capsys):
-    root = script("train_root")
-    parts = (root.Part(2, 3e-3, "relu1_1"), root.Part(1, 1e-3, "relu1_2"))
-    monkeypatch.setattr(root, "PARTS", parts)
-    target = tmp_path / "root.onnx"
-    monkeypatch.setattr("sys.argv", ["train_root.py", str(photographs), "-o", str(target)])
-    root.main()
-    assert "defects, and what passes: screen" in capsys.readouterr().out
-    model = read_model(target)
-    assert model.metadata["root"] == fingerprint(model.network.state_dict())
-    assert [part["steps"] for part in json.loads(model.metadata["recipe"])["parts"]] == [2, 1]
-    assert starting_point(TrainConfig(start=str(target))).root == model.metadata["root"]
-
-
-def test_the_gallery_is_trained_in_parts(photographs: Path, tmp_path: Path, monkeypatch, capsys):
-    gallery = script("train_gallery")
-    configs, paintings = tmp_path / "configs", tmp_path / "paintings"
-    configs.mkdir()
+def test_a_base_and_its_photograph(photographs: Path, tmp_path: Path, monkeypatch, capsys):
+    base = script("train_base")
+    paintings = tmp_path / "paintings"
     paintings.mkdir()
-    (paintings / "wave.jpg").write_bytes(SAMPLE_STYLE.read_bytes())
-    common = "size: 32\nstyle_size: 32\nprecision: 32\nstyle: somewhere/{}.jpg\n"
-    first = common.format("wave") + "start: photograph\nsteps: 2\nstyle_weight: 9\n"
-    (configs / "wave.first.yaml").write_text(first)
-    (configs / "wave.yaml").write_text(common.format("wave") + "steps: 1\n")
-    (configs / "gone.yaml").write_text(common.format("gone") + "steps: 1\n")
-    (configs / "quick.yaml").write_text("steps: 1\n")
-    monkeypatch.setattr(gallery, "CONFIGS", configs)
-    out = tmp_path / "out"
-    command = ["train_gallery.py", str(paintings), str(photographs), "-o", str(out)]
-    monkeypatch.setattr("sys.argv", command)
-    assert gallery.main() == 1
-    printed = capsys.readouterr()
-    assert "1 of 2 in" in printed.out
-    assert "error: gone: " in printed.err
-    metadata = Stylizer(out / "wave.onnx").metadata
-    start = json.loads(metadata["start"])
-    assert (start["recipe"]["steps"], start["recipe"]["style_weight"]) == (2, 9.0)
-    assert start["recipe"]["start"] == "photograph"
-    assert json.loads(metadata["recipe"])["steps"] == 1
-    monkeypatch.setattr("sys.argv", [*command, "--styles", "wave"])
-    (out / "wave.onnx").unlink()
-    assert gallery.main() == 0  # what is trained is not trained again
-    assert "step" not in capsys.readouterr().err
-    assert (out / "wave.onnx").is_file()
-    (configs / "udnie.yaml").write_text(common.format("wave") + "steps: 5\nstyle_weight: 2\n")
-    (configs / "steady.yaml").write_text("steps: 2\nsteady: 20\nsteady_shift: 3\n")
-    monkeypatch.setattr("sys.argv", [*command, "--styles", "udnie", "--steady"])
-    assert gallery.main() == 0
-    metadata = Stylizer(out / "udnie_steady.onnx").metadata
-    recipe = json.loads(metadata["recipe"])
-    assert (recipe["steps"], recipe["style_weight"], recipe["steady"]) == (2, 2.0, 20.0)
-    assert json.loads(metadata["start"])["name"] == "udnie"
+    for name in ("one", "two"):
+        (paintings / f"{name}.jpg").write_bytes(SAMPLE_STYLE.read_bytes())
+    command = ["train_base.py", "--paintings", str(paintings), "--photos", str(photographs)]
+    command += ["-o", str(tmp_path / "starts"), "--minutes", "0.02", "--size", "32"]
+    monkeypatch.setattr("sys.argv", [*command, "--style-size", "32"])
+    base.main()
+    assert capsys.readouterr().out.count("defects, and what passes") == 2
+    found = {name: read_model(tmp_path / "starts" / f"{name}.onnx") for name in STARTS["fine"]}
+    root = fingerprint(found["photograph"].network.state_dict())
+    assert {model.metadata["root"] for model in found.values()} == {root}
+    assert json.loads(found["photograph"].metadata["start"])["name"] == "base"
+    start = starting_point(TrainConfig(start=str(tmp_path / "starts" / "base.onnx")))
+    assert start.root == root != fingerprint(start.state)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, monkeypatch) -> ModuleType:
+    """The script, with a gallery of two styles in `tmp_path`."""
+    gallery = script("train_gallery")
+    for name in ("configs", "paintings", "styles"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "paintings" / "wave.jpg").write_bytes(SAMPLE_STYLE.read_bytes())
+    for name in ("udnie", "wave"):
+        (tmp_path / "configs" / f"{name}.yaml").write_text(
+            "style: somewhere/wave.jpg\ntitle: Wave\nartist: A\nyear: 1831\nlicence: none\n"
+            "style_size: 48\nsteps: 4000\n"
+        )
+    (tmp_path / "configs" / "quick.yaml").write_text("steps: 1\n")
+    monkeypatch.setattr(gallery, "CONFIGS", tmp_path / "configs")
+    monkeypatch.setattr(gallery, "STYLES", tmp_path / "styles")
+    return gallery
+
+
+def run_gallery(gallery: ModuleType, photographs: Path, folder: Path, *more: str) -> int:
+    words = ["train_gallery.py", "--paintings", str(folder / "paintings")]
+    words += ["--photos", str(photographs), "-o", str(folder / "out"), "--size", "32", *more]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", words)
+        return gallery.main()
+
+
+def test_the_gallery_takes_what_is_better_and_leaves_what_is_not(
+    gallery: ModuleType, photographs: Path, tmp_path: Path, capsys, monkeypatch
+):
+    monkeypatch.setattr(gallery, "worse", lambda *_: [])  # so brief a training cannot be clean
+    assert run_gallery(gallery, photographs, tmp_path, "--minutes", "0.1") == 0
+    said = capsys.readouterr().out
+    assert "udnie: " in said  # nothing is trained yet: the first of the order
+    assert (tmp_path / "out" / "udnie.jpg").is_file()
+    metadata = Stylizer(tmp_path / "styles" / "udnie.onnx").metadata
+    training = json.loads(metadata["training"])
+    assert training["crops"] == training["steps"] > 0
+    assert (metadata["network"], metadata["year"]) == ("fine", "1831")
+    assert json.loads(metadata["start"])["name"] == "base"
+    assert metadata["root"] == Stylizer(STARTS["fine"]["photograph"]).metadata["root"]
+    assert run_gallery(gallery, photographs, tmp_path, "--minutes", "0.02") in (0, 1)
+    assert "wave: " in capsys.readouterr().out  # the fewest crops: none
+    # What has become worse is refused, and the file stays.
+    before = (tmp_path / "styles" / "udnie.onnx").read_bytes()
+    monkeypatch.setattr(gallery, "worse", lambda *_: ["screen"])
+    more = ("--minutes", "0.02", "--style", "udnie")
+    assert run_gallery(gallery, photographs, tmp_path, *more) == 1
+    assert "worse: screen: the style stays as it is" in capsys.readouterr().out
+    assert (tmp_path / "styles" / "udnie.onnx").read_bytes() == before
+
+
+def test_a_defect_is_worse_beyond_its_limit_only(gallery: ModuleType):
+    fine = {"screen": 0.5, "palette": 0.9}
+    assert gallery.worse(fine, {"screen": 1.4, "palette": 0.75}) == []
+    assert gallery.worse(fine, {"screen": 1.6, "palette": 0.9}) == ["screen"]
+    assert gallery.worse(fine, {"screen": 0.5, "palette": 0.6}) == ["palette"]
+    assert gallery.worse({"screen": 3.0}, {"screen": 2.5}) == []
+
+
+def test_an_interrupted_cycle_goes_on(gallery: ModuleType, tmp_path: Path):
+    network, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    adam = torch.optim.Adam(network.parameters())
+    at = gallery.timed.Progress(7, 3.5, adam.state_dict())
+    gallery._keep(tmp_path / "x.ckpt", network, at, 60.0)
+    assert gallery._resumed(tmp_path / "x.ckpt", other, 90.0) == gallery.timed.Progress()
+    assert gallery._resumed(tmp_path / "x.ckpt", other, 60.0) == at
+    assert torch.equal(network.weight, other.weight)
+    assert gallery._resumed(tmp_path / "none.ckpt", other, 60.0).step == 0
+
+
+def test_a_style_that_is_not_there_is_said(gallery: ModuleType, photographs, tmp_path, capsys):
+    assert run_gallery(gallery, photographs, tmp_path, "--style", "wvae") == 2
+    assert "error: unknown style 'wvae'. Did you mean 'wave'?" in capsys.readouterr().err

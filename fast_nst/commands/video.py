@@ -71,8 +71,8 @@ class VideoOptions(EngineOptions):
     detail: float = detail_option(0.0)
     keep_colors: bool = option("keep the video's colours, paint its light and dark", False)
     network: str = option(
-        "of the gallery's styles: fast paints many frames a second, fine is that of pictures; where "
-        "a style or file has no network fast, all are those of pictures",
+        "of the gallery's styles: fast paints many frames a second, fine is that of pictures; "
+        "where a style or file has no network fast, all are those of pictures",
         LIVE,
         choices=(LIVE, "fine"),
     )

@@ -65,8 +65,8 @@ _SHUFFLE = (
     "train longer, raise --tv-weight, or train --network fine: a network that ends in a pixel "
     "shuffle (fast) tends to it"
 )
-# With `fine`, the gallery's styles have fringes, grain and screen of at most 1.4, 1.1 and 1.3, and
-# a palette of at least 0.8; with `fast`, whose defects are plain to see, of up to 11, 1.8 and 6.3,
+# With `fine`, the gallery's styles have fringes, grain and screen of at most 1.4, 1.0 and 1.2, and
+# a palette of at least 0.8; with `fast`, whose defects are plain to see, of up to 11, 1.7 and 6.3,
 # and down to 0.5. Borders are at most 17, and up to 47 with zeros for the reflections; weaves at
 # most 0.5, and 1 without noise.
 MEASURES = {

@@ -230,6 +230,10 @@ def check_parity(model: bytes, pixels: nn.Module) -> None:
                 f"the exported graph turns {image.shape} into {actual.shape}, PyTorch into "
                 f"{expected.shape}: nothing was written"
             )
+        # Of a flat picture, as a single pixel is one, norms leave nothing but rounding errors, and
+        # each makes those of the one before it hundreds of times larger.
+        if (image == image[:, :1, :1]).all():
+            continue
         difference = np.abs(actual.astype(int) - expected.astype(int))
         if difference.max() > 1:
             i, y, x, channel = np.unravel_index(difference.argmax(), difference.shape)

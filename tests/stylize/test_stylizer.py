@@ -21,11 +21,10 @@ from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.pictures.detail import DETAIL, add_detail
-from fast_nst.pictures.edit import enlarge, from_array, keep_colors, resize, to_array
+from fast_nst.pictures.edit import keep_colors, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize import runner as runner_module
 from fast_nst.stylize.strength import FADE_BELOW, FadeWarning, painting_share
-from fast_nst.stylize.strokes import LOST_DETAIL
 from tests.conftest import inverting_model, noise
 
 
@@ -367,26 +366,6 @@ def test_detail_goes_with_the_strength():
         np.testing.assert_array_equal(found, add_detail(pixels, plain, share))
     near_zero = stylize(pixels, strength=0.01, detail=1)
     assert np.abs(near_zero.astype(int) - pixels).max() <= 1
-
-
-def test_larger_strokes_are_those_of_a_smaller_picture(stylize: Stylizer):
-    pixels = noise(40, 60)
-    np.testing.assert_array_equal(stylize(pixels, stroke_scale=1), 255 - pixels)
-    small = to_array(resize(from_array(pixels), (30, 20)))
-    expected = enlarge(255 - small, small, pixels, LOST_DETAIL)
-    np.testing.assert_array_equal(stylize(pixels, stroke_scale=2), expected)
-    np.testing.assert_array_equal(stylize.paint(pixels, stroke_scale=2.0), expected)
-    colored = stylize(pixels, stroke_scale=2, keep_colors=True)
-    np.testing.assert_array_equal(colored, keep_colors(pixels, expected))
-    # Finer strokes take a larger picture; nothing of the photograph is lost on the way there.
-    smooth = to_array(resize(from_array(noise(5, 6)), (60, 40)))
-    assert np.abs(stylize(smooth, stroke_scale=0.5) - (255.0 - smooth)).max() <= 3
-
-
-@pytest.mark.parametrize("factor", [0, -1, 0.05, 11, float("nan"), float("inf")])
-def test_absurd_stroke_scales_are_refused(stylize: Stylizer, factor: float):
-    with pytest.raises(UserError, match=r"stroke_scale is .* from 0\.1 "):
-        stylize(noise(4, 4), stroke_scale=factor)
 
 
 def test_twins_paint_alike_within_one_budget():

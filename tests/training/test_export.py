@@ -53,7 +53,7 @@ def test_a_model_is_written_again_with_all_it_says(run: TrainResult, tmp_path: P
 
 
 def test_what_is_seen_in_the_paintings_is_kept(run: TrainResult):
-    stylize = Stylizer(run.model)
+    stylize = Stylizer(run.model, detail=0)
     reference = Reference.from_json(stylize.metadata["style_reference"])
     assert reference == reference_of(to_array(open_style(SAMPLE_STYLE, 64)))
     assert json.loads(stylize.metadata["defects"]) == inspect(stylize, reference)
