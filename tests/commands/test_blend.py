@@ -77,8 +77,9 @@ def test_a_blend_is_a_model_like_others(photo: Path, here: Path, capsys):
     assert main(["infer", str(photo), "-m", "mix.onnx", "--strength", "0.5", "-o", "x.png"]) == 0
     assert main(["export", "mix.onnx", "-o", "again.onnx"]) == 0
     assert Stylizer("again.onnx").metadata["blend"] == Stylizer("mix.onnx").metadata["blend"]
+    again = read_model("again.onnx").network.state_dict()
     for name, value in read_model("mix.onnx").network.state_dict().items():
-        assert (read_model("again.onnx").network.state_dict()[name] == value).all()
+        assert (again[name] == (value.half().float() if value.ndim == 4 else value)).all()
     capsys.readouterr()
     assert main(["compare", str(photo), "-m", "mix.onnx", "-o", "report"]) == 2
     assert "is a blend" in capsys.readouterr().err

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fast_nst.assets import STYLES
 from fast_nst.commands.main import main
 from fast_nst.commands.video import VideoOptions, seconds_of
 from fast_nst.errors import UserError
+from fast_nst.stylize.gallery import find_model
 from tests.videos.clips import make, noisy, probe
 
 
@@ -138,20 +140,39 @@ def test_times():
             seconds_of(word, "--from")
 
 
+def find_bytes(name: str) -> bytes:
+    return (STYLES / f"{name}.onnx" if "_" not in name else find_model(name)).read_bytes()
+
+
 def test_styles_are_taken_as_they_were_trained_for_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    options = VideoOptions(input="a.mp4", output="b.mp4")
     names = ["composition_vii:2", "udnie"]
-    assert options.blend(names) == {"composition_vii_steady": 2.0, "udnie": 1.0}
+    options = VideoOptions(input="a.mp4", output="b.mp4", style=names, to=["evening"])
+    assert options.blends == (
+        {"composition_vii_steady": 2.0, "udnie_fast": 1.0},
+        {"evening_fast": 1.0},
+    )
     options.no_steady = True
-    assert options.blend(names) == {"composition_vii": 2.0, "udnie": 1.0}
-    options.no_steady = False
-    for run in ("composition_vii", "udnie_steady"):
-        (tmp_path / "runs" / run).mkdir(parents=True)
-        (tmp_path / "runs" / run / "model.onnx").touch()
-    assert options.blend(names) == {"composition_vii": 2.0, "udnie_steady": 1.0}
+    assert options.blends[0] == {"composition_vii_fast": 2.0, "udnie_fast": 1.0}
+    options.network = "fine"
+    as_pictures = ({"composition_vii": 2.0, "udnie": 1.0}, {"evening": 1.0})
+    assert options.blends == as_pictures
+    options.no_steady, options.network = False, "fast"
+    # One's own models for films come before the package's.
+    (tmp_path / "runs" / "udnie_steady").mkdir(parents=True)
+    (tmp_path / "runs" / "udnie_steady" / "model.onnx").write_bytes(find_bytes("evening_fast"))
+    assert options.blends[0] == {"composition_vii_steady": 2.0, "udnie_steady": 1.0}
+    # A style that has none makes all of them those of pictures: the networks do not mix.
+    (tmp_path / "runs" / "evening").mkdir(parents=True)
+    (tmp_path / "runs" / "evening" / "model.onnx").write_bytes(find_bytes("udnie"))
+    assert options.blends == as_pictures
+    # A file goes by the network that is in it.
+    (tmp_path / "my_fast.onnx").write_bytes(find_bytes("udnie_fast"))
+    options = VideoOptions(input="a", output="b.mp4", model=["my_fast.onnx"], style=["udnie_fast"])
+    assert options.blends == ({"udnie_fast": 1.0, "my_fast.onnx": 1.0}, {})
+    assert VideoOptions(input="a", output="b.mp4").blends == ({"composition_vii_steady": 1.0}, {})
 
 
 def test_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

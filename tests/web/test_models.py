@@ -17,7 +17,13 @@ from tests.web.conftest import unexpected
 def test_the_gallery_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     models = find_models(None, unexpected)
-    assert len(models) == 10
+    listed = [name for name, model in models.items() if model.is_listed]
+    assert listed == sorted(path.stem for path in STYLES.glob("*.onnx"))
+    live = {name: model.live for name, model in models.items() if model.live}
+    assert live["composition_vii"] == "composition_vii_steady"
+    assert live["udnie"] == "udnie_fast"
+    assert set(models) == {*listed, *live.values()}
+    assert {models[name].network for name in live.values()} == {"fast"}
     assert all(model.name == name for name, model in models.items())
     assert not any(model.is_own or model.unmixable for model in models.values())
 
@@ -30,12 +36,13 @@ def test_runs_and_a_folder_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
     models = find_models(Path("mine"), unexpected)
     assert list(models)[:4] == ["evening", "wave", "über alles", "composition_vii"]
     assert [name for name, model in models.items() if model.is_own] == list(models)[:3]
+    assert models["evening"].live == models["wave"].live == ""  # one's own have none here
     assert [name for name, model in models.items() if not model.is_named] == [
         "evening",
         "über alles",
     ]
     assert models["evening"].title == models["udnie"].title
-    assert len(models) == 12
+    assert len([model for model in models.values() if model.is_listed]) == 14
 
 
 def test_a_bad_file_is_named_and_left_out(tmp_path: Path):

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from fast_nst import Stylizer
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
@@ -220,7 +221,7 @@ def test_hostile_uploads(client: TestClient):
 
 def test_what_is_offered(client: TestClient):
     styles = client.get("/api/styles").json()
-    assert len(styles) == 11
+    assert len(styles) == 13
     assert styles[0] == {
         "name": "negative",
         "title": "Negative",
@@ -231,9 +232,24 @@ def test_what_is_offered(client: TestClient):
         "own": True,
         "named": False,
         "mixes": False,
+        "network": "",
+        "live": "",
     }
     udnie = next(style for style in styles if style["name"] == "udnie")
     assert (udnie["artist"], udnie["own"], udnie["mixes"]) == ("Francis Picabia", False, True)
+    assert (udnie["network"], udnie["live"]) == ("fine", "udnie_fast")
+    assert not any(style["name"] == "udnie_fast" for style in styles)  # it is offered by udnie
+
+
+def test_a_style_for_the_camera_is_painted_with_and_does_not_mix_with_pictures(client: TestClient):
+    photo = png(noise(40, 50))
+    answer = client.post("/api/stylize?style=udnie_fast&detail=0", content=photo)
+    assert answer.status_code == 200
+    expected = Stylizer("udnie_fast", detail=0)(noise(40, 50))
+    assert np.array_equal(np.asarray(open_image(answer.content)), expected)
+    answer = client.post("/api/stylize?style=udnie_fast&style=udnie", content=photo)
+    assert answer.status_code == 400
+    assert "two networks do not mix" in answer.json()["error"]
 
 
 def test_health_and_description(client: TestClient):

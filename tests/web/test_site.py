@@ -32,7 +32,8 @@ def told(files: Mapping[str, File]) -> dict:
 
 def test_every_file_that_the_page_names_is_there(files: dict[str, File]):
     browser = told(files)["browser"]
-    named = {browser["runtime"], browser["root"]["file"], *told(files)["samples"]}
+    named = {browser["runtime"], *told(files)["samples"]}
+    named |= {root["file"] for root in browser["roots"].values()}
     named |= {each["file"] for each in browser["files"].values()}
     for path, file in files.items():
         if path.endswith((".html", ".js")):
@@ -58,8 +59,10 @@ def test_the_places_are_those_of_the_files(files: dict[str, File], models: dict[
     assert browser["files"]["negative"]["parameters"] is None
     expected = parameters(load(models["udnie"].part.data, "udnie"))
     udnie = browser["files"]["udnie"]
-    for name, (offset, length) in udnie["parameters"].items():
-        values = np.frombuffer(files[udnie["file"]].data[offset : offset + length], "<f4")
+    assert udnie["network"] == "fine"
+    for name, (offset, length, kind) in udnie["parameters"].items():
+        data = files[udnie["file"]].data[offset : offset + length]
+        values = np.frombuffer(data, np.dtype(kind).newbyteorder("<"))
         assert np.array_equal(values, expected[name].ravel())
     assert list(browser["roots"]) == list(STARTS)
     for network, root in browser["roots"].items():
