@@ -76,7 +76,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install '.[web]'") from error
     from fast_nst.web.files import page_files
-    from fast_nst.web.models import find_models
+    from fast_nst.web.models import find_models, listed
     from fast_nst.web.runtime import runtime_in
 
     models = find_models(
@@ -89,7 +89,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     with _listening(options.host, options.port) as listener:
         address = _address(listener)
         if not options.quiet:
-            line = f"{len(models)} styles at {address} (Ctrl-C stops the service)"
+            line = f"{listed(models)} styles at {address} (Ctrl-C stops the service)"
             print(line, file=sys.stderr, flush=True)
         if not options.no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -42,7 +42,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     options = parse_light(SiteOptions, argv, prog, description)
     from fast_nst.web.files import page_files  # imported late: --help need not wait
-    from fast_nst.web.models import find_models
+    from fast_nst.web.models import find_models, listed
     from fast_nst.web.runtime import runtime_from_npm, runtime_in
     from fast_nst.web.site import check_site_place, write_site
 
@@ -55,7 +55,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     runtime = runtime_in(Path(options.runtime)) if options.runtime else runtime_from_npm()
     size = write_site(folder, page_files(models, runtime, None))
     if not options.quiet:
-        line = f"wrote {options.output}: {len(models)} styles, {size / 1e6:.1f} MB"
+        line = f"wrote {options.output}: {listed(models)} styles, {size / 1e6:.1f} MB"
         print(
             f"{line}; any web host serves it: python3 -m http.server -d {folder}", file=sys.stderr
         )

@@ -69,6 +69,11 @@ class Model:
 Models = Mapping[str, Model]
 
 
+def listed(models: Models) -> int:
+    """How many styles are offered; the camera's models are theirs."""
+    return sum(model.is_listed for model in models.values())
+
+
 def find_models(folder: Path | None, on_bad: Callable[[str], None]) -> dict[str, Model]:
     """Every model at hand, by its name: one's own first, then the package's, then for the camera.
 

@@ -30,7 +30,7 @@ def test_it_serves_until_it_is_stopped(how: signal.Signals, last: str, code: int
     process = start("--port", "0", "--models", str(negative.parent))
     assert process.stderr is not None
     line = process.stderr.readline()
-    found = re.fullmatch(r"11 styles at (http://127\.0\.0\.1:\d+) \(Ctrl-C stops.*\)\n", line)
+    found = re.fullmatch(r"13 styles at (http://127\.0\.0\.1:\d+) \(Ctrl-C stops.*\)\n", line)
     assert found, line
     with urllib.request.urlopen(f"{found[1]}/healthz", timeout=30) as answer:
         assert b'"ok"' in answer.read()

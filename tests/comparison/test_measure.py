@@ -150,7 +150,7 @@ def test_noise_as_the_start(loss: PerceptualLoss):
 
 def test_settings_come_from_the_model():
     recipe = model_recipe(Stylizer(DEFAULT_MODEL).metadata, "default.onnx")
-    assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (5, 512, "max")
+    assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (6, 448, "max")
     with pytest.raises(UserError, match=r"'x\.onnx' does not say how it was trained"):
         model_recipe({"title": "x"}, "x.onnx")
     future = json.dumps({**recipe.recipe(), "new_setting": 1})

@@ -105,9 +105,7 @@ def test_weights_are_float32_where_float16_would_show():
 
 def test_a_graph_that_paints_otherwise_is_refused():
     one, other = random_network("fast", 2), random_network("fast", 3)
-    with pytest.raises(
-        UserError, match=r"from PyTorch by \d+ levels on 7x2 px .*image 0 of 1"
-    ):
+    with pytest.raises(UserError, match=r"from PyTorch by \d+ levels on 7x2 px .*image 0 of 1"):
         check_parity(to_onnx(one, {}), PixelNetwork(other).eval())
 
 
