@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -89,11 +90,20 @@ class PreviewImages(Callback):
 
 
 class Defects(Callback):
-    """Logs with each validation what no loss sees, see `defects`."""
+    """Logs with validations what no loss sees, see `defects`.
+
+    With the first, and then as often as leaves `SHARE` of the time to it.
+    """
+
+    SHARE = 0.05
+
+    def __init__(self) -> None:
+        self._next = -math.inf
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Measure the network as it paints once it is exported."""
-        if not isinstance(pl_module, StyleTransfer):
+        began = time.monotonic()
+        if not isinstance(pl_module, StyleTransfer) or began < self._next:
             return
         pixels, device = PixelNetwork(pl_module.network), pl_module.device
 
@@ -104,3 +114,5 @@ class Defects(Callback):
 
         found = inspect(paint, pl_module.style_reference)
         pl_module.log_dict({f"val/{name}": value for name, value in found.items()})
+        ended = time.monotonic()
+        self._next = ended + (ended - began) / self.SHARE

@@ -181,7 +181,6 @@ def preview(
     for pace.run, size in enumerate(sizes):
         name = f"strokes_{size}"
         config = TrainConfig(
-            start="photograph",
             trainer=_BRIEF,
             style=settings.style,
             photos=settings.photos,

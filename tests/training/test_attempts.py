@@ -16,7 +16,11 @@ from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
 
 TINY = {"steps": 40, "size": 32, "style_size": 32, "precision": "32"}
-SHALLOW = {"style_layers": ["relu1_1", "relu2_1"], "content_layers": ["relu2_1"]}
+SHALLOW = {
+    "network": "fast",
+    "style_layers": ["relu1_1", "relu2_1"],
+    "content_layers": ["relu2_1"],
+}
 
 
 class Poison(L.Callback):

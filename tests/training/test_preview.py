@@ -69,7 +69,7 @@ def test_a_preview_leaves_a_sheet_and_what_its_tiles_are(place: Path, monkeypatc
         metadata = Stylizer(tile.model).metadata
         recipe = json.loads(metadata["recipe"])
         assert (recipe["style_size"], recipe["steps"]) == (tile.style_size, 2)
-        assert json.loads(metadata["start"])["name"] == "photograph"
+        assert json.loads(metadata["start"])["name"] == "base"
 
 
 def test_a_tile_is_what_its_model_paints(place: Path, monkeypatch):

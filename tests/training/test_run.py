@@ -55,7 +55,11 @@ def test_the_logs_have_every_part(run: TrainResult):
 
 
 TINY = {"steps": 6, "size": 32, "style_size": 32, "batch_size": 2, "precision": "32"}
-SHALLOW = {"style_layers": ["relu1_1", "relu2_1"], "content_layers": ["relu2_1"]}
+SHALLOW = {
+    "network": "fast",
+    "style_layers": ["relu1_1", "relu2_1"],
+    "content_layers": ["relu2_1"],
+}
 
 
 def weights_of(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -26,7 +26,11 @@ from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
 TINY = {"steps": 40, "size": 32, "style_size": 32, "precision": "32"}
-SHALLOW = {"style_layers": ["relu1_1", "relu2_1"], "content_layers": ["relu2_1"]}
+SHALLOW = {
+    "network": "fast",
+    "style_layers": ["relu1_1", "relu2_1"],
+    "content_layers": ["relu2_1"],
+}
 
 
 def settings(photographs: Path, out: Path, **others) -> TrainConfig:
@@ -72,7 +76,8 @@ def each(step, steps, loss):
         os.kill(os.getpid(), signal.SIGKILL)
 
 fit(TrainConfig(photos=sys.argv[1], out=sys.argv[2], steps=40, size=32, style_size=32,
-    precision="32", style_layers=["relu1_1", "relu2_1"], content_layers=["relu2_1"]), each=each)
+    precision="32", network="fast", style_layers=["relu1_1", "relu2_1"],
+    content_layers=["relu2_1"]), each=each)
 """
 
 

@@ -16,7 +16,7 @@ from fast_nst.training.series import series_sheet, style_images, train_series
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
-SMALL = "--steps 2 --size 32 --style-size 32 --precision 32"
+SMALL = "--steps 2 --size 32 --style-size 32 --precision 32 --network fast"
 SMALL += " --content-layers relu1_1 --style-layers relu1_1"
 
 
