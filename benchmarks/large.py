@@ -32,7 +32,7 @@ from fast_nst.commands.main import main as fast_nst
 from fast_nst.pictures.edit import Array, resize, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.engines import EngineOptions, open_engine, open_graph
-from fast_nst.stylize.gallery import style_files
+from fast_nst.stylize.gallery import FAST, find_model, style_files
 from fast_nst.stylize.tiles import TiledNetwork, paint_in_tiles, pixels_in_tile, tiles
 
 MEGAPIXELS = (6, 12, 14, 24, 48, 100)
@@ -129,7 +129,7 @@ def print_differences(models: dict[str, Path]) -> None:
     rows = {}
     for name, path in models.items():
         data = path.read_bytes()
-        network_name, megapixels = ("johnson", 1.5) if name == "johnson" else ("fast", 12)
+        network_name, megapixels = ("johnson", 1.5) if name == "johnson" else ("fine", 12)
         most = pixels_in_tile(MEMORY, network_name)
         cells = []
         for pixels in (photograph(megapixels), mosaic(megapixels)):
@@ -146,7 +146,12 @@ def print_differences(models: dict[str, Path]) -> None:
 
 def print_memory(johnson: Path) -> None:
     rows = {}
-    for name, path, sizes in (("fast", DEFAULT_MODEL, (1, 4, 12)), ("johnson", johnson, (0.5, 1))):
+    fast = find_model(f"{DEFAULT_MODEL.stem}{FAST}")
+    for name, path, sizes in (
+        ("fine", DEFAULT_MODEL, (1, 4, 12)),
+        ("fast", fast, (1, 4, 12)),
+        ("johnson", johnson, (0.5, 1)),
+    ):
         for engine in ("onnxruntime", "openvino"):
             taken = [worker(__file__, "memory", path, engine, size) for size in sizes]
             rows[f"`{name}`, {engine}"] = [shown(taken, 0)]

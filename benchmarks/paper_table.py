@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     johnson = Stylizer(to_onnx(build_network("johnson").eval(), {}), threads=options.threads)
-    networks = {"johnson": johnson, "fast": Stylizer(threads=options.threads)}
+    networks = {"johnson": johnson, "fine": Stylizer(threads=options.threads, detail=0)}
     style = to_tensor(open_style(options.style, TrainConfig().style_size))
     loss = build_loss(TrainConfig(), style)
     heads = [f"{count} it. (s)" for count in COUNTS]

@@ -35,7 +35,8 @@ from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
-STARTS = ("scratch", "photograph", "average")
+NETWORK = "fast"
+STARTS = ("scratch", "photograph", "base")
 PROBE = 24  # steps, the first third of which warms up
 
 
@@ -68,7 +69,7 @@ class Watch(L.Callback):
 
 def run(watch: Watch, folder: Path, **settings: Any) -> None:
     quiet = {"logger": False, "limit_val_batches": 0}
-    fit(TrainConfig(out=str(folder), **settings), {"callbacks": [watch], **quiet})
+    fit(TrainConfig(out=str(folder), network=NETWORK, **settings), {"callbacks": [watch], **quiet})
 
 
 def held_out_loss(network: ImageTransformation, config: TrainConfig, photos: Path) -> float:
@@ -112,9 +113,13 @@ def main() -> None:
             run(watch, next(folders), **settings)
             losses, row = [], []
             for _, state in watch.kept.values():
-                network = build_network("fast").eval()
+                network = build_network(NETWORK).eval()
                 network.load_state_dict(state)
-                losses.append(held_out_loss(network, TrainConfig(style=str(style)), options.photos))
+                losses.append(
+                    held_out_loss(
+                        network, TrainConfig(style=str(style), network=NETWORK), options.photos
+                    )
+                )
                 row.append(Stylizer(to_onnx(network, {}))(shown))
             done = [str(count) for count, _ in watch.kept.values()]
             cells = " | ".join(f"{loss:.3f}" for loss in losses)

@@ -9,8 +9,9 @@ implementations of Johnson et al. 2016 usually have, and `fast-nst train`, for t
     python benchmarks/training.py --style PAINTING --photos PHOTOS --reach 8
 
 trains `johnson` from scratch in the usual loop for eight minutes, then `fast` from scratch, from
-the photograph and from the average of styles, in runs of several lengths, each with a schedule of
-its own, and prints the seconds in the loop and the loss on the photographs that no run saw.
+the photograph and from its base, the average of styles, in runs of several lengths, each with a
+schedule of its own, and prints the seconds in the loop and the loss on the photographs that no run
+saw.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from fast_nst.training.start import starting_point
 
 NETWORKS = ("johnson", "fast")
 LOOPS = {"usual": "usual loop", "ours": "`fast-nst train`"}
-STARTS = ("scratch", "photograph", "average")
+STARTS = ("scratch", "photograph", "base")
 USUAL_RATE = 1e-3  # Johnson et al. 2016, 4: Adam, batches of four
 WARM_UP = 5  # steps
 
@@ -228,7 +229,9 @@ def reach(config: TrainConfig, minutes: float, lengths: list[int]) -> None:
     for start, length in itertools.product(STARTS, lengths):
         given = {**config.as_dict(), "start": start, "steps": length}
         with tempfile.TemporaryDirectory() as folder:
-            run = TrainConfig(**{**given, "out": folder, "batch_size": 1, "size": 224})
+            run = TrainConfig(
+                **{**given, "out": folder, "network": "fast", "batch_size": 1, "size": 224}
+            )
             fitted = fit(run, {"limit_val_batches": 0})  # judged below, as the usual loop is
             painter = read_checkpoint(fitted.best).network.to(device)
             found = held_out_loss(usual, painter, loss)
