@@ -97,7 +97,7 @@ def test_the_slider_uncovers_the_photograph(page: Page, picture: Path):
 
 def test_search(page: Page):
     cards = page.locator("#gallery li:visible")
-    expect(cards).to_have_count(11)
+    expect(cards).to_have_count(13)
     page.get_by_role("searchbox", name="Search").fill("gogh 1889")
     expect(cards).to_have_count(2)
     expect(page.locator("#found")).to_have_text("2 styles found.")
