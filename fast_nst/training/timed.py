@@ -17,7 +17,7 @@ from fast_nst.devices import autocast
 from fast_nst.training.data import Batch, Photographs
 from fast_nst.training.module import TrainingDiverged, one_cycle
 
-_PAUSE = 20.0  # times the median: a step that takes longer was stopped meanwhile
+_PAUSE = 5.0  # times the median: a step that takes longer was stopped meanwhile
 _CYCLE = 10_000  # the schedule's resolution
 
 # Photographs (N, 3, S, S) in [0, 1] and noise (N, 1, h, w) to a scalar loss.
