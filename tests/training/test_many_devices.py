@@ -20,7 +20,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(photographs: Pat
     """Two real processes over gloo, started by Lightning from the command."""
     common = f"--photos {photographs} --steps 3 --size 32 --style-size 32 --precision 32"
     # In a trained network more biases are without effect than those left out below.
-    common += " --start scratch"
+    common += " --network fast --start scratch"
     common += " --accelerator cpu --style-layers relu1_1,relu2_1 --content-layers relu2_1"
     for name, flags in (
         ("one", "--batch-size 4 --devices 1"),
@@ -52,7 +52,9 @@ def _free_port() -> int:
 
 
 _DISTRIBUTED = "--steps 12 --size 32 --style-size 32 --precision 32 --accelerator cpu"
-_DISTRIBUTED += " --start scratch --style-layers relu1_1,relu2_1 --content-layers relu2_1"
+_DISTRIBUTED += (
+    " --network fast --start scratch --style-layers relu1_1,relu2_1 --content-layers relu2_1"
+)
 
 
 @pytest.mark.slow
