@@ -17,12 +17,14 @@ from pathlib import Path
 
 import torch
 
+from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.devices import to_tensor
 from fast_nst.losses import build_loss
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import Array, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.reference.optimizer import optimize
+from fast_nst.stylize.gallery import FAST
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.models import to_onnx
 from fast_nst.training.settings import TrainConfig
@@ -53,7 +55,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     johnson = Stylizer(to_onnx(build_network("johnson").eval(), {}), threads=options.threads)
-    networks = {"johnson": johnson, "fine": Stylizer(threads=options.threads, detail=0)}
+    networks = {
+        "johnson": johnson,
+        "fine": Stylizer(threads=options.threads, detail=0),
+        "fast": Stylizer(f"{DEFAULT_MODEL.stem}{FAST}", threads=options.threads, detail=0),
+    }
     style = to_tensor(open_style(options.style, TrainConfig().style_size))
     loss = build_loss(TrainConfig(), style)
     heads = [f"{count} it. (s)" for count in COUNTS]

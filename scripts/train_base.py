@@ -49,8 +49,10 @@ def difference(network: torch.nn.Module, photographs: Tensor, noise: Tensor) -> 
     return (painted.float() - photographs).abs().mean()
 
 
-def train_both(options: argparse.Namespace, progress: Progress) -> dict[str, ImageTransformation]:
-    """The base and the photograph, on the CPU, with what their files should say in `recipe`."""
+def train_both(
+    options: argparse.Namespace, progress: Progress
+) -> dict[str, tuple[ImageTransformation, dict[str, Any]]]:
+    """The base and the photograph, on the CPU, each with its recipe."""
     device = choose_device()
     precision = choose_precision("auto", device)
     print(describe_precision(device), file=sys.stderr)
@@ -60,7 +62,7 @@ def train_both(options: argparse.Namespace, progress: Progress) -> dict[str, Ima
     paintings = [to_tensor(open_style(path, options.style_size)).to(device) for path in paths]
     recipe = Recipe(network=options.network, start=SCRATCH, style_size=options.style_size)
     loss = build_loss(recipe, paintings).to(device)
-    found: dict[str, ImageTransformation] = {}
+    found: dict[str, tuple[ImageTransformation, dict[str, Any]]] = {}
 
     def part(name: str, seconds: float, lr: float, batch: int, size: int, step_loss: Any) -> None:
         photographs = Photographs(options.photos, size, batch, _MOST_STEPS, workers=0)
@@ -83,7 +85,8 @@ def train_both(options: argparse.Namespace, progress: Progress) -> dict[str, Ima
         print(f"{name}: {done.step} steps in {done.worked:.0f} s", file=sys.stderr)
         kept = build_network(options.network).eval()
         kept.load_state_dict({key: value.cpu() for key, value in network.state_dict().items()})
-        found[name] = kept
+        said = {"steps": done.step, "lr": lr, "batch_size": batch, "size": size}
+        found[name] = kept, {**recipe.recipe(), **said, "precision": precision}
 
     part(
         "base",
@@ -117,12 +120,13 @@ def main() -> None:
     options = parser.parse_args()
     with Progress(unit="s") as progress:
         networks = train_both(options, progress)
-    root = fingerprint(networks["photograph"].state_dict())
+    root = fingerprint(networks["photograph"][0].state_dict())
     titles = {"base": "The base of all styles", "photograph": "The photograph itself"}
-    for name, network in networks.items():
+    for name, (network, recipe) in networks.items():
         metadata = {
             "title": titles[name],
             "network": options.network,
+            "recipe": json.dumps(recipe),
             "start": json.dumps({"name": SCRATCH if name == "base" else "base", "recipe": {}}),
             "root": root,
             "fast_nst": __version__,

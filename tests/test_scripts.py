@@ -50,6 +50,9 @@ def test_a_base_and_its_photograph(photographs: Path, tmp_path: Path, monkeypatc
     root = fingerprint(found["photograph"].network.state_dict())
     assert {model.metadata["root"] for model in found.values()} == {root}
     assert json.loads(found["photograph"].metadata["start"])["name"] == "base"
+    recipes = [json.loads(found[name].metadata["recipe"]) for name in ("base", "photograph")]
+    assert [recipe["batch_size"] for recipe in recipes] == [1, 2]
+    assert all(recipe["steps"] >= 1 and recipe["network"] == "fine" for recipe in recipes)
     start = starting_point(TrainConfig(start=str(tmp_path / "starts" / "base.onnx")))
     assert start.root == root != fingerprint(start.state)
 

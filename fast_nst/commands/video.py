@@ -171,8 +171,10 @@ class VideoOptions(EngineOptions):
         default = [] if self.style or self.model else [DEFAULT_MODEL.stem]
         first = blend_of([*default, *self.style, *self.model], "NAME")
         second = blend_of(self.to, "NAME")
+        if self.network != LIVE:
+            return first, second
         live = {name: self._live(name) for name in (*first, *second)}
-        if self.network != LIVE or None in live.values():
+        if None in live.values():
             return first, second
 
         def chosen(blend: dict[str, float]) -> dict[str, float]:

@@ -99,8 +99,8 @@ def test_search(page: Page):
     cards = page.locator("#gallery li:visible")
     expect(cards).to_have_count(13)
     page.get_by_role("searchbox", name="Search").fill("gogh 1889")
-    expect(cards).to_have_count(2)
-    expect(page.locator("#found")).to_have_text("2 styles found.")
+    expect(cards).to_have_count(3)
+    expect(page.locator("#found")).to_have_text("3 styles found.")
     page.get_by_role("searchbox", name="Search").fill("nobody")
     expect(page.locator("#found")).to_have_text("No styles found.")
 
