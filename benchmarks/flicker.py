@@ -28,7 +28,7 @@ from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
 from fast_nst.pictures.edit import Array, from_array
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
-from fast_nst.stylize.gallery import FAST, STEADY, find_model
+from fast_nst.stylize.gallery import FAST, find_model
 from fast_nst.stylize.graphs import load
 from fast_nst.stylize.layout import PREFIX
 
@@ -232,21 +232,18 @@ def main() -> None:
     options = parser.parse_args()
     style = to_tensor(open_style(options.painting, options.style_size))
     loss = build_loss(LossSettings(style_weight=1.0), style)
-    plain, steady = find_model(f"{options.style}{FAST}"), find_model(f"{options.style}{STEADY}")
+    plain = find_model(f"{options.style}{FAST}")
     methods = {
         "each frame for itself": (plain.read_bytes(), False),
         "statistics carried": (plain.read_bytes(), True),
-        "steady model": (steady.read_bytes(), False),
-        "steady model, statistics carried": (steady.read_bytes(), True),
         "each frame for itself, noise at 0": (without_noise(plain), False),
-        "steady model, carried, noise at 0": (without_noise(steady), True),
     }
     for given in options.models:
         name, _, path = given.partition("=")
         methods[name] = (Path(path).read_bytes(), False)
     shown = table(methods, loss, options.engine)
     if options.sheet is not None:
-        names = ("each frame for itself", "steady model, statistics carried")
+        names = ("each frame for itself", "statistics carried")
         sheet({name: shown[name] for name in names}).save(options.sheet, quality=90)
 
 

@@ -29,7 +29,7 @@ from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.pictures.edit import Array, resize
 from fast_nst.pictures.read import MOST_PIXELS, open_photograph
-from fast_nst.stylize.gallery import STEADY, find_model
+from fast_nst.stylize.gallery import FAST, find_model
 from fast_nst.stylize.openvino_engine import has_bf16
 from fast_nst.stylize.stream import Look, Task, thumbnail
 from fast_nst.stylize.video import stylize_video
@@ -71,7 +71,7 @@ def loop(source: str, target: str) -> int:
     import cv2
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(find_model(f"{DEFAULT_MODEL.stem}{STEADY}")))
+    session = onnxruntime.InferenceSession(str(find_model(f"{DEFAULT_MODEL.stem}{FAST}")))
     reader = cv2.VideoCapture(source)
     size = (int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)))
     writer = cv2.VideoWriter(target, cv2.VideoWriter.fourcc(*"mp4v"), RATE, size)
@@ -98,7 +98,7 @@ def work(contestant: str, source: str) -> dict[str, float]:
         else:
             engine, steady = CONTESTANTS[contestant]
             precision = "bf16" if "bf16" in contestant else "32"
-            name = f"{DEFAULT_MODEL.stem}{STEADY}"
+            name = f"{DEFAULT_MODEL.stem}{FAST}"
             stylize = Stylizer(name, engine=engine, precision=precision)
             frames = stylize_video(source, target, stylize, steady=steady).frames
         seconds = time.perf_counter() - started
@@ -110,7 +110,7 @@ def steps(clip: Path) -> None:
     reader = VideoReader(clip, None, Fraction(0), None, MOST_PIXELS)
     frames: list[Frame] = []
     cost = {"decoding": spent(lambda: frames.extend(reader.frames()))}
-    painter = Stylizer(f"{DEFAULT_MODEL.stem}{STEADY}", threads=1).painter()
+    painter = Stylizer(f"{DEFAULT_MODEL.stem}{FAST}", threads=1).painter()
     paintings: list[Array] = []
     tasks = [Task(frame.pixels, Look(1.0)) for frame in frames]
     cost["network"] = spent(lambda: paintings.extend(painter.paint(tasks)))

@@ -130,3 +130,34 @@ def test_an_interrupted_cycle_goes_on(gallery: ModuleType, tmp_path: Path):
 def test_a_style_that_is_not_there_is_said(gallery: ModuleType, photographs, tmp_path, capsys):
     assert run_gallery(gallery, photographs, tmp_path, "--style", "wvae") == 2
     assert "error: unknown style 'wvae'. Did you mean 'wave'?" in capsys.readouterr().err
+
+
+def test_what_is_distilled_paints_more_like_its_teacher(
+    photographs: Path, tmp_path: Path, monkeypatch, capsys
+):
+    live = script("train_live")
+    command = ["train_live.py", "--photos", str(photographs), "--style", "udnie"]
+    command += ["-o", str(tmp_path), "--minutes", "0.1", "--size", "48"]
+    monkeypatch.setattr("sys.argv", command)
+    monkeypatch.setattr(live, "LIVE_STYLES", tmp_path)  # no weights of its own: from the base
+    assert live.main() == 0
+    assert "udnie_fast.onnx" in capsys.readouterr().out
+    student = read_model(tmp_path / "udnie_fast.onnx")
+    assert student.metadata["network"] == "fast"
+    assert student.metadata["title"].startswith("Udnie")
+    assert json.loads(student.metadata["training"])["distilled_from"] == "udnie"
+    base = read_model(STARTS["fast"]["base"])
+    assert student.metadata["root"] == base.metadata["root"]
+    photo, noise = torch.rand(1, 3, 48, 48), torch.randn(1, 1, 12, 12)
+    target = read_model(live.STYLES / "udnie.onnx").network(photo, noise)
+    before, after = (live.distance(m.network(photo, noise), target) for m in (base, student))
+    assert after < before
+
+
+def test_the_distance_of_paintings_is_that_of_pixels_and_of_areas():
+    distance = script("train_live").distance
+    x = torch.zeros(1, 3, 8, 8)
+    checks = torch.ones(8, 8)
+    checks[::2, ::2] = checks[1::2, 1::2] = -1
+    assert distance(x + 0.25, x).item() == pytest.approx(0.5)  # every pixel, and every area
+    assert distance(x + 0.25 * checks, x).item() == pytest.approx(0.25)  # which areas do not see

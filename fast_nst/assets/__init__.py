@@ -4,8 +4,8 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 STYLES = _HERE / "styles"  # NAME.onnx each: the gallery
-# For films and the camera: NAME_fast.onnx each, the same style as a network of a seventh of the
-# time, and NAME_steady.onnx, trained on from that so that neighbouring frames are painted alike.
+# For films and the camera: NAME_fast.onnx each, distilled from the style into a network of a
+# seventh of the time, which paints neighbouring frames more alike.
 LIVE_STYLES = _HERE / "live"
 DEFAULT_MODEL = STYLES / "composition_vii.onnx"
 # Of each network that mixes, where training starts: the base, which paints no style in particular,

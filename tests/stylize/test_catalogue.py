@@ -16,6 +16,7 @@ from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, STARTS, STYLES
 from fast_nst.stylize.catalogue import gallery_sheet, styles
 from fast_nst.stylize.gallery import find_model, live_name
+from fast_nst.training.defects import MEASURES, faults
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
@@ -53,14 +54,14 @@ def test_a_style_descends_from_its_root_and_is_what_its_config_says(name: str):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_style_has_a_model_for_films(name: str):
-    live = live_name(name)
-    if name in ("olive_trees", "shipwreck"):  # which the gallery has had of `fine` alone
-        assert live is None
-        return
+    live = live_name(name, steady=False)
     metadata = Stylizer(find_model(live)).metadata
     assert metadata["network"] == "fast"
     assert metadata["root"] == Stylizer(STARTS["fast"]["photograph"]).metadata["root"]
     assert metadata["title"] == Stylizer(name).metadata["title"]
+    measures = json.loads(metadata["defects"])
+    assert set(measures) == set(MEASURES)
+    assert faults(measures) == []
 
 
 def test_the_styles_are_different_pictures():

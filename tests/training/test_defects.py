@@ -250,7 +250,7 @@ def test_without_a_reference_the_rest_is_measured():
 
 
 def test_without_noise_a_style_is_a_weave():
-    path = LIVE_STYLES / "composition_vii_fast.onnx"
+    path = LIVE_STYLES / "tableau_no_2_fast.onnx"
     network = read_model(path).network
     assert inspect(Stylizer(path, detail=0))["weave"] < MEASURES["weave"].most
     torch.nn.init.zeros_(network.noise)
