@@ -14,18 +14,23 @@ class UserError(ValueError):
     """
 
 
+class UserNote(UserWarning):
+    """Something a user should know, in one line; the command line prints it as a note."""
+
+
 def one_line(error: object) -> str:
     """An error's text without line breaks; its kind, if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def choose(kind: str, given: str, allowed: Iterable[str]) -> str:
+def choose(kind: str, given: str, allowed: Iterable[str], hint: str = "") -> str:
     """Return `given` if it is one of `allowed`, else say which name was probably meant.
 
     Args:
         kind: What the name stands for, for the message ("network", "layer").
         given: The name as the user wrote it.
         allowed: Every valid name.
+        hint: Ends the message.
 
     Raises:
         UserError: `given` is not among `allowed`.
@@ -34,5 +39,5 @@ def choose(kind: str, given: str, allowed: Iterable[str]) -> str:
     if given in names:
         return given
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise UserError(f"unknown {kind} {given!r}.{hint} Choose one of: {', '.join(names)}")
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    raise UserError(f"unknown {kind} {given!r}.{meant} Choose one of: {', '.join(names)}{hint}")

@@ -16,6 +16,9 @@ from PIL import Image
 from fast_nst.errors import UserError
 
 Array = npt.NDArray[np.uint8]
+# Of a picture, in px: a JPEG's may have 65,535. Far longer and thinner ones cost Pillow more memory
+# for their rows than for their pixels.
+MOST_SIDE = 100_000
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
 
 _STRIP_PIXELS = 2_000_000  # so that what is calculated on the way stays small
@@ -102,10 +105,14 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Scale to a width and height, with Lanczos.
 
     Raises:
-        UserError: There is no memory for that.
+        UserError: There is no memory for that, or a side is longer than `MOST_SIDE`.
     """
     if size == image.size:
         return image
+    if max(size) > MOST_SIDE:
+        raise UserError(
+            f"{size[0]}x{size[1]}: a side may have {MOST_SIDE:,} px, so choose a smaller size"
+        )
     try:
         return image.resize(size, Image.Resampling.LANCZOS)
     except (MemoryError, OverflowError, ValueError, OSError) as error:

@@ -17,11 +17,11 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.ExifTags import Base
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from fast_nst.errors import UserError, one_line
+from fast_nst.errors import UserError, UserNote, one_line
 from fast_nst.pictures.edit import (
+    MOST_SIDE,
     Array,
     Pixels,
     flatten,
@@ -31,28 +31,33 @@ from fast_nst.pictures.edit import (
     strips,
     to_pixels,
 )
-from fast_nst.pictures.exif import DECODING_ERRORS, still_true
+from fast_nst.pictures.exif import (
+    DECODING_ERRORS,
+    file_of,
+    forget_broken_parts,
+    orientation,
+    still_true,
+)
+from fast_nst.pictures.jpeg import check_scans, without_its_end
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 Picture = str | os.PathLike[str] | Image.Image | Array
 
-# What is read by name from a folder, and what can be written: suffix -> Pillow's format.
+# Pillow's names of what is read. It would try all that it knows on any file, EPS among them, for
+# which it starts Ghostscript. What it has at hand comes first; MPO is a JPEG to it.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
+_HEIF = "HEIF"  # of a package of its own
+# The names that are taken from a folder.
 IMAGE_SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".avif",
-    ".heic",
-    ".heif",
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    *(".png", ".apng", ".gif", ".webp", ".avif"),
+    *(".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jp2", ".j2k", ".jpx", ".jpf"),
+    *(".heic", ".heif", ".hif"),
 )
 _MOST_BYTES = 4 * 10**9  # of a file
 # Brands that an iPhone's files begin with; a file that is AVIF too is Pillow's own to read.
+_MOST_TEXT = 16 * 2**20  # bytes of text or of a profile in a PNG; Pillow takes 1 MB
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -126,6 +131,18 @@ def most_pixels(count: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
+# What is done to a picture of each EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
 def open_image(source: Source) -> Image.Image:
     """Decode a picture: upright, sRGB, 8 bits, mode "RGB", or "RGBA" if it has transparency.
 
@@ -142,9 +159,13 @@ def open_image(source: Source) -> Image.Image:
     try:
         if isinstance(source, Image.Image):  # it may still be undecoded, or closed
             return _decode(source, name)
+        formats: tuple[str, ...] = FORMATS
         if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[12:64]:
             _take_heif(name)
-        with Image.open(io.BytesIO(data)) as image:
+            formats = (_HEIF,)
+        # The limit of Pillow is the process's; where it was made higher, it stays.
+        PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MOST_TEXT)
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             return _decode(image, name)
     except UserError:
         raise
@@ -156,9 +177,15 @@ def open_image(source: Source) -> Image.Image:
         ) from error
     except UnidentifiedImageError as error:
         raise UserError(
-            f"{name} is not an image that can be read: give a JPEG, PNG, WebP or TIFF"
+            f"{name} is not an image that can be read: give a JPEG, PNG, WebP, TIFF, GIF, BMP, "
+            "PPM, AVIF, HEIC or JPEG 2000"
         ) from error
     except DECODING_ERRORS as error:
+        if "MAX_TEXT" in str(error):
+            raise UserError(
+                f"{name} has over {_MOST_TEXT // 2**20} MB of text or of a colour profile: save it "
+                "again without"
+            ) from error
         raise UserError(f"{name} is damaged and cannot be decoded: {one_line(error)}") from error
 
 
@@ -201,13 +228,22 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes
 def _decode(image: Image.Image, name: str) -> Image.Image:
     if 0 in image.size:
         raise UserError(f"{name} has no pixels: give an image of at least 1x1")
-    image.load()
-    exif = still_true(image)
-    profile = image.info.get("icc_profile")
+    if max(image.size) > MOST_SIDE:
+        raise UserError(
+            f"{name} is {image.width}x{image.height}: a side may have {MOST_SIDE:,} px, so cut it "
+            "into parts"
+        )
+    exif = b""
+    if image.format == "TIFF":
+        exif = still_true(image)
+        forget_broken_parts(image)
     given = image
-    with contextlib.suppress(*DECODING_ERRORS):  # broken EXIF turns nothing
-        if image.getexif().get(Base.Orientation, 1) != 1:
-            image = ImageOps.exif_transpose(image)
+    image = _loaded(image, name)
+    exif = exif or still_true(image)
+    profile = image.info.get("icc_profile")
+    method = _TURNS.get(orientation(image))
+    if method is not None:
+        image = image.transpose(method)
     transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
         "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
     )
@@ -222,6 +258,26 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
     if alpha is not None:
         rgb.putalpha(alpha)
     return rgb
+
+
+def _loaded(image: Image.Image, name: str) -> Image.Image:
+    """A picture with its pixels; it may be another where its file ends too early."""
+    data = file_of(image) if image.format in ("JPEG", "MPO") else b""
+    check_scans(data, name)
+    try:
+        image.load()
+    except OSError:
+        whole = without_its_end(data)
+        if whole is None:
+            raise
+        _note(f"{name} lacks its last bytes: it was read all the same")
+        return whole
+    return image
+
+
+def _note(line: str) -> None:
+    with contextlib.suppress(UserNote):  # made an error, it must not cost the picture
+        warnings.warn(line, UserNote, stacklevel=2)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

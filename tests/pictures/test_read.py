@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import warnings
 from pathlib import Path
@@ -198,6 +199,24 @@ def test_bad_sources_get_a_clear_word(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(UserError, match="over 2,000 pixels"):
         open_image(bomb)
+
+
+def test_a_large_profile_is_still_converted():
+    swapped = bytearray(_profile_with_swapped_red_and_blue()) + bytes(2_000_000)
+    swapped[:4] = struct.pack(">I", len(swapped))
+    data = saved(Image.new("RGB", (2, 2), (250, 10, 20)), "PNG", icc_profile=bytes(swapped))
+    assert np.abs(np.array(open_image(data).getpixel((0, 0))) - (20, 10, 250)).max() <= 2
+
+
+def test_pictures_of_all_names_are_found(tmp_path: Path):
+    kinds = {"a.jfif": "JPEG", "a.jpe": "JPEG", "a.mpo": "MPO", "a.jp2": "JPEG2000"}
+    kinds |= {"a.apng": "PNG", "A.JFIF": "JPEG", "a.pgm": "PPM", "a.hif": "HEIF"}
+    pillow_heif.register_heif_opener()
+    for name, kind in kinds.items():
+        (tmp_path / name).write_bytes(saved(Image.new("RGB", (30, 20)), kind))
+    found = find_images(tmp_path)
+    assert {path.name for path in found} == set(kinds)
+    assert {open_image(path).size for path in found} == {(30, 20)}
 
 
 def test_find_images(tmp_path: Path):

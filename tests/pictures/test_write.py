@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, UserNote
 from fast_nst.files import write_atomically
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import encode_image, save_image
@@ -40,6 +40,16 @@ def test_save_in_every_format(tmp_path: Path, name: str):
 def test_jpeg_has_white_behind_what_is_transparent(tmp_path: Path):
     save_image(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "a.jpg")
     assert open_image(tmp_path / "a.jpg").getpixel((4, 4)) == (255, 255, 255)
+
+
+def test_the_note_of_what_does_not_fit_names_the_file(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x010E] = "a prompt " * 9000
+    image = Image.new("RGB", (8, 8))
+    image.info["exif"] = exif.tobytes()
+    with pytest.warns(UserNote, match=r"a\.jpg' is without the photograph's EXIF ImageDescription"):
+        save_image(image, tmp_path / "a.jpg")
+    assert open_image(tmp_path / "a.jpg").size == (8, 8)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path):

@@ -1,0 +1,80 @@
+"""What a file may be and hold, so that reading it costs neither the memory nor the machine."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fast_nst.errors import UserError
+from fast_nst.pictures.read import open_image
+
+
+def saved(image: Image.Image, file_format: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["EPS", "TGA", "ICO", "PCX", "SGI", "PDF"])
+def test_formats_that_are_not_in_the_list_are_no_images(tmp_path: Path, file_format: str):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved(Image.new("RGB", (40, 40)), file_format))
+    for source in (path, path.read_bytes()):
+        with pytest.raises(UserError, match="not an image that can be read: give a JPEG, PNG"):
+            open_image(source)
+
+
+def test_an_eps_starts_no_program(tmp_path: Path, monkeypatch):
+    """Pillow reads EPS with Ghostscript; here one that leaves a trace."""
+    trace = tmp_path / "trace"
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {trace}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UserError, match="not an image"):
+        open_image(saved(Image.new("RGB", (40, 40)), "EPS"))
+    assert not trace.exists()
+
+
+def png(*chunks: tuple[bytes, bytes], size: tuple[int, int] = (9, 7)) -> bytes:
+    def packed(kind: bytes, data: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    header = struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(10 * 7))
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", rows), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed(*part) for part in parts)
+
+
+def test_a_png_with_megabytes_of_text_or_a_profile():
+    much = zlib.compress(b"a" * 9_000_000)
+    for chunk in (
+        (b"tEXt", b"k\0" + b"a" * 9_000_000),
+        (b"zTXt", b"k\0\0" + much),
+        (b"iTXt", b"k\0\1\0\0\0" + much),
+        (b"iCCP", b"k\0\0" + much),
+    ):
+        assert open_image(png(chunk)).size == (9, 7)
+
+
+def test_a_png_with_more_text_than_that_gets_a_clear_word():
+    much = zlib.compress(b"a" * 20_000_000)
+    for chunks in ([(b"zTXt", b"k\0\0" + much)], [(b"tEXt", b"k\0" + bytes(10**7))] * 7):
+        with pytest.raises(UserError, match="over 16 MB of text or of a colour profile"):
+            open_image(png(*chunks))
+
+
+def test_a_side_has_a_bound(tmp_path: Path):
+    path = tmp_path / "a.png"
+    for size in ((1, 50_000_000), (50_000_000, 1), (100_001, 1)):
+        path.write_bytes(png(size=size))
+        for source in (path, path.read_bytes(), Image.open(io.BytesIO(path.read_bytes()))):
+            with pytest.raises(UserError, match=r"is \d+x\d+: a side may have 100,000 px"):
+                open_image(source)
+    assert open_image(saved(Image.new("1", (100_000, 1)), "PNG")).size == (100_000, 1)
