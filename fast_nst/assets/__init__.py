@@ -14,6 +14,10 @@ STARTS = {
     network: {name: _HERE / network / f"{name}.onnx" for name in ("base", "photograph")}
     for network in ("fine", "fast")
 }
+# NAME.yaml each: recipes for `fast-nst train`. setup.py copies them into the package; in a checkout
+# they lie beside it.
+_COPIED = _HERE.parent / "configs"
+CONFIGS = _COPIED if _COPIED.is_dir() else _HERE.parents[1] / "configs"
 SAMPLE_STYLE = _HERE / "sample_style.jpg"
 SAMPLE_PHOTOGRAPHS = _HERE / "photos"
 # What activation scales are measured on: these four, whatever else the folder may hold one day.

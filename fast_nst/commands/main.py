@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fast_nst import __version__
+from fast_nst.commands.process import Endings, check_text, notes_shown, usable_streams
 from fast_nst.errors import UserError, choose, one_line
 
 
@@ -93,7 +94,8 @@ def _dispatch(argv: Sequence[str]) -> int:
     if command.needs_training:
         for package in _TRAINING_PACKAGES:
             if importlib.util.find_spec(package) is None:
-                raise UserError(f"{package} is not installed: pip install '.[train]'")
+                raise UserError(f"{package} is not installed: pip install 'fast-nst[train]'")
+        check_text(argv)
     # Pillow warns of odd files that it decodes all the same, and of large ones.
     warnings.filterwarnings("ignore", module="PIL")
     module = importlib.import_module(f"fast_nst.commands.{name}")
@@ -109,19 +111,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 some pictures of several failed, 2 the user can mend it,
-        130 interrupted.
+        130 interrupted, 143 and 129 the same by SIGTERM and SIGHUP.
     """
+    words = sys.argv[1:] if argv is None else argv
+    usable_streams()
+    with Endings() as endings, notes_shown(words):
+        return endings.code(_run(words))
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
-        return _dispatch(sys.argv[1:] if argv is None else argv)
+        return _dispatch(argv)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader has had enough; leave Python nothing to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk, a name too long: what no check foresees
         where = f" ({error.filename})" if error.filename else ""
         print(f"error: {one_line(error.strerror or error)}{where}", file=sys.stderr)
+        return 2
+    except UnicodeEncodeError as error:  # of a file that was found, see `check_text`
+        print(f"error: {error.object!a} is no text in {error.encoding}: rename it", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

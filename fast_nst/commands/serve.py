@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import socket
 import sys
 import threading
@@ -19,6 +20,7 @@ from fast_nst.web.limits import Limits
 
 _CONNECTIONS = 200  # beside those that send pictures
 _GRACE = 5  # seconds that running requests get when the service stops
+_LAST_TILE = 1  # seconds that a network then gets to end by itself
 
 
 @dataclass(kw_only=True)
@@ -34,8 +36,8 @@ class ServeOptions(Limits):
     no_browser: bool = option("do not open the page", False)
     allow_remote: bool = option("let other machines in, at a --host that they can reach", False)
     name: list[str] = option(
-        "a name that leads here, of this machine or of a proxy before it; addresses, localhost and "
-        "the machine's own name always do",
+        "a name that leads here at any port, of this machine or of a proxy before it; addresses, "
+        "localhost and the machine's own name always do",
         [],
         metavar="HOST",
         repeat=True,
@@ -70,11 +72,11 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     options = parse_light(ServeOptions, argv, prog, description)
     try:
-        import uvicorn
-
+        from fast_nst.web.connections import Server
         from fast_nst.web.service import make_app
+        from fast_nst.web.workshop import Workshop
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install '.[web]'") from error
+        raise UserError(f"{error.name} is not installed: pip install 'fast-nst[web]'") from error
     from fast_nst.web.files import page_files
     from fast_nst.web.models import find_models, listed
     from fast_nst.web.runtime import runtime_in
@@ -84,8 +86,10 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
     runtime = runtime_in(Path(options.runtime)) if options.runtime else None
-    files = page_files(models, runtime, {"max_bytes": options.upload_bytes})
-    app = make_app(models, options, files, tuple(options.name), runtime is not None)
+    told = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
+    files = page_files(models, runtime, told)
+    workshop = Workshop(models, options)
+    app = make_app(workshop, files, tuple(options.name), runtime is not None)
     with _listening(options.host, options.port) as listener:
         address = _address(listener)
         if not options.quiet:
@@ -93,18 +97,15 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             print(line, file=sys.stderr, flush=True)
         if not options.no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS + options.workers + options.queue,
-            timeout_graceful_shutdown=_GRACE,
-        )
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has already shut down
-            uvicorn.Server(config).run(sockets=[listener])
+        server = Server(app, _CONNECTIONS + options.places, _GRACE, workshop.stop)
+        with contextlib.suppress(KeyboardInterrupt):  # it has already shut down
+            server.run(sockets=[listener])
+    has_ended = workshop.desk.has_ended(_LAST_TILE)
     if not options.quiet:
         print("stopped", file=sys.stderr)
+    if not has_ended:  # a network at work would keep the process for as long as it takes
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.options import option
+from fast_nst.stylize.gallery import is_name, is_style
 from fast_nst.stylize.strength import MOST_STRENGTH
 
 
@@ -70,7 +71,13 @@ def runtime_option(without: str) -> Any:
     )
 
 
-def with_share(given: str, what: str) -> tuple[str, float]:
+def _is_file(given: str) -> bool:
+    return Path(given).exists()
+
+
+def with_share(
+    given: str, what: str, is_whole: Callable[[str], bool] = _is_file
+) -> tuple[str, float]:
     """`NAME:SHARE` as the two; without a share it is 1.
 
     A colon that belongs to the name, as in `C:/wave.onnx`, is left alone.
@@ -78,12 +85,13 @@ def with_share(given: str, what: str) -> tuple[str, float]:
     Args:
         given: The word.
         what: Stands before the share in the error.
+        is_whole: Whether a word is a name as it stands; default: that of a file.
 
     Raises:
         UserError: The share is not above 0.
     """
     name, colon, share = given.rpartition(":")
-    if not colon or Path(given).exists():
+    if not colon or is_whole(given):
         return given, 1.0
     try:
         value = float(share)
@@ -95,16 +103,20 @@ def with_share(given: str, what: str) -> tuple[str, float]:
 
 
 def blend_of(given: Iterable[str], what: str) -> dict[str, float]:
-    """Words of `NAME:SHARE` as a blend; what is named twice has both its shares.
+    """Models as words of `NAME:SHARE` as a blend; what is named twice has both its shares.
 
     Raises:
         UserError: A share is not above 0.
     """
     blend: dict[str, float] = {}
     for word in given:
-        name, share = with_share(word, what)
+        name, share = with_share(word, what, _is_model)
         blend[name] = blend.get(name, 0.0) + share
     return blend
+
+
+def _is_model(given: str) -> bool:
+    return is_style(given) if is_name(given) else _is_file(given)
 
 
 def quality_option() -> Any:

@@ -14,7 +14,7 @@ from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
 from fast_nst.errors import UserError
-from fast_nst.files import free_file
+from fast_nst.files import claim_file
 from fast_nst.options import option
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.gallery import RUNS
@@ -30,7 +30,7 @@ _SHEET = RUNS / "sheet.jpg"
 class TrainOptions(TrainConfig):
     """What `fast-nst train` can be told: the settings of a run, for several styles at once."""
 
-    style: list[str] = option(  # type: ignore[assignment]  # a run has one
+    style: list[str] | None = option(  # type: ignore[assignment]  # a run has one
         "style image, at least 32 px; several, or a folder of them, are trained in turn; default: "
         "the sample painting in the package",
         [],
@@ -48,7 +48,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: The only style failed, or all for the same reason.
     """
     options = parse(TrainOptions, argv, prog, description)
-    names = with_commas(options.style)
+    names = with_commas(options.style or [])
     given = {name: value for name, value in options.given().items() if name != "style"}
     if len(names) == 1 and not Path(names[0]).is_dir():
         given["style"] = names[0]
@@ -118,7 +118,7 @@ def _report_series(outcomes: Sequence[Outcome]) -> int:
     print(table(outcomes))
     sheet = series_sheet(outcomes, REFERENCE_PHOTOGRAPHS[:2])
     if sheet is not None:
-        place = free_file(_SHEET)
+        place = claim_file(_SHEET)
         save_image(sheet, place)
         print(f"Look at {place}; then: fast-nst infer PHOTO.jpg --style NAME -o painting.jpg")
     return 1 if len(errors - {""}) else 0

@@ -321,8 +321,8 @@ def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None
     places = [Path(name), model.parent / name, Path("paintings", name), SAMPLE_STYLE]
     settings = model.parent / SETTINGS
     if settings.is_file():
-        with contextlib.suppress(yaml.YAMLError, OSError, AttributeError, TypeError):
-            places.insert(0, Path(yaml.safe_load(settings.read_text())["style"]))
+        with contextlib.suppress(yaml.YAMLError, OSError, UnicodeError, AttributeError, TypeError):
+            places.insert(0, Path(yaml.safe_load(settings.read_text(encoding="utf-8"))["style"]))
     found = [place for place in places if place.is_file()]
     for place in found:
         if hashlib.sha256(place.read_bytes()).hexdigest() == sha256:

@@ -6,6 +6,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from fast_nst.stylize.forks import after_fork
+
 
 class Budget:
     """An amount that threads take parts of, and wait for when there is not enough left.
@@ -16,7 +18,12 @@ class Budget:
 
     def __init__(self, amount: int) -> None:
         self.amount = amount
-        self._left = amount
+        self._begin_anew()
+        after_fork(self, Budget._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """As in a process that was forked off: whoever held a part is not in it."""
+        self._left = self.amount
         self._given_back = threading.Condition()
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.sheet import contact_sheet
-from fast_nst.stylize.gallery import style_files
+from fast_nst.stylize.gallery import is_name, style_files
 from fast_nst.stylize.parts import Model
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -137,9 +137,13 @@ def blend_sheet(first: str, second: str, threads: int | None = None) -> Sheet:
     paintings = {}
     for share in SHARES:
         blend = {first: share, second: 1 - share}
-        said = [f"{Path(name).stem} {s:.3g}" for name, s in blend.items() if s > 0]
+        said = [f"{_label(name)} {s:.3g}" for name, s in blend.items() if s > 0]
         paintings[" + ".join(said)] = _painter(blend, threads)
     return Sheet(paintings, columns=3)
+
+
+def _label(name: str) -> str:
+    return name if is_name(name) else Path(name).stem
 
 
 def _painter(model: Model | Mapping[str, float], threads: int | None) -> Painter:

@@ -145,7 +145,7 @@ def _connected(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UserError("Ray is not installed: pip install '.[cluster]'") from error
+        raise UserError("Ray is not installed: pip install 'fast-nst[cluster]'") from error
     try:
         host, colon, port = address.removeprefix("ray://").rpartition(":")
         if colon:  # Ray itself would try for minutes

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +17,7 @@ import onnxruntime
 from fast_nst.errors import UserError, choose
 from fast_nst.options import bytes_of, check, option
 from fast_nst.pictures.edit import Array
+from fast_nst.stylize.forks import abandon, after_fork
 from fast_nst.stylize.openvino_engine import OpenVino, runs_natively
 from fast_nst.stylize.openvino_engine import open_graph as open_openvino_graph
 from fast_nst.stylize.signature import (
@@ -189,11 +192,11 @@ def open_graph(data: bytes, options: EngineOptions) -> Graph:
         It takes what the model's inputs are, by their names (and may be given more), and gives the
         outputs, in the model's order.
     """
-    session = _session(data, "the derived model", options.provider, options.threads)
-    names = [given.name for given in session.get_inputs()]
+    session = _Session(data, "the derived model", options.provider, options.threads)
+    names = [given.name for given in session.here.get_inputs()]
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        return list(session.run(None, {name: feeds[name] for name in names}))
+        return list(session.here.run(None, {name: feeds[name] for name in names}))
 
     return run
 
@@ -229,22 +232,21 @@ class OnnxRuntime:
     """
 
     def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
-        self._session = _session(data, name, provider, threads)
+        self._session = _Session(data, name, provider, threads)
+        session = self._session.here
         check_signature(
-            name,
-            map(_tensor, self._session.get_inputs()),
-            map(_tensor, self._session.get_outputs()),
+            name, map(_tensor, session.get_inputs()), map(_tensor, session.get_outputs())
         )
 
     @property
     def metadata(self) -> dict[str, str]:
         """What the file says of itself."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
+        return dict(self._session.here.get_modelmeta().custom_metadata_map)
 
     def run(self, images: Array, keep_memory: bool = True) -> Array:
         """(N, H, W, 3) uint8 in, the same out."""
         options = None if keep_memory else _LETTING_GO
-        painted: Array = self._session.run([OUTPUT], {INPUT: images}, options)[0]
+        painted: Array = self._session.here.run([OUTPUT], {INPUT: images}, options)[0]
         return painted
 
 
@@ -252,7 +254,29 @@ _LETTING_GO = onnxruntime.RunOptions()
 _LETTING_GO.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 
-def _session(
+class _Session:
+    """ONNX Runtime's session of a model; in a process that is forked off it is opened anew."""
+
+    def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
+        self._open = functools.partial(_opened, data, name, provider, threads)
+        self._opening = threading.Lock()
+        self._session: onnxruntime.InferenceSession | None = self._open()
+        after_fork(self, _Session._begin_anew)
+
+    @property
+    def here(self) -> onnxruntime.InferenceSession:
+        """That of this process."""
+        with self._opening:
+            if self._session is None:
+                self._session = self._open()
+            return self._session
+
+    def _begin_anew(self) -> None:
+        abandon(self._session)
+        self._session, self._opening = None, threading.Lock()
+
+
+def _opened(
     data: bytes, name: str, provider: str, threads: int | None
 ) -> onnxruntime.InferenceSession:
     full_name = _full_name(provider)

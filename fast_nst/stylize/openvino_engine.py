@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array
+from fast_nst.stylize.forks import abandon, after_fork
 from fast_nst.stylize.signature import Graph, Tensor, cannot_load, check_signature
 
 _FIRST_ARRAY = threading.Lock()
@@ -75,6 +76,7 @@ class OpenVino:
         self._for_size: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._for_any: Any = None
         self._came: Counter[tuple[int, ...]] = Counter()
+        after_fork(self, abandon)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -87,6 +89,7 @@ class OpenVino:
 
     def run(self, images: Array, keep_memory: bool = True) -> Array:
         """(N, H, W, 3) uint8 in, the same out."""
+        _check_process()
         with self._lock:
             request = self._request(images.shape)
             painted: Array = request.infer([np.ascontiguousarray(images)], share_inputs=True)[0]
@@ -150,6 +153,7 @@ def open_graph(
         requests.put(compiled.create_infer_request())
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        _check_process()
         given = {name: np.asarray(feeds[name], order="C") for name in shapes}
         request = requests.get()
         try:
@@ -158,6 +162,7 @@ def open_graph(
         finally:
             requests.put(request)
 
+    after_fork(run, abandon)
     return run
 
 
@@ -175,6 +180,7 @@ def settings(precision: str, threads: int | None) -> dict[str, Any]:
 
 
 def _import_openvino() -> Any:
+    _check_process()
     try:
         with _hidden("openvino_telemetry"):
             import openvino
@@ -184,8 +190,8 @@ def _import_openvino() -> Any:
         else:
             reason = f"cannot be imported ({' '.join(str(error).split())[:160]})"
         raise UserError(
-            f"OpenVINO {reason}: pip install '.[openvino]', or do without --engine openvino and "
-            "--precision bf16"
+            f"OpenVINO {reason}: pip install 'fast-nst[openvino]', or do without --engine "
+            "openvino and --precision bf16"
         ) from error
     return openvino
 
@@ -202,7 +208,31 @@ def _core(openvino: Any) -> Any:
     """
     with _FIRST_ARRAY:
         openvino.Tensor(np.zeros(1, np.uint8))
-    return openvino.Core()
+    core = openvino.Core()
+    after_fork(core, _lose)
+    return core
+
+
+_is_lost = False  # whether this process was forked off one that had OpenVINO's threads
+
+
+def _lose(core: Any) -> None:
+    global _is_lost
+    _is_lost = True
+    abandon(core)
+
+
+def _check_process() -> None:
+    """Refuse what would hang.
+
+    Raises:
+        UserError: OpenVINO's threads are those of another process.
+    """
+    if _is_lost:
+        raise UserError(
+            "OpenVINO was in use when this process was forked, and would hang here: use it after "
+            "the fork only, start processes with spawn, or give engine onnxruntime"
+        )
 
 
 @contextlib.contextmanager
@@ -241,8 +271,8 @@ def has_bf16() -> bool:
 
 
 def runs_natively() -> bool:
-    """Whether OpenVINO is installed, and the processor one that it was measured on."""
-    if platform.machine().lower() not in _X86:
+    """Whether OpenVINO works here, and the processor is one that it was measured on."""
+    if _is_lost or platform.machine().lower() not in _X86:
         return False
     try:
         _import_openvino()

@@ -10,6 +10,7 @@ from numbers import Real
 from pathlib import Path
 
 from fast_nst.errors import UserError
+from fast_nst.options import plain
 from fast_nst.stylize.gallery import find_model
 
 _MOST_BYTES = 10**9
@@ -45,11 +46,12 @@ def parts_of(model: Model | Mapping[str, float] | None) -> list[Part]:
         return [_read(model, 1.0)]
     if not model:
         raise UserError("a blend of nothing: give styles with their shares")
-    for name, share in model.items():
+    shares = {name: plain(share) for name, share in model.items()}
+    for name, share in shares.items():
         is_number = isinstance(share, Real) and not isinstance(share, bool)
         if not is_number or not 0 <= share < math.inf:
             raise UserError(f"the share of {name!r} is {share!r}: it must be a number from 0 up")
-    used = {name: share for name, share in model.items() if share > 0}
+    used = {name: share for name, share in shares.items() if share > 0}
     if not used:
         raise UserError("all shares are 0: give one of them more")
     return [_read(name, float(share)) for name, share in used.items()]

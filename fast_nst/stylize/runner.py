@@ -12,6 +12,7 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array
 from fast_nst.stylize.budget import Budget
 from fast_nst.stylize.engines import Engine, EngineOptions, open_engine, open_graph
+from fast_nst.stylize.forks import after_fork
 from fast_nst.stylize.parts import Part
 from fast_nst.stylize.signature import reason_of
 from fast_nst.stylize.tiles import (
@@ -50,6 +51,10 @@ class Runner:
         # No lru_cache of a method: its cycle would keep networks until Python looks for cycles.
         self._engines: dict[float, Engine] = {}
         self._opening = threading.Lock()
+        after_fork(self, Runner._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._opening = threading.Lock()  # whoever held it is not in this process
 
     def twin(self, options: EngineOptions, of: int, parts: Sequence[Part]) -> Runner:
         """Another one, for another thread or model, one of so many that share the memory."""

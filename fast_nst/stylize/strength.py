@@ -69,7 +69,7 @@ def network_strength(is_alone: bool, strength: float, unmixable: str) -> float:
             raise UserError(f"strength {strength:g} is above 1, and {unmixable}")
     elif unmixable:
         raise UserError(f"this blend is not possible: {unmixable}")
-    return strength
+    return float(strength)
 
 
 def finished(

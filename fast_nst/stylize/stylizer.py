@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.errors import UserError
+from fast_nst.options import number, whole
 from fast_nst.pictures.detail import DETAIL, check_detail
 from fast_nst.pictures.edit import Array, to_channels, to_image
 from fast_nst.pictures.read import Picture, read_pixels
@@ -78,9 +79,9 @@ class Stylizer:
         max_memory: str = EngineOptions.max_memory,
         statistics: str = EngineOptions.statistics,
     ) -> None:
-        check_strength(strength)
-        check_detail(detail)
-        self.strength, self.detail = strength, detail
+        self.strength, self.detail = number("strength", strength), number("detail", detail)
+        check_strength(self.strength)
+        check_detail(self.detail)
         self._parts = parts_of(model)
         self._options = EngineOptions(
             engine=engine,
@@ -92,7 +93,7 @@ class Stylizer:
         )
         self._options.engine = choose_engine(self._options)
         self._runner = Runner(self._parts, self._options)
-        self._runner.engine(self._network_strength(strength))
+        self._runner.engine(self._network_strength(self.strength))
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling: the model's data travel, and the network is opened anew."""
@@ -131,9 +132,9 @@ class Stylizer:
         other._parts = list(self._parts if parts is None else parts)
         other._runner = self._runner.twin(other._options, of, other._parts)
         if strength is not None:
-            check_strength(strength)
-            other.strength = strength
-            other._network_strength(strength)
+            other.strength = number("strength", strength)
+            check_strength(other.strength)
+            other._network_strength(other.strength)
         return other
 
     def __repr__(self) -> str:
@@ -272,7 +273,8 @@ class Stylizer:
             UserError: A model cannot be used, or `detail` is out of range.
         """
         second = [] if to is None else parts_of(to)
-        return Stream(self._parts, self._options, second, keep_colors, steady, workers, detail)
+        share = number("detail", detail)
+        return Stream(self._parts, self._options, second, keep_colors, steady, workers, share)
 
     @overload
     def __call__(
@@ -339,6 +341,7 @@ class Stylizer:
         Raises:
             UserError: A picture cannot be read, or an argument is out of range.
         """
+        size = None if size is None else whole("size", size)
         if size is not None and size < 1:
             raise UserError(f"size is {size}: the longer side must be at least 1 px")
         if isinstance(image, list | tuple):
@@ -368,8 +371,9 @@ class Stylizer:
         stroke_scale: float,
         on_tile: OnTile | None = None,
     ) -> Array:
-        strength = self.strength if strength is None else strength
-        detail = self.detail if detail is None else detail
+        strength = self.strength if strength is None else number("strength", strength)
+        detail = self.detail if detail is None else number("detail", detail)
+        stroke_scale = number("stroke_scale", stroke_scale)
         check_strength(strength)
         check_detail(detail)
         check_stroke_scale(stroke_scale)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fast_nst.errors import UserError
 from fast_nst.files import written_whole
+from fast_nst.options import plain
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.parts import Model
 from fast_nst.stylize.pipeline import Behind, ahead
@@ -141,7 +142,8 @@ def stylize_video(
         first, last = strength
     else:
         first = last = stylize.strength if strength is None else strength
-    begin, end = Fraction(start), None if until is None else Fraction(until)
+    start, until, fps = plain(start), plain(until), plain(fps)
+    begin, end = _exact(start), None if until is None else _exact(until)
     if begin < 0 or (end is not None and end <= begin):
         raise UserError(
             f"the part from {float(begin):g} s until {float(end or 0):g} s is empty: give times "
@@ -172,6 +174,11 @@ def stylize_video(
                 writer.close()
     finally:
         reader.close()
+
+
+def _exact(seconds: float | Fraction) -> Fraction:
+    """The time that is meant by a number, which no binary fraction may be."""
+    return Fraction(seconds).limit_denominator(1_000_000)
 
 
 def _check_apart(source: Path, target: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +13,9 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
 from fast_nst.pictures.edit import Array
+from fast_nst.training.data import HeldOut
 from fast_nst.training.defects import inspect
 from fast_nst.training.models import PixelNetwork
 from fast_nst.training.module import StyleTransfer
@@ -52,6 +54,30 @@ class Steps(Callback):
         trainer.should_stop = trainer.should_stop or stop
 
 
+class Termination(Callback):
+    """Leaves SIGTERM to whoever handled it before Lightning, which ends the run where it is.
+
+    So the command stops after the step at hand, as by Ctrl-C. Where nobody handled it, Lightning's
+    way stays, and the checkpoint of that step is saved, see `Checkpoints.on_exception`.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Lightning has just put its own handler there."""
+        self._put_back()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """And here, where a run's end is judged."""
+        self._put_back()
+
+    def _put_back(self) -> None:
+        if callable(self._handler):
+            with contextlib.suppress(ValueError):  # not the main thread, which alone has handlers
+                signal.signal(signal.SIGTERM, self._handler)
+
+
 class PreviewImages(Callback):
     """Logs the validation photographs' paintings to TensorBoard."""
 
@@ -67,7 +93,7 @@ class PreviewImages(Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: Any,
-        batch: Tensor,
+        batch: HeldOut,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -77,14 +103,15 @@ class PreviewImages(Callback):
             trainer: Has the logger.
             pl_module: Not used.
             outputs: What the validation step returned: the paintings, (N, 3, S, S) in [0, 1].
-            batch: The photographs, of the same shape.
+            batch: Has the photographs, of the same shape.
             batch_idx: Not used: the last batch may be shorter than the others.
             dataloader_idx: Not used.
         """
-        first, self._count = self._count, self._count + len(batch)
+        photographs = batch.photographs
+        first, self._count = self._count, self._count + len(photographs)
         if not isinstance(trainer.logger, Logs):
             return
-        pairs = torch.cat([batch, outputs.float()], dim=2).nan_to_num().clamp(0, 1)
+        pairs = torch.cat([photographs, outputs.float()], dim=2).nan_to_num().clamp(0, 1)
         for number, pair in enumerate(pairs, start=first):
             trainer.logger.show(f"preview/{number}", pair, trainer.global_step)
 

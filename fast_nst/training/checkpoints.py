@@ -120,6 +120,15 @@ def style_name(style: str | None) -> str:
     return style_path(style).stem
 
 
+def readable(name: str) -> str:
+    """A name as text that every file takes: what is none in UTF-8 is replaced.
+
+    Python keeps the bytes of a file's name that its locale cannot read as lone surrogates, which
+    neither YAML nor a model's metadata can hold.
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def style_digest(style: str | None) -> str:
     """SHA-256 of the style image's file.
 

@@ -47,6 +47,14 @@ class Batch(NamedTuple):
     shifts: Tensor | None = None  # (N, 2) int64
 
 
+class HeldOut(NamedTuple):
+    """Validation photographs, without noise, as they are painted later; else as in `Batch`."""
+
+    photographs: Tensor  # (N, 3, S, S)
+    others: Tensor | None = None  # (N, 3, S, S)
+    shifts: Tensor | None = None  # (N, 2) int64
+
+
 def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
     """A square crop scaled to `size`, flipped half of the time.
 
@@ -143,6 +151,15 @@ def _stack(samples: list[Sample]) -> tuple[Batch, list[str]]:
     return Batch(crops, noise, torch.stack(others), shifts), unreadable
 
 
+def _stack_held_out(views: list[HeldOut]) -> HeldOut:
+    photographs = torch.stack([view.photographs for view in views])
+    others = [view.others for view in views if view.others is not None]
+    shifts = [view.shifts for view in views if view.shifts is not None]
+    if not others:
+        return HeldOut(photographs)
+    return HeldOut(photographs, torch.stack(others), torch.stack(shifts))
+
+
 def _scaled(images: Tensor) -> Tensor:
     return images.float().div(255).contiguous(memory_format=torch.channels_last)
 
@@ -217,11 +234,23 @@ class Photographs(L.LightningDataModule):
 
     def validation_photographs(self) -> Tensor:
         """Their central squares, (N, 3, S, S) uint8."""
-        crops = [
-            ImageOps.fit(open_photograph(path), (self.size, self.size))
-            for path in self.validation_paths
-        ]
-        return torch.stack([to_bytes(crop) for crop in crops])
+        return torch.stack([to_bytes(crop) for crop in self._central_squares(self.size)])
+
+    def _central_squares(self, size: int) -> list[Image.Image]:
+        return [ImageOps.fit(open_photograph(path), (size, size)) for path in self.validation_paths]
+
+    def held_out(self) -> list[HeldOut]:
+        """What validation compares, one by one: with a disturbance, two fixed views of each."""
+        if self.disturbance is None:
+            return [HeldOut(photograph) for photograph in self.validation_photographs()]
+        found = []
+        for number, square in enumerate(self._central_squares(self.size + self.disturbance.margin)):
+            # Always the same, so that the losses of two validations can be compared.
+            rng = np.random.default_rng(number)
+            first, other, shift = self.disturbance.views(np.asarray(square), rng)
+            photograph, frame = (to_bytes(from_array(pixels)) for pixels in (first, other))
+            found.append(HeldOut(photograph, frame, torch.tensor(shift)))
+        return found
 
     def train_dataloader(self, first: int = 0) -> DataLoader[Any]:
         """The whole run as one epoch, from the trainer's current step on.
@@ -251,21 +280,25 @@ class Photographs(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The fixed validation photographs; without noise, as they are painted later."""
-        return DataLoader(list(self.validation_photographs()), batch_size=self.batch_size)  # type: ignore[arg-type]
+        return DataLoader(
+            self.held_out(),  # type: ignore[arg-type]  # a list is a dataset
+            batch_size=self.batch_size,
+            collate_fn=_stack_held_out,
+        )
 
     def on_before_batch_transfer(
-        self, batch: Tensor | tuple[Batch, list[str]], dataloader_idx: int
-    ) -> Tensor | Batch:
+        self, batch: HeldOut | tuple[Batch, list[str]], dataloader_idx: int
+    ) -> HeldOut | Batch:
         """Note the unreadable files here, in the main process, and pass the rest on."""
-        if isinstance(batch, Tensor):
+        if isinstance(batch, HeldOut):
             return batch
         found, unreadable = batch
         self.unreadable.update(unreadable)
         return found
 
-    def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Tensor | Batch:
+    def on_after_batch_transfer(
+        self, batch: HeldOut | Batch, dataloader_idx: int
+    ) -> HeldOut | Batch:
         """Photographs as (N, 3, S, S) float32 in [0, 1], channels last."""
-        if isinstance(batch, Tensor):
-            return _scaled(batch)
         others = None if batch.others is None else _scaled(batch.others)
         return batch._replace(photographs=_scaled(batch.photographs), others=others)

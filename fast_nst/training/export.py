@@ -12,7 +12,13 @@ from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.checkpoints import Checkpoint, read_checkpoint, style_name, style_path
+from fast_nst.training.checkpoints import (
+    Checkpoint,
+    read_checkpoint,
+    readable,
+    style_name,
+    style_path,
+)
 from fast_nst.training.defects import Reference, inspect
 from fast_nst.training.models import read_model, to_onnx
 
@@ -21,7 +27,7 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
     """What a model file says about itself: nothing that only the machine that trained it has."""
     config = checkpoint.config
     reference = checkpoint.style_reference
-    return {
+    said = {
         "title": config.title or style_name(config.style),
         "artist": config.artist,
         "year": config.year,
@@ -37,6 +43,7 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "vgg_scales": json.dumps(checkpoint.vgg_scales),
         "fast_nst": __version__,
     }
+    return {name: readable(value) for name, value in said.items()}
 
 
 def style_reference(metadata: Mapping[str, str]) -> Reference | None:

@@ -84,7 +84,7 @@ def from_preview(config: TrainConfig) -> tuple[TrainConfig, Tile | None]:
         return config, None
     given = config.given()
     for name in ("resume", "start", "style_size"):
-        if name in given:
+        if given.get(name) is not None:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} contradicts --from-preview: give one of them")
     tile = find_tile(config.style, config.from_preview)

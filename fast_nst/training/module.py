@@ -13,10 +13,10 @@ from torch import Tensor
 
 from fast_nst import __version__
 from fast_nst.errors import UserError
-from fast_nst.losses import PARTS, PerceptualLoss
+from fast_nst.losses import PerceptualLoss
 from fast_nst.networks import build_network
 from fast_nst.training.checkpoints import RECORD
-from fast_nst.training.data import Batch
+from fast_nst.training.data import Batch, HeldOut
 from fast_nst.training.defects import Reference
 from fast_nst.training.settings import SCRATCH, TrainConfig, plain
 from fast_nst.training.start import Start
@@ -97,15 +97,22 @@ class StyleTransfer(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch's total loss."""
-        paintings = self(batch.photographs, batch.noise)
-        parts = self.losses(batch.photographs, paintings)
-        if batch.others is not None and batch.shifts is not None:
-            others = self(batch.others, batch.noise)  # the noise stays where it is in a film
-            steady = self.config.steady * disagreement(paintings, others, batch.shifts)
-            parts |= {"steady": steady, "total": parts["total"] + steady}
+        _, parts = self._painted(batch, batch.noise)
         self._totals.append(parts["total"].detach())
         self.log_dict({f"train/{name}": value.detach() for name, value in parts.items()})
         return parts["total"]
+
+    def _painted(
+        self, batch: Batch | HeldOut, noise: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The paintings of a batch, (N, 3, H, W) in [0, 1], and the named parts of its loss."""
+        paintings: Tensor = self(batch.photographs, noise)
+        parts = self.losses(batch.photographs, paintings)
+        if batch.others is not None and batch.shifts is not None:
+            others = self(batch.others, noise)  # the noise stays where it is in a film
+            steady = self.config.steady * disagreement(paintings, others, batch.shifts)
+            parts |= {"steady": steady, "total": parts["total"] + steady}
+        return paintings, parts
 
     def configure_gradient_clipping(
         self,
@@ -149,12 +156,11 @@ class StyleTransfer(L.LightningModule):
             )
         self._recent.append(loss)
 
-    def validation_step(self, photographs: Tensor, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: HeldOut, batch_idx: int) -> Tensor:
         """The same loss on photographs that training does not see; returns their paintings."""
-        paintings: Tensor = self(photographs)
-        parts = self.losses(photographs, paintings)
-        n = len(photographs)
-        self.log_dict({f"val/{name}": parts[name] for name in PARTS}, batch_size=n)
+        paintings, parts = self._painted(batch, None)
+        named = {f"val/{name}": value for name, value in parts.items()}
+        self.log_dict(named, batch_size=len(batch.photographs))
         return paintings
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

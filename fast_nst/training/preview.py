@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
-from fast_nst.files import free_folder, make_folder
+from fast_nst.files import claim_folder, make_folder
 from fast_nst.options import check, like, option
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import find_images, open_photograph
@@ -232,10 +232,9 @@ def label(tile: Tile) -> str:
 
 def _folder(settings: PreviewSettings) -> Path:
     if settings.out is None:
-        folder = free_folder(RUNS / f"{style_name(settings.style)}{SUFFIX}")
-    else:
-        folder = Path(settings.out)
-        if (folder / RECORD).exists():
-            raise UserError(f"{settings.out!r} holds a preview: change --out")
+        return claim_folder(RUNS / f"{style_name(settings.style)}{SUFFIX}")
+    folder = Path(settings.out)
+    if (folder / RECORD).exists():
+        raise UserError(f"{settings.out!r} holds a preview: change --out")
     make_folder(folder)
     return folder

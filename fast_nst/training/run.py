@@ -14,18 +14,19 @@ from typing import Any
 
 import lightning as L
 import yaml
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.devices import choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
-from fast_nst.files import free_folder, make_folder, write_atomically
+from fast_nst.files import write_atomically
 from fast_nst.losses import LossSettings, build_loss
 from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
-from fast_nst.stylize.gallery import MODEL, RUNS
+from fast_nst.stylize.gallery import MODEL
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.attempts import MOST_HALVINGS, good_checkpoint, stopped
 from fast_nst.training.callbacks import EachStep
@@ -33,13 +34,14 @@ from fast_nst.training.checkpoints import (
     CHECKPOINT,
     continued,
     read_checkpoint,
+    readable,
     style_digest,
-    style_name,
     style_path,
 )
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import reference_of
 from fast_nst.training.export import export
+from fast_nst.training.folders import held, run_folder
 from fast_nst.training.from_preview import from_preview
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
 from fast_nst.training.saving import Checkpoints, Notice
@@ -58,6 +60,7 @@ from fast_nst.training.trainer import (
 PREVIEW, SETTINGS = "preview.jpg", "config.yaml"
 _PREVIEW_PHOTOGRAPHS = 4
 _PREVIEW_SIZE = 480
+_OF_ONE_RUN = ("out", "resume", "from_preview")
 # With several devices Lightning starts the same command again for each: they share one folder.
 _FOLDER_OF_RANK_0, _PRECISION_OF_RANK_0 = "FAST_NST_RUN_FOLDER", "FAST_NST_PRECISION"
 
@@ -120,33 +123,17 @@ class Fitted:
     held_out_loss: float | None
 
 
-def run_folder(config: TrainConfig) -> Path:
-    """Where the run goes: `config.out`, or the first free of runs/<style>, runs/<style>-2, ...
-
-    Raises:
-        UserError: `config.out` holds a run already, or cannot be written to.
-    """
-    if config.out is not None:
-        folder = Path(config.out)
-        is_its_own = config.resume and Path(config.resume).resolve().parent == folder.resolve()
-        if (folder / CHECKPOINT).exists() and not is_its_own:
-            raise UserError(
-                f"{config.out!r} holds a run: add --resume last to continue it, or change --out"
-            )
-    elif config.num_nodes > 1:
-        raise UserError("--num-nodes without --out: name a folder, the same on each machine")
-    else:
-        folder = free_folder(RUNS / style_name(config.style))
-    make_folder(folder)
-    return folder
-
-
 @contextlib.contextmanager
 def _interrupts() -> Iterator[None]:
-    """Lightning turns Ctrl-C into exit code 1 and ignores more of it: put both right."""
+    """Lightning turns Ctrl-C into exit code 1 and ignores more of it: put both right.
+
+    SIGTERM, which it makes an exit with code 0, gets the usual one.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
+    except SIGTERMException as error:
+        raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
@@ -156,13 +143,22 @@ def _interrupts() -> Iterator[None]:
 
 
 def _as_yaml(config: TrainConfig) -> bytes:
-    """The settings as a file that `--config` takes, without objects made in Python."""
+    """The settings as a file that `--config` takes, to train the like anew.
+
+    Objects made in Python are left out, and what is of this one run: where it goes, and what it
+    resumed.
+    """
     values = config.as_dict()
+    for name in _OF_ONE_RUN:
+        del values[name]
     for name, value in config.trainer.items():
         try:
             yaml.safe_dump(value)
         except yaml.YAMLError:
             del values["trainer"][name]
+    for name, value in values.items():
+        if isinstance(value, str):
+            values[name] = readable(value)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()
 
 
@@ -194,10 +190,28 @@ def _halvings(config: TrainConfig) -> int:
     return saved.halvings if saved.config.lr == config.lr else 0
 
 
+def _check_places(config: TrainConfig) -> None:
+    """Say how a run is resumed whose painting or photographs are where they were no more."""
+    if config.resume is None:
+        return
+    for what, given, flag in (
+        ("painting", config.style, "--style IMAGE"),
+        ("folder of photographs", config.photos, "--photos DIR"),
+    ):
+        if given and not Path(given).exists():
+            raise UserError(
+                f"the {what} {given!r} that this run was trained on is not there any more: say "
+                f"where it is now, with {flag}"
+            )
+
+
 def _judged_by(config: TrainConfig, style_sha256: str) -> dict[str, Any]:
     """What the held-out loss depends on, next to the network."""
     names = [item.name for item in dataclasses.fields(LossSettings)]
     values = {name: getattr(config, name) for name in (*names, "size", "style_size", "photos")}
+    if config.steady > 0:
+        names = ["steady", "steady_noise", "steady_shift"]
+        values |= {name: getattr(config, name) for name in names}
     return {**values, "style_sha256": style_sha256}
 
 
@@ -230,6 +244,7 @@ def fit(
     config = continued(from_preview(config)[0])
     options = {**trainer_arguments(config.trainer), **in_python}
     start = starting_point(config)
+    _check_places(config)
     style_picture = open_style(style_path(config.style), config.style_size)
     style_sha256 = style_digest(config.style)
     style_reference = reference_of(to_array(style_picture))
@@ -246,10 +261,11 @@ def fit(
         workers=config.workers,
         disturbance=disturbance,
     )
-    with quiet():
+    with quiet(), contextlib.ExitStack() as hold:
         device = root_device(config)
         loss = build_loss(config, style)
         folder = Path(_agreed(_FOLDER_OF_RANK_0, lambda: str(run_folder(config))))
+        hold.enter_context(held(folder, config))
         if config.precision == "auto":
 
             def measured() -> str:
@@ -284,7 +300,7 @@ def fit(
                     begin = "the start" if resume is None else repr(resume)
                     notice(f"{error}: going on from {begin} with --lr {rate / 2:g}, half of before")
         seconds = time.perf_counter() - started
-        with explained():
+        with explained(), _interrupts():
             best = checkpoints.finish(trainer, module, photographs)
     return Fitted(
         folder,

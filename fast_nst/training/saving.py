@@ -17,6 +17,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from fast_nst.errors import UserError, one_line
 from fast_nst.training.checkpoints import BEST, CHECKPOINT, load
@@ -134,9 +135,9 @@ class Checkpoints(Checkpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save what is good when the photographs, or the memory, are gone."""
+        """Save what is good when the photographs, or the memory, are gone, or the time is up."""
         is_between_steps = trainer.accumulate_grad_batches == trainer.world_size == 1
-        is_ours = isinstance(exception, UserError | RuntimeError | OSError)
+        is_ours = isinstance(exception, UserError | RuntimeError | OSError | SIGTERMException)
         is_good = not getattr(exception, "is_of_weights", False)
         if is_between_steps and is_ours and is_good and trainer.global_step > self._saved >= 0:
             self.save(trainer)

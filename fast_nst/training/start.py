@@ -11,9 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from fast_nst.assets import STARTS
-from fast_nst.errors import UserError, choose
+from fast_nst.errors import UserError
 from fast_nst.stylize import graphs
-from fast_nst.stylize.gallery import find_model, is_name, style_names
+from fast_nst.stylize.gallery import check_name, find_model, is_name, is_style, style_names
 from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import BASE, SCRATCH, TrainConfig
@@ -65,8 +65,8 @@ def starting_point(config: TrainConfig) -> Start:
     shipped = STARTS.get(config.network, {})
     path = shipped.get(name)
     if path is None:
-        if is_name(name):
-            choose("start", name, [*shipped, SCRATCH, *style_names()])
+        if is_name(name) and not is_style(name):
+            check_name(name, "start", [*shipped, SCRATCH, *style_names()])
         path = find_model(name)
     start, network = _read(path)
     if network != config.network:

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback
 
 from fast_nst.devices import memory_explained
 from fast_nst.errors import UserError, one_line
-from fast_nst.training.callbacks import Defects, EachStep, PreviewImages, Steps
+from fast_nst.training.callbacks import Defects, EachStep, PreviewImages, Steps, Termination
 from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Logs, Notice
 from fast_nst.training.settings import TrainConfig
 
@@ -147,6 +147,7 @@ def make_trainer(
     """
     callbacks: list[Callback] = [
         checkpoints,
+        Termination(),
         PreviewImages(),
         Defects(),
         *(options.get("callbacks") or []),
@@ -154,7 +155,7 @@ def make_trainer(
     if each is not None:
         callbacks.append(Steps(each))
     defaults: dict[str, Any] = {
-        "logger": Logs(folder, notice),
+        "logger": _logs(folder, notice),
         # Lightning counts batches here.
         "val_check_interval": checks_every(config) * (options.get("accumulate_grad_batches") or 1),
         "check_val_every_n_epoch": None,
@@ -180,6 +181,17 @@ def make_trainer(
             max_epochs=-1,
             **chosen,
         )
+
+
+def _logs(folder: Path, notice: Notice | None) -> Logs | None:
+    """TensorBoard's logs, which need a folder whose name is UTF-8."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        if notice is not None:
+            notice(f"{str(folder)!r} is no name in UTF-8, which TensorBoard needs: it gets no logs")
+        return None
+    return Logs(folder, notice)
 
 
 def root_device(config: TrainConfig) -> torch.device:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 
 import pytest
 
-from fast_nst.commands.progress import stop_on_interrupt
+from fast_nst.commands import progress
+from fast_nst.commands.progress import Progress, stop_on_interrupt
 
 
 def interrupt_twice(stopped: list[int]) -> None:
@@ -38,3 +40,35 @@ def test_outside_the_main_thread_it_does_nothing():
     thread.start()
     thread.join()
     assert done == [1]
+
+
+def many_steps(bar: Progress) -> None:
+    for step in range(1000):
+        assert not bar.show(step + 1, 1000, "training", {"loss": 0.25})
+    bar.close()
+
+
+def test_without_a_terminal_a_bar_is_a_line_now_and_then(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Progress(unit="step") as bar:
+        many_steps(bar)
+        assert capsys.readouterr().err == ""  # it took no time
+        now[0] += 5
+        many_steps(bar)
+        bar.show(1, 10)
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("training:   0% 1/1000 [")
+    assert err.endswith("]\n")
+    assert "\r" not in err
+
+
+def test_without_standard_error_nothing_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    with Progress() as bar:
+        many_steps(bar)
+        bar.say("a line")
+        signal.raise_signal(signal.SIGINT)
+        assert bar.stopped
+    assert capsys.readouterr().out == ""

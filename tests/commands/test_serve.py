@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -22,11 +23,8 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize(
-    ("how", "last", "code"),
-    [(signal.SIGINT, "stopped\n", 0), (signal.SIGTERM, "", -signal.SIGTERM)],
-)
-def test_it_serves_until_it_is_stopped(how: signal.Signals, last: str, code: int, negative: Path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_until_it_is_stopped(how: signal.Signals, negative: Path):
     process = start("--port", "0", "--models", str(negative.parent))
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -38,8 +36,64 @@ def test_it_serves_until_it_is_stopped(how: signal.Signals, last: str, code: int
         assert b"<h1>fast_nst</h1>" in answer.read()
     process.send_signal(how)
     out, err = process.communicate(timeout=30)
-    assert (out, err) == ("", last)
-    assert process.returncode == code
+    assert (out, err) == ("", "stopped\n")
+    assert process.returncode == 0
+
+
+def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
+    """The service, and its port."""
+    process = start("--port", "0", *arguments)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    found = re.search(r":(\d+) \(", line)
+    assert found, line + process.stderr.read()
+    return process, int(found[1])
+
+
+def test_what_others_send_leaves_no_word(negative: Path):
+    process, port = started("--models", str(negative.parent))
+    post = b"POST /api/stylize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    form = post + b"Content-Type: multipart/form-data; boundary=b\r\n"
+    for request in (
+        b"\x16\x03\x01 no HTTP\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        form + b"Content-Length: 18\r\n\r\n--b\r\nA B: c\r\n\r\nx\r\n",
+        form + b"Content-Length: 9\r\n\r\n--b--tail",
+        post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        post + b"Origin: http://[\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as peer:
+            peer.sendall(request)
+            status = int(peer.recv(65536).split()[1])
+        assert status == 200 if b"Upgrade" in request else 400 <= status < 500
+    with socket.create_connection(("127.0.0.1", port)) as peer:  # broken off
+        peer.sendall(post + b"Content-Length: 999\r\n\r\nx")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "stopped\n")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("query", ["style=udnie&size=6000", "style=udnie&size=8000&keep_colors=1"])
+def test_it_ends_when_it_says_so_whatever_is_painted(query: str):
+    process, port = started("--max-memory", "2GB", "--workers", "1")
+    assert process.stderr is not None
+    photograph = Path("fast_nst/assets/photos/coffee.jpg").read_bytes()
+    head = f"POST /api/stylize?{query} HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Content-Length: {len(photograph)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as peer:
+        peer.sendall(head.encode() + photograph)
+        time.sleep(2)  # it is at work
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)  # and need not be waited for
+        assert peer.recv(65536).startswith(b"HTTP/1.1 503")
+        assert process.stderr.readline() == "stopped\n"
+        assert time.monotonic() - asked < 10
+        said = time.monotonic()
+        assert process.wait(timeout=30) == 0
+        assert time.monotonic() - said < 3
+    process.communicate()
 
 
 def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]):

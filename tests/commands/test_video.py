@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 from fast_nst.assets import STYLES
 from fast_nst.commands.main import main
 from fast_nst.commands.video import VideoOptions, seconds_of
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, UserNote
 from fast_nst.stylize.gallery import find_model
 from tests.videos.clips import make, noisy, probe
 
@@ -163,11 +165,18 @@ def test_styles_are_taken_as_they_were_trained_for_video(
     # One's own models for films come before the package's.
     (tmp_path / "runs" / "udnie_steady").mkdir(parents=True)
     (tmp_path / "runs" / "udnie_steady" / "model.onnx").write_bytes(find_bytes("evening_fast"))
-    assert options.blends[0] == {"composition_vii_fast": 2.0, "udnie_steady": 1.0}
+    with pytest.warns(UserNote, match="'udnie' are painted by runs/udnie_steady/model.onnx"):
+        assert options.blends[0] == {"composition_vii_fast": 2.0, "udnie_steady": 1.0}
+    shutil.rmtree(tmp_path / "runs" / "udnie_steady")
+    # What lies there under a style's name is not looked at.
+    (tmp_path / "composition_vii").mkdir()
+    (tmp_path / "udnie").touch()
+    assert options.blends[0] == {"composition_vii_fast": 2.0, "udnie_fast": 1.0}
     # A style that has none makes all of them those of pictures: the networks do not mix.
-    (tmp_path / "runs" / "evening").mkdir(parents=True)
-    (tmp_path / "runs" / "evening" / "model.onnx").write_bytes(find_bytes("udnie"))
-    assert options.blends == as_pictures
+    (tmp_path / "runs" / "dusk").mkdir(parents=True)
+    (tmp_path / "runs" / "dusk" / "model.onnx").write_bytes(find_bytes("udnie"))
+    options.to = ["dusk"]
+    assert options.blends == (as_pictures[0], {"dusk": 1.0})
     # A file goes by the network that is in it.
     (tmp_path / "my_fast.onnx").write_bytes(find_bytes("udnie_fast"))
     options = VideoOptions(input="a", output="b.mp4", model=["my_fast.onnx"], style=["udnie_fast"])
@@ -179,40 +188,55 @@ def test_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "av", None)
     code, _, err = stylize(clip, "-o", tmp_path / "out.mp4")
     assert code == 2
-    assert "pip install '.[video]'" in err
+    assert "pip install 'fast-nst[video]'" in err
 
 
 COMMAND = [sys.executable, "-m", "fast_nst.commands.main", "video"]
 
 
-def _started(*arguments: object) -> subprocess.Popen[str]:
-    """The command, once it has painted a few frames."""
+def _started(target: Path, *arguments: object) -> subprocess.Popen[str]:
+    """The command, once it has written a part of the film."""
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *map(str, arguments), "-o", str(target), "--engine", "onnxruntime"],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert process.stderr is not None
-    read = ""
-    while "frame/s" not in read and process.poll() is None:
-        read += process.stderr.read(1)
+    while process.poll() is None and not _half(target):
+        time.sleep(0.01)
     return process
 
 
-def test_ctrl_c_leaves_what_is_there(tmp_path: Path):
+def _half(target: Path) -> bool:
+    return any(path.stat().st_size > 1000 for path in target.parent.glob(".*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_stopped_leaves_what_is_there(tmp_path: Path, number: signal.Signals):
     clip = make(tmp_path / "long.mkv", sound="aac", frames=900, size=(160, 120))
     target = tmp_path / "out.mp4"
-    process = _started(clip, "-o", target, "--engine", "onnxruntime")
-    process.send_signal(signal.SIGINT)
+    process = _started(target, clip)
+    process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "interrupted: the first" in err
-    found = probe(target)
-    assert 0 < len(found.times) < 900
-    assert found.sound[0][2][-1][0] == pytest.approx(found.times[-1], abs=0.1)
+    assert process.returncode == 128 + number
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "out.mp4") == [
+        "long.mkv"
+    ]
+    assert "Traceback" not in err
+    if target.exists():
+        assert "interrupted: the first" in err
+        found = probe(target)
+        assert 0 < len(found.times) < 900
+        assert found.sound[0][2][-1][0] == pytest.approx(found.times[-1], abs=0.1)
+    else:
+        assert number != signal.SIGINT
+
+
+def test_what_is_killed_leaves_what_was_there(tmp_path: Path):
+    clip = make(tmp_path / "long.mkv", frames=900, size=(160, 120))
+    target = tmp_path / "out.mp4"
     target.write_bytes(b"precious")
-    process = _started(clip, "-o", target, "--overwrite", "--engine", "onnxruntime")
+    process = _started(target, clip, "--overwrite")
     process.kill()
     process.communicate(timeout=30)
     assert target.read_bytes() == b"precious"

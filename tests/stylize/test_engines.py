@@ -256,7 +256,9 @@ def test_auto_takes_onnx_runtime_where_openvino_is_not_or_is_not_at_home(monkeyp
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert choose_engine(EngineOptions()) == "onnxruntime"
-    with pytest.raises(UserError, match=r"OpenVINO is not installed: pip install '.\[openvino\]'"):
+    with pytest.raises(
+        UserError, match=r"OpenVINO is not installed: pip install 'fast-nst\[openvino\]'"
+    ):
         opened("openvino")
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fast_nst.training.callbacks import Defects, PreviewImages
+from fast_nst.training.data import HeldOut
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.saving import Logs
 from fast_nst.training.settings import TrainConfig
@@ -36,7 +37,7 @@ def test_previews_are_numbered_through_batches_of_any_length(tmp_path: Path, mon
     batches = [torch.full((n, 3, 4, 4), n / 10) for n in (3, 3, 2)]
     for i, batch in enumerate(batches):
         # The paintings come from the validation step: no module is asked for them again.
-        preview.on_validation_batch_end(trainer, None, 1 - batch, batch, i)
+        preview.on_validation_batch_end(trainer, None, 1 - batch, HeldOut(batch), i)
     assert list(log.images) == [f"preview/{i}" for i in range(8)]
     assert log.images["preview/7"].shape == (3, 8, 4)
     assert log.images["preview/7"][0, :, 0].tolist() == pytest.approx([0.2] * 4 + [0.8] * 4)

@@ -104,7 +104,7 @@ def test_one_photograph_is_enough(tmp_path: Path):
     scaled = data.on_after_batch_transfer(batches[0], 0)
     assert torch.equal(scaled.noise, batches[0].noise)
     held_out = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
-    for photographs in (scaled.photographs, held_out):
+    for photographs in (scaled.photographs, held_out.photographs):
         assert photographs.dtype == torch.float32
         assert photographs[0, :, 0, 0].tolist() == [1, 0, 0]
 

@@ -21,7 +21,7 @@ from fast_nst.pictures.read import open_image
 from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.defects import MEASURES
 from fast_nst.training.module import one_cycle
-from fast_nst.training.run import Fitted, TrainResult, _agreed, fit, run_folder
+from fast_nst.training.run import Fitted, TrainResult, _agreed, fit
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
@@ -268,20 +268,3 @@ def test_what_goes_wrong_in_the_loop_is_explained(
     )
     with pytest.raises(UserError, match=word):
         fit(config, {"callbacks": [callback], "logger": False})
-
-
-def test_an_old_run_is_never_overwritten(tmp_path: Path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert run_folder(TrainConfig(style="a/wave.jpg")) == Path("runs/wave")
-    (tmp_path / "runs/wave/last.ckpt").touch()
-    assert run_folder(TrainConfig(style="a/wave.jpg")) == Path("runs/wave-2")
-    for resume in (None, "runs/other/last.ckpt"):
-        with pytest.raises(UserError, match="holds a run"):
-            run_folder(TrainConfig(out="runs/wave", resume=resume))
-    with pytest.raises(UserError, match="--num-nodes without --out: name a folder"):
-        run_folder(TrainConfig(num_nodes=2))
-    own = TrainConfig(out="runs/wave", resume="runs/../runs/wave/last.ckpt")
-    assert run_folder(own) == Path("runs/wave")
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot make the folder"):
-        run_folder(TrainConfig(out="file/below"))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fast_nst import Stylizer
-from fast_nst.assets import REFERENCE_PHOTOGRAPHS, STARTS
+from fast_nst.assets import LIVE_STYLES, REFERENCE_PHOTOGRAPHS, STARTS
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.networks import build_network
@@ -119,3 +119,18 @@ def test_what_is_no_start_is_said(tmp_path: Path, monkeypatch, start: str, word:
         starting_point(TrainConfig(start=start))
     if start == "johnson.onnx":
         assert starting_point(TrainConfig(start=start, network="johnson")).state is not None
+
+
+def test_a_models_name_is_a_start_whatever_lies_there(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("udnie_fast").mkdir()
+    own = Path("runs", "dusk.v2", "model.onnx")
+    own.parent.mkdir(parents=True)
+    own.write_bytes((LIVE_STYLES / "evening_fast.onnx").read_bytes())
+    for name in ("udnie_fast", "dusk.v2"):
+        start = starting_point(TrainConfig(start=name, network="fast"))
+        assert start.name == name
+        assert start.state is not None
+    Path("weights.pt").touch()
+    with pytest.raises(UserError, match=r"unknown start 'weights.pt'.* given as \./weights.pt$"):
+        starting_point(TrainConfig(start="weights.pt"))

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fast_nst.losses import PerceptualLoss, consistency_loss
-from fast_nst.training.data import Batch, Crops, Photographs
+from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.data import Batch, Crops, HeldOut, Photographs
 from fast_nst.training.module import StyleTransfer
+from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
 from fast_nst.training.steady import Disturbance, disagreement
 from fast_nst.vgg import VGG19
@@ -108,3 +111,71 @@ def test_a_step_adds_the_weighted_disagreement():
     assert steady > 0.01
     assert total.item() == pytest.approx((plain + steady).item(), rel=1e-6)
     assert logged["train/steady"].item() == pytest.approx(steady.item(), rel=1e-6)
+
+
+def test_validation_measures_what_is_trained():
+    torch.manual_seed(0)
+    layers = ("relu1_1",)
+    loss = PerceptualLoss(VGG19(layers), torch.rand(1, 3, 40, 40), layers, layers, 1.0, 5.0, 0.1)
+    module = StyleTransfer(TrainConfig(steady=20.0), loss).eval()
+    logged: dict[str, torch.Tensor] = {}
+    module.log_dict = lambda values, batch_size: logged.update(values)
+    photographs, others = torch.rand(2, 1, 3, 48, 48)
+    shifts = torch.tensor([[1, -2]])
+    paintings = module.validation_step(HeldOut(photographs, others, shifts), 0)
+    steady = 20 * disagreement(paintings, module(others), shifts)
+    plain = module.losses(photographs, paintings)["total"]
+    assert steady > 0.01
+    assert logged["val/steady"].item() == pytest.approx(steady.item(), rel=1e-6)
+    assert logged["val/total"].item() == pytest.approx((plain + steady).item(), rel=1e-6)
+
+
+def test_held_out_photographs_come_with_a_fixed_second_view(tmp_path: Path):
+    for number in range(8):  # a quarter is held out
+        Image.fromarray(gradient(60 + number)).save(tmp_path / f"{number}.png")
+    batches = []
+    for seed in (1, 2):
+        data = Photographs(tmp_path, 40, 2, 1, seed=seed, disturbance=Disturbance(0.02, 3))
+        loader = iter(data.val_dataloader())
+        batches.append(data.on_before_batch_transfer(next(loader), 0))
+    one, again = batches
+    assert torch.equal(one.others, again.others)
+    assert torch.equal(one.shifts, again.shifts)
+    assert one.photographs.shape == one.others.shape == (2, 3, 40, 40)
+    assert not torch.equal(one.shifts[0], one.shifts[1])
+    scaled = data.on_after_batch_transfer(one, 0)
+    assert torch.equal(scaled.others, one.others / 255)
+
+
+def test_the_best_checkpoint_is_the_steadier_one(photographs: Path, tmp_path: Path):
+    """By the picture's loss alone it would be another, from before the network is calm."""
+    config = TrainConfig(
+        photos=str(photographs),
+        out=str(tmp_path),
+        network="fast",
+        style_layers=["relu1_1", "relu2_1"],
+        content_layers=["relu2_1"],
+        precision="32",
+        steps=40,
+        size=32,
+        style_size=32,
+        steady=1e4,
+        steady_noise=0.2,
+        steady_shift=1,
+    )
+    fitted = fit(config)
+    log = EventAccumulator(str(tmp_path / "tensorboard"), {"scalars": 0})
+    log.Reload()
+    found = {
+        part: {event.step: event.value for event in log.Scalars(f"val/{part}")}
+        for part in ("content", "style", "tv", "steady", "total")
+    }
+    pictures = {
+        step: sum(found[p][step] for p in ("content", "style", "tv")) for step in found["tv"]
+    }
+    for step, total in found["total"].items():
+        assert total == pytest.approx(pictures[step] + found["steady"][step], rel=1e-5)
+    best = min(found["total"], key=found["total"].__getitem__)
+    assert best != min(pictures, key=pictures.__getitem__)
+    assert read_checkpoint(fitted.best).step == best + 1  # Lightning logs it under the step before
+    assert fitted.held_out_loss == pytest.approx(found["total"][best], rel=1e-6)

@@ -1,0 +1,92 @@
+"""Where a run goes: into a folder that no other run has, or takes while this one works."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from fast_nst.errors import UserError
+from fast_nst.files import claim_folder, make_folder
+from fast_nst.stylize.gallery import RUNS
+from fast_nst.training.checkpoints import CHECKPOINT, style_name
+from fast_nst.training.settings import TrainConfig
+
+if sys.platform != "win32":
+    import fcntl
+
+
+def run_folder(config: TrainConfig) -> Path:
+    """Where the run goes: `config.out`, or the first free of runs/<style>, runs/<style>-2, ...
+
+    Raises:
+        UserError: `config.out` holds a run already, or cannot be written to.
+    """
+    if config.out is not None:
+        folder = Path(config.out)
+        _refuse_another(folder, config)
+        make_folder(folder)
+        return folder
+    if config.num_nodes > 1:
+        raise UserError("--num-nodes without --out: name a folder, the same on each machine")
+    return claim_folder(RUNS / style_name(config.style))
+
+
+def _refuse_another(folder: Path, config: TrainConfig) -> None:
+    is_its_own = config.resume and Path(config.resume).resolve().parent == folder.resolve()
+    if (folder / CHECKPOINT).exists() and not is_its_own:
+        raise UserError(
+            f"{str(folder)!r} holds a run: add --resume last to continue it, or change --out"
+        )
+
+
+@contextlib.contextmanager
+def held(folder: Path, config: TrainConfig) -> Iterator[None]:
+    """Keep other trainings on this machine out of a run's folder until this one has ended.
+
+    The system lets go of it however the process ends. Where it knows no such hold, as on Windows
+    and some network drives, there is none. If the folder was made for the run, and an error leaves
+    it empty, it is taken away again.
+
+    Args:
+        folder: Of the run.
+        config: Of the run.
+
+    Raises:
+        UserError: Another training has it, or had it since it was found free.
+    """
+    with contextlib.ExitStack() as stack:
+        # Of several processes of one run, the first one holds it.
+        if config.num_nodes == 1 and int(os.environ.get("LOCAL_RANK", "0")) == 0:
+            stack.enter_context(_locked(folder))
+            _refuse_another(folder, config)
+        try:
+            yield
+        except BaseException:
+            if config.out is None:
+                with contextlib.suppress(OSError):  # it holds something
+                    folder.rmdir()
+            raise
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(
+            f"another training works in {str(folder)!r}: wait for its end, or change --out"
+        ) from None
+    except OSError:  # a drive that knows no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
