@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
@@ -28,6 +28,8 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
 )
 SECOND = 1000  # as Playwright counts
+expect.set_options(timeout=20 * SECOND)  # a machine may be busy
+SETTLED = 400  # ms in which a late answer would have been taken
 SHOWN = "373 × 251 px"  # of the fixture `picture`, as the page says it
 
 
@@ -111,6 +113,19 @@ def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
 def _type(path: Path) -> str:
     kinds = {".png": "image/png", ".jpg": "image/jpeg", ".heic": "image/heic"}
     return kinds.get(path.suffix, "text/plain")
+
+
+@contextlib.contextmanager
+def held_back(page: Page, pattern: str) -> Iterator[list[Route]]:
+    """Requests that get no answer until the block ends, and then all of theirs."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route))
+    yield held
+    page.unroute(pattern)
+    for route in held:
+        with contextlib.suppress(Exception):  # the page may have given it up
+            route.continue_()
+    page.wait_for_timeout(SETTLED)
 
 
 def set_range(page: Page, name: str, value: float) -> None:

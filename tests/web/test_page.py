@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
@@ -185,6 +185,45 @@ def test_everything_has_a_name_and_takes_the_keyboard(page: Page):
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
     assert {"camera", "split", "strength", "second", "strokes", "colors", "size"} <= reached
     assert {"format", "download", "copy", "search", "style"} <= reached
+
+
+def test_with_forced_colours_the_choice_is_seen(browser: Browser, address: str):
+    with opened(browser, address, forced_colors="active") as page:
+        painted(page)
+        apply(page, {"style": "udnie", "split": 50})
+        border = "x => [getComputedStyle(x).borderTopColor, getComputedStyle(x).borderTopWidth]"
+        color, width = page.locator('li[data-name="udnie"]').evaluate(border)
+        other, thin = page.locator('li[data-name="evening"]').evaluate(border)
+        below = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert color not in (other, below)
+        assert (other, thin, width) == (below, "2px", "4px")
+        divider = page.locator("#divider").evaluate("x => getComputedStyle(x).backgroundColor")
+        assert divider == "rgb(255, 255, 255)"
+
+
+def test_below_a_prefix(browser: Browser, address: str, picture: Path):
+    prefix = f"{address}/tools/paint"
+    with opened(browser, f"{address}/healthz") as page:
+        outside: list[str] = []
+
+        def pass_on(route: Route) -> None:
+            if not route.request.url.startswith(f"{prefix}/"):
+                outside.append(route.request.url)
+            route.continue_(url=route.request.url.replace("/tools/paint/", "/"))
+
+        page.context.route(f"{address}/**", pass_on)
+        page.goto(f"{prefix}/")
+        painted(page)
+        give(page, picture, SHOWN)
+        page.get_by_label("Painted").select_option("browser")
+        expect(page.locator("#status")).to_contain_text("Painting")
+        painted(page)
+        page.get_by_role("link", name="for programs").click()
+        example = page.locator("pre")
+        expect(example).to_contain_text(f"'{prefix}/api/stylize?style=udnie&strength=1.1'")
+        page.get_by_role("link", name="the page").click()
+        painted(page)
+        assert outside == []
 
 
 def test_the_description_for_programs(browser: Browser, address: str):

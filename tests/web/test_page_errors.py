@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import noise
 from tests.web.browser import (
     SHOWN,
+    apply,
     downloaded,
     give,
+    held_back,
     opened,
     painted,
     serving,
@@ -47,11 +48,9 @@ def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
     text.write_bytes(b"")
     give(page, text)
     expect(page.locator("#photo-error")).to_contain_text("empty")
-    big = tmp_path / "big.png"
-    Image.fromarray(noise(2000, 2000)).save(big)
-    give(page, big, "1024 × 1024 px")
-    page.get_by_role("button", name="Download").click()
-    expect(page.locator("#result-error")).to_contain_text("The file has 12.")
+    text.write_bytes(bytes(9_500_000))  # a file that the service would have to read
+    give(page, text)
+    expect(page.locator("#photo-error")).to_contain_text("takes 9.0 MB, not 9.5")
     set_range(page, "size", 100000)
     page.get_by_role("button", name="chelsea").click()
     page.get_by_role("button", name="Download").click()
@@ -72,16 +71,10 @@ def test_another_photograph_does_not_lose_a_download(page: Page, large: Path, pi
 def test_the_photograph_that_was_given_last_is_painted(
     page: Page, phone: Path, picture: Path, tmp_path: Path
 ):
-    held: list[Route] = []
-    # The service reads it, and takes its time.
-    page.route(lambda url: "strength=0&" in url, lambda route: held.append(route))
-    with page.expect_request(lambda request: "strength=0&" in request.url):
+    with held_back(page, "**/api/stylize?strength=0&**") as held:  # the service reads it
         give(page, phone)
-    give(page, picture, SHOWN)
-    with page.expect_response(lambda response: "strength=0&" in response.url) as answer:
-        held[0].continue_()
-    answer.value.finished()
-    page.wait_for_timeout(300)
+        give(page, picture, SHOWN)
+        assert held
     found = downloaded(page, tmp_path / "found.png")
     assert found.shape == (251, 373, 3)
 
@@ -94,6 +87,47 @@ def test_a_site_without_its_runtime_says_so(browser: Browser, site: str):
     expect(page.locator("#paint-error")).to_contain_text("dynamically imported module")
     expect(page.locator("#paint-error")).to_contain_text("load the page again")
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"status": 404}, "cannot be loaded (404)"),
+        ({"body": "<!doctype html>The page of a host that has one for everything"}, "is damaged"),
+        ({"body": b"\xff" * 3_000_000}, "is damaged"),
+        (None, "cannot be loaded ("),
+    ],
+    ids=["missing", "page", "noise", "no answer"],
+)
+def test_a_style_file_that_is_not_there_stops_no_other(
+    browser: Browser, site: str, answer: dict[str, Any] | None, reason: str
+):
+    with opened(browser, f"{site}style.css") as page:
+        runtimes: list[str] = []
+        page.on(
+            "request",
+            lambda request: runtimes.append(request.url) if request.url.endswith(".wasm") else None,
+        )
+        page.route(
+            "**/styles/udnie.onnx",
+            lambda route: route.fulfill(**answer) if answer else route.abort(),
+        )
+        page.goto(site)
+        painted(page)
+        apply(page, {"style": "udnie"})
+        error = page.locator("#paint-error")
+        expect(error).to_contain_text(f"The file styles/udnie.onnx {reason}")
+        expect(error).to_contain_text("choose another style")
+        apply(page, {"style": "evening"})
+        expect(page.locator("#status")).to_contain_text("Evening Landscape, ")
+        expect(error).to_be_empty()
+        assert len(runtimes) == 1
+        # It comes when the host has it again.
+        page.unroute("**/styles/udnie.onnx")
+        apply(page, {"style": "udnie"})
+        expect(page.locator("#status")).to_contain_text("Udnie")
+        expect(page.locator("#gallery-error")).to_be_empty()
+        assert len(runtimes) == 1
 
 
 def test_a_page_that_cannot_start_says_so(browser: Browser, site: str):

@@ -1,5 +1,7 @@
 // The service's OpenAPI description, for people.
 
+import { quoted } from "./command.js";
+
 function element(tag, text, ...children) {
   const found = document.createElement(tag);
   found.append(...(text ? [text] : []), ...children);
@@ -41,7 +43,8 @@ for (const [path, methods] of Object.entries(described.paths)) {
     operations.append(shown(method, path, operation));
   }
 }
+const address = new URL("api/stylize?style=udnie&strength=1.1", location.href); // below any prefix
 operations.append(
   element("h2", "An example"),
-  element("pre", `curl --data-binary @photo.jpg "${location.origin}/api/stylize?style=udnie&strength=1.1" -o painting.png`),
+  element("pre", `curl --data-binary @photo.jpg ${quoted(address.href)} -o painting.png`),
 );

@@ -1,21 +1,31 @@
 // The page: what was chosen, and what follows from it.
 
 import { Camera } from "./camera.js";
-import { Gallery, draw } from "./gallery.js";
+import { commandOf, hintOf } from "./command.js";
+import { Comparison } from "./compare.js";
+import { Gallery } from "./gallery.js";
+import { Keeper } from "./keeper.js";
 import { BrowserPainter, Said, ServicePainter, sentence } from "./painters.js";
 import { listenForFiles, openPhoto } from "./photo.js";
-import { Turns } from "./turns.js";
+import { Stage } from "./stage.js";
+import { Newest, Turns } from "./turns.js";
 
 const PREVIEW = 1024; // longer side, in px
-const BESIDE = 512; // of each of several, side by side
+const PATIENCE = 1000; // ms that a preview may take after another look was wished for
 
 const at = (id) => document.getElementById(id);
 const turns = new Turns();
 const camera = new Camera();
+const stage = new Stage();
+const keeper = new Keeper({ paint: result, words, onBusy: enableResult });
 const wishes = { photo: null, style: null, painter: null, compared: [] };
+const sources = new Newest(); // of photographs: a file, a sample, the camera
+const previews = new Newest();
+const painters = {}; // each keeps what it has loaded
 let config;
 let gallery;
-let taken = 0; // photographs so far
+let comparison;
+let previewBegan = 0;
 
 /** What an error says, to the one who reads the page. */
 function words(error) {
@@ -26,7 +36,9 @@ const round = (value) => Math.round(100 * value) / 100;
 const strokeScale = () => round(2 ** at("strokes").valueAsNumber);
 const isSize = () => at("size").validity.valid; // or empty
 const sizeAsked = () => (isSize() && at("size").valueAsNumber) || null;
-const sideOfResult = () => sizeAsked() ?? wishes.photo.longer;
+const sideOfResult = (photo) => sizeAsked() ?? wishes.painter.mostSide(photo);
+const sideOfPreview = (photo) => (
+  Math.min(PREVIEW, sideOfResult(photo), wishes.painter.mostSide(photo)));
 
 /** How a picture is to be painted; in another style than what was chosen, if given. */
 function look(style = null) {
@@ -63,29 +75,25 @@ function mixesWith(style, name) {
 }
 
 /** The same for the file to keep: at its own size, with strokes as large as were seen. */
-function lookOfResult() {
-  const result = sideOfResult();
-  const seen = Math.min(PREVIEW, result, wishes.photo.longer);
-  const factor = at("same").checked ? result / seen : 1;
+function lookOfResult(photo) {
+  const result = sideOfResult(photo);
+  const factor = at("same").checked ? result / sideOfPreview(photo) : 1;
   const [least, most] = config.stroke_scale;
   const scale = Math.min(Math.max(round(strokeScale() * factor), least), most);
-  return { ...look(), strokeScale: scale, size: sizeAsked() };
+  const size = sizeAsked() ?? (result < photo.longer ? result : null);
+  return { ...look(), strokeScale: scale, size };
 }
 
-function command() {
-  const said = lookOfResult();
-  const quoted = (text) => (/^[\w.:-]+$/.test(text) ? text : `"${text}"`);
-  const parts = ["fast-nst infer PHOTO"];
-  for (const { name, share } of said.styles) {
-    const given = said.styles.length > 1 ? `:${share}` : "";
-    parts.push(named(name).named ? `--style ${quoted(name + given)}` : `-m ${quoted(`${name}.onnx${given}`)}`);
-  }
-  if (said.strength !== 1) parts.push(`--strength ${said.strength}`);
-  if (said.detail !== config.detail) parts.push(`--detail ${said.detail}`);
-  if (said.strokeScale !== 1) parts.push(`--stroke-scale ${said.strokeScale}`);
-  if (said.keepColors) parts.push("--keep-colors");
-  if (said.size) parts.push(`--size ${said.size}`);
-  return [...parts, `-o painting.${at("format").value}`].join(" ");
+function showCommand() {
+  const said = lookOfResult(wishes.photo);
+  const isNamed = (name) => named(name).named;
+  at("line").textContent = commandOf(said, { usual: config.detail, isNamed, format: at("format").value });
+  at("line-hint").textContent = hintOf(said, isNamed);
+}
+
+function enableResult() {
+  const isThere = wishes.photo || camera.isOn;
+  for (const id of ["download", "copy"]) at(id).disabled = !isThere || !isSize() || keeper.isBusy;
 }
 
 /** Show what the controls say, and paint the preview anew. */
@@ -105,173 +113,189 @@ function refresh() {
   }
   if (!style.mixes || second.selectedOptions[0]?.disabled) second.value = "";
   at("share-label").hidden = !second.value;
-  for (const id of ["download", "copy"]) at(id).disabled = !photo || !isSize();
+  enableResult();
+  keeper.clear();
   at("size-error").textContent = isSize() ? "" : "Give a whole number of pixels, 1 or more.";
   if (!photo) return;
-  at("line").textContent = command();
-  if (!camera.isOn) turns.soon("preview", preview);
+  showCommand();
+  if (!camera.isOn) paintPreview();
+}
+
+/** A quick painting of an older look is still shown, so that sliders can be watched; a slow one not. */
+function paintPreview() {
+  if (performance.now() - previewBegan > PATIENCE) previews.next();
+  turns.soon("preview", preview);
+}
+
+/** Another look, after which nobody waits for the former one. */
+function refreshAtOnce() {
+  previews.next();
+  refresh();
 }
 
 async function preview() {
-  const { photo } = wishes;
+  if (camera.isOn) return;
+  const { photo, painter } = wishes;
+  const { signal } = previews;
+  previewBegan = performance.now();
   at("status").textContent = "Painting …";
   try {
     const wanted = look();
     const titles = wanted.styles.map(({ name }) => named(name).title);
-    const small = await photo.atMost(Math.min(PREVIEW, sideOfResult()));
-    const { bitmap, milliseconds } = await wishes.painter.show(small, wanted);
-    draw(at("before"), small);
-    draw(at("after"), bitmap);
-    at("after").setAttribute("aria-label", `The painting, in the style of ${titles.join(" and ")}`);
+    const small = await photo.atMost(sideOfPreview(photo));
+    if (signal.aborted) return;
+    stage.photograph(photo, small);
+    const { bitmap, milliseconds } = await painter.show(small, wanted, signal);
+    if (signal.aborted) return;
+    stage.painting(photo, small, bitmap, titles);
     at("paint-error").textContent = "";
     at("status").textContent = `${titles.join(" + ")}, ${bitmap.width} × ${bitmap.height} px in ` +
       `${milliseconds.toFixed(0)} ms`;
+    gallery.retry();
+    comparison.retry();
   } catch (error) {
+    if (signal.aborted) return;
+    stage.clear(); // what is there has another look
     at("status").textContent = "";
     at("paint-error").textContent = words(error);
   }
 }
 
-async function take(blob, name) {
-  const error = at("photo-error");
-  const turn = ++taken;
-  stopCamera();
-  let photo;
+/**
+ * Take a photograph, unless another is given before it is there.
+ *
+ * @param name Of its file.
+ * @param load (signal) -> its file.
+ * @returns It; null if it was not taken.
+ */
+async function take(name, load) {
+  const signal = sources.next();
+  at("photo-error").textContent = "";
   try {
-    photo = await openPhoto(blob, name, wishes.painter);
+    const photo = await openPhoto(await load(signal), name, wishes.painter, signal);
+    if (signal.aborted) return null;
+    stopCamera();
+    wishes.photo = photo;
+    showPhoto();
+    return photo;
   } catch (reason) {
-    if (turn === taken) error.textContent = words(reason);
-    return;
+    if (!signal.aborted) at("photo-error").textContent = words(reason);
+    return null;
   }
-  if (turn !== taken) return; // another was given meanwhile
-  error.textContent = "";
-  wishes.photo = photo;
-  showPhoto();
+}
+
+const takeFile = (file) => take(file.name, () => file);
+
+function takeSample(path) {
+  return take(path.split("/").pop(), async (signal) => {
+    try {
+      const answer = await fetch(path, { signal });
+      if (!answer.ok) throw new Error(`it says ${answer.status}`);
+      return await answer.blob();
+    } catch (error) {
+      throw new Said(`The sample cannot be loaded (${error.message}): load the page again.`);
+    }
+  });
 }
 
 /** Everything anew: another photograph, or another painter. */
 function showPhoto() {
   turns.clear();
+  previews.next();
+  at("photo-note").textContent = wishes.painter.note(wishes.photo);
   refresh();
   gallery.refresh();
   compare();
 }
 
-function compare() {
-  at("compare-section").hidden = !wishes.compared.length || !wishes.photo;
-  if (at("compare-section").hidden) return;
-  at("compare").replaceChildren();
-  for (const style of wishes.compared) {
-    const figure = document.createElement("figure");
-    const canvas = document.createElement("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `The painting, in the style of ${style.title}`);
-    const caption = document.createElement("figcaption");
-    caption.textContent = style.title;
-    figure.append(canvas, caption);
-    at("compare").append(figure);
-    turns.later(async () => {
-      if (!figure.isConnected) return; // others were chosen meanwhile
-      try {
-        const small = await wishes.photo.atMost(BESIDE);
-        draw(canvas, (await wishes.painter.show(small, look(style))).bitmap);
-        canvas.dataset.painted = "yes";
-      } catch (error) {
-        caption.textContent = `${style.title}: ${words(error)}`;
-        caption.className = "error";
-      }
-    });
-  }
+/** A painting of the photograph, with so many pixels on its longer side at most. */
+async function small(side, wanted, signal) {
+  const { photo, painter } = wishes;
+  const picture = await photo.atMost(Math.min(side, painter.mostSide(photo)));
+  return (await painter.show(picture, wanted, signal)).bitmap;
 }
 
-/** The full painting, as a file in the format that was chosen, or as a PNG. */
-function result(format = at("format").value) {
-  const { photo, painter } = wishes;
-  const wanted = lookOfResult();
-  at("result-error").textContent = "";
-  at("result-status").textContent = `Painting ${sideOfResult()} px …`;
-  return new Promise((resolve, reject) => {
+function compare() {
+  comparison.show(wishes.photo ? wishes.compared : []);
+}
+
+/**
+ * The full painting, as a file; of the camera's picture at this moment, if it is on.
+ *
+ * @returns { blob, copied } of a painter's `save`, and the photograph's and styles' `name`.
+ */
+async function result(format) {
+  const photo = camera.isOn ? await snap() : wishes.photo;
+  if (!photo) throw new Said("No picture was taken: try again.");
+  const { painter } = wishes;
+  const wanted = lookOfResult(photo);
+  at("result-status").textContent = `Painting ${sideOfResult(photo)} px …`;
+  const saved = await new Promise((resolve, reject) => {
     turns.soon("result", () => painter.save(photo, wanted, format).then(resolve, reject));
   });
-}
-
-async function keep(work, done) {
-  const buttons = [at("download"), at("copy")];
-  for (const button of buttons) button.disabled = true;
-  try {
-    await work();
-    at("result-status").textContent = done;
-  } catch (error) {
-    at("result-status").textContent = "";
-    at("result-error").textContent = words(error);
-  }
-  for (const button of buttons) button.disabled = !isSize();
-}
-
-async function download() {
-  const format = at("format").value;
-  const name = `${wishes.photo.name}-${look().styles.map((style) => style.name).join("-")}.${format}`;
-  const address = URL.createObjectURL(await result());
-  Object.assign(document.createElement("a"), { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
-}
-
-async function copy() {
-  if (!navigator.clipboard?.write) {
-    throw new Said("Browsers copy pictures on https and localhost only: download it instead.");
-  }
-  await navigator.clipboard.write([new ClipboardItem({ "image/png": result("png") })]);
+  return { ...saved, name: [photo.name, ...wanted.styles.map(({ name }) => name)].join("-") };
 }
 
 async function startCamera() {
+  const wish = sources.next();
   at("photo-error").textContent = "";
   at("camera").disabled = true;
   try {
-    await camera.start(async (frame) => {
-      try {
-        const { bitmap } = await wishes.painter.show(frame, lookOfCamera());
-        draw(at("before"), frame);
-        draw(at("after"), bitmap);
-        at("paint-error").textContent = "";
-      } catch (error) {
-        at("paint-error").textContent = words(error);
-        stopCamera();
-      }
-    }, (rate) => {
-      at("status").textContent = `${rate.toFixed(1)} frames a second`;
+    await camera.start(wish, {
+      each: paintFrame,
+      count: (rate) => {
+        at("status").textContent = `${rate.toFixed(1)} frames a second`;
+      },
+      onEnd: cameraFailed,
     });
-    for (const id of ["snap", "stop"]) at(id).hidden = false;
+    if (camera.isOn) previews.next();
   } catch (error) {
-    at("camera").disabled = false;
-    at("photo-error").textContent = words(error);
+    if (!wish.aborted) at("photo-error").textContent = words(error);
   }
+  showCamera();
+}
+
+async function paintFrame(frame, off) {
+  try {
+    const wanted = lookOfCamera();
+    const { bitmap } = await wishes.painter.show(frame, wanted, off);
+    if (off.aborted) return;
+    stage.painting(null, frame, bitmap, look().styles.map(({ name }) => named(name).title));
+    at("paint-error").textContent = "";
+  } catch (error) {
+    if (!off.aborted) cameraFailed(error);
+  }
+}
+
+function cameraFailed(error) {
+  leaveCamera();
+  at("photo-error").textContent = `The camera was stopped. ${words(error)}`;
+}
+
+/** Back to the photograph that there was before. */
+function leaveCamera() {
+  stopCamera();
+  at("status").textContent = "";
+  if (!wishes.photo) stage.empty();
+  refresh();
 }
 
 function stopCamera() {
   camera.stop();
-  for (const id of ["snap", "stop"]) at(id).hidden = true;
-  at("camera").disabled = false;
+  showCamera();
 }
 
-async function snap() {
-  const still = await camera.still();
-  const canvas = new OffscreenCanvas(still.width, still.height);
-  canvas.getContext("2d").drawImage(still, 0, 0);
-  await take(await canvas.convertToBlob({ type: "image/png" }), "camera.png");
+function showCamera() {
+  for (const id of ["snap", "stop"]) at(id).hidden = !camera.isOn;
+  at("camera").disabled = camera.isOn;
+  enableResult();
 }
 
-function setSplit(percent) {
-  at("split").value = percent;
-  const after = at("after");
-  const edge = after.offsetLeft + (after.offsetWidth * percent) / 100;
-  at("stage").style.setProperty("--split", `${percent}%`);
-  at("divider").style.left = `${edge}px`;
-  at("divider").hidden = percent <= 0 || percent >= 100;
-}
+const snap = () => take("camera.png", () => camera.still());
 
 function choosePainter(where) {
   const isService = where === "service";
-  wishes.painter = isService ? new ServicePainter(config.service) : new BrowserPainter(config.browser);
+  wishes.painter = painters[where];
   const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   const goes = isHere ? "Your photograph stays on this machine."
     : `Your photograph goes to ${location.host}, which does not keep it.`;
@@ -279,49 +303,27 @@ function choosePainter(where) {
 }
 
 function listen() {
-  for (const id of ["strength", "share", "strokes", "detail", "colors", "second", "size", "same"]) {
-    at(id).addEventListener("input", () => refresh());
+  for (const id of ["strength", "share", "strokes", "detail", "size", "same", "format"]) {
+    at(id).addEventListener("input", refresh);
   }
+  for (const id of ["colors", "second"]) at(id).addEventListener("input", refreshAtOnce);
   for (const id of ["strength", "strokes", "detail", "colors"]) at(id).addEventListener("change", compare);
-  at("format").addEventListener("input", () => refresh());
   at("file").addEventListener("change", ({ target }) => {
-    if (target.files[0]) take(target.files[0], target.files[0].name);
+    if (target.files[0]) takeFile(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
   });
   at("camera").addEventListener("click", startCamera);
   at("snap").addEventListener("click", snap);
-  at("stop").addEventListener("click", () => {
-    stopCamera();
-    refresh();
-  });
-  at("download").addEventListener("click", () => keep(download, "Downloaded."));
-  at("copy").addEventListener("click", () => keep(copy, "Copied."));
+  at("stop").addEventListener("click", leaveCamera);
+  at("download").addEventListener("click", () => keeper.download(at("format").value));
+  at("copy").addEventListener("click", () => keeper.copy());
   at("where").addEventListener("change", ({ target }) => {
     choosePainter(target.value);
     if (wishes.photo) showPhoto();
   });
-  at("split").addEventListener("input", ({ target }) => setSplit(target.valueAsNumber));
-  at("stage").addEventListener("pointerdown", drag);
-  at("stage").addEventListener("pointermove", (event) => event.buttons && drag(event));
-  window.addEventListener("resize", () => setSplit(at("split").valueAsNumber));
-  listenForFiles((picture) => take(picture, picture.name), () => {
+  listenForFiles(takeFile, () => {
     at("photo-error").textContent = "That was no file: drop a picture's file.";
   });
-}
-
-function drag(event) {
-  const box = at("after").getBoundingClientRect();
-  setSplit(Math.min(Math.max(Math.round((100 * (event.clientX - box.left)) / box.width), 0), 100));
-}
-
-async function takeSample(path) {
-  try {
-    const answer = await fetch(path);
-    if (!answer.ok) throw new Error(`it says ${answer.status}`);
-    await take(await answer.blob(), path.split("/").pop());
-  } catch (error) {
-    at("photo-error").textContent = `The sample cannot be loaded (${error.message}): load the page again.`;
-  }
 }
 
 function fill() {
@@ -351,29 +353,31 @@ async function begin() {
   // In the browser a file mixes whose parameters lie at known places.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
   for (const style of config.styles) style.mixes &&= mixesHere(style.name);
+  if (config.service) painters.service = new ServicePainter(config.service);
+  if (config.browser) painters.browser = new BrowserPainter(config.browser);
   choosePainter(config.service ? "service" : "browser");
   fill();
   gallery = new Gallery(config.styles, {
     turns,
-    paint: async (style, side) => {
-      const small = await wishes.photo.atMost(side);
+    paint: (style, side, signal) => {
       const plain = { strength: 1, detail: 0, strokeScale: 1, keepColors: false, size: null };
-      const styles = [{ name: style.name, share: 1 }];
-      return (await wishes.painter.show(small, { ...plain, styles })).bitmap;
+      return small(side, { ...plain, styles: [{ name: style.name, share: 1 }] }, signal);
     },
     onStyle: (style) => {
       wishes.style = style;
-      refresh();
+      refreshAtOnce();
     },
     onCompare: (styles) => {
       wishes.compared = styles;
       compare();
     },
   });
+  comparison = new Comparison({
+    turns, paint: (style, side, signal) => small(side, look(style), signal), words,
+  });
   wishes.style = config.styles.find(({ name }) => name === config.default) ?? config.styles[0];
   gallery.choose(wishes.style.name);
   listen();
-  setSplit(0);
   refresh();
   at("loading").remove();
   await takeSample(config.samples[0]);

@@ -1,11 +1,14 @@
 // The styles as cards: a thumbnail of the photograph in each, painted when it comes into view.
 
 import { sentence } from "./painters.js";
+import { Newest } from "./turns.js";
 
 const SIDE = 192; // of a thumbnail, in px
 
 export class Gallery {
   #cards = new Map();
+  #failed = new Map(); // card -> what went wrong
+  #photographs = new Newest();
   #turns;
   #paint;
   #watch;
@@ -13,7 +16,7 @@ export class Gallery {
   /**
    * @param styles As the page is told of them.
    * @param turns Who paints next.
-   * @param paint (style, side) -> an ImageBitmap of the photograph in that style.
+   * @param paint (style, side, signal) -> an ImageBitmap of the photograph in that style.
    * @param onStyle Called with the style that was chosen.
    * @param onCompare Called with the styles that are to be seen side by side.
    */
@@ -46,11 +49,21 @@ export class Gallery {
 
   /** Paint anew, for another photograph; what is out of sight waits until it is seen. */
   refresh() {
+    this.#photographs.next();
+    this.#failed.clear();
+    this.#say();
     this.#watch.disconnect();
     for (const card of this.#cards.values()) {
       card.isPainted = false;
+      card.canvas.width = SIDE; // a canvas that is given its size is cleared
+      delete card.canvas.dataset.painted;
       this.#watch.observe(card.item);
     }
+  }
+
+  /** Try once more what failed. */
+  retry() {
+    for (const card of this.#failed.keys()) this.#thumbnail(card);
   }
 
   #card(style) {
@@ -80,17 +93,28 @@ export class Gallery {
   #thumbnail(card) {
     if (card.isPainted || card.item.hidden) return;
     card.isPainted = true;
+    const { signal } = this.#photographs;
     this.#turns.later(async () => {
-      const error = document.getElementById("gallery-error");
+      if (signal.aborted) return;
       try {
-        draw(card.canvas, await this.#paint(card.style, SIDE));
+        const bitmap = await this.#paint(card.style, SIDE, signal);
+        if (signal.aborted) return;
+        draw(card.canvas, bitmap);
         card.canvas.dataset.painted = "yes";
-        error.textContent = "";
+        this.#failed.delete(card);
       } catch (reason) {
+        if (signal.aborted) return;
         card.isPainted = false;
-        error.textContent = sentence(`${card.style.title}: ${reason.message}`);
+        this.#failed.set(card, sentence(`${card.style.title}: ${reason.message}`));
       }
+      this.#say();
     });
+  }
+
+  #say() {
+    const [first = ""] = this.#failed.values();
+    const error = document.getElementById("gallery-error");
+    if (error.textContent !== first) error.textContent = first; // or it is read out again
   }
 
   #search(text) {

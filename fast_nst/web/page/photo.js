@@ -1,7 +1,7 @@
 // A photograph: its file, its pixels, and smaller copies of it.
 
+import { longerSide, shrunk } from "./bitmaps.js";
 import { Said } from "./painters.js";
-import { scaled } from "./pixels.js";
 
 export class Photo {
   #copies = new Map();
@@ -16,33 +16,26 @@ export class Photo {
   }
 
   get longer() {
-    return Math.max(this.bitmap.width, this.bitmap.height);
+    return longerSide(this.bitmap);
   }
 
   /** A copy with so many pixels on its longer side at most. */
   async atMost(side) {
     if (side >= this.longer) return this.bitmap;
-    if (!this.#copies.has(side)) this.#copies.set(side, this.#copy(side));
+    if (!this.#copies.has(side)) this.#copies.set(side, shrunk(this.bitmap, side));
     return this.#copies.get(side);
-  }
-
-  #copy(side) {
-    const [width, height] = scaled(this.bitmap.width, this.bitmap.height, side / this.longer);
-    return createImageBitmap(this.bitmap, {
-      resizeWidth: width, resizeHeight: height, resizeQuality: "high",
-    });
   }
 }
 
 /** Read a file; what this browser cannot read goes to the painter, which may. */
-export async function openPhoto(blob, name, painter) {
+export async function openPhoto(blob, name, painter, signal) {
   if (!blob.size) throw new Said("That file is empty: choose a picture.");
   const options = { imageOrientation: "from-image" };
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, options);
   } catch {
-    bitmap = await createImageBitmap(await painter.read(blob), options);
+    bitmap = await createImageBitmap(await painter.read(blob, signal), options);
   }
   return new Photo(blob, bitmap, name.replace(/\.[^.]*$/, "") || "photograph");
 }

@@ -4,29 +4,48 @@ import { mix, paintingShare } from "./mixing.js";
 import { addDetail, blend, enlarge, join, keepColors, resize, scaled, split } from "./pixels.js";
 
 const KEPT = 12; // sessions
+const RUNTIME_EXCEPTION = "6"; // such as no memory; with other codes the model is to blame
 let ort;
 let settings;
 const files = new Map();
 const sessions = new Map();
 
-async function bytesOf(path) {
-  if (!files.has(path)) {
-    const address = path.split("/").map(encodeURIComponent).join("/");
+/** A file that is missing or damaged: with other files this painter goes on. */
+class FileError extends Error {}
+
+/** What lies in a file, with its parameters where they are said to be. */
+async function modelFile(file, parameters) {
+  if (!files.has(file)) files.set(file, await loaded(file));
+  const bytes = files.get(file);
+  const ends = Object.values(parameters ?? {}).map(([offset, length]) => offset + length);
+  if (bytes.length < Math.max(1, ...ends)) throw damaged(file);
+  return { bytes, parameters };
+}
+
+async function loaded(file) {
+  const address = file.split("/").map(encodeURIComponent).join("/");
+  try {
     const answer = await fetch(address);
-    if (!answer.ok) throw new Error(`${path} cannot be loaded (${answer.status})`);
-    files.set(path, new Uint8Array(await answer.arrayBuffer()));
+    if (!answer.ok) throw new Error(answer.status);
+    return new Uint8Array(await answer.arrayBuffer());
+  } catch (error) {
+    throw new FileError(`the file ${file} cannot be loaded (${error.message})`);
   }
-  return files.get(path);
+}
+
+function damaged(...names) {
+  for (const name of names) files.delete(name); // so that it is loaded anew
+  return new FileError(`the file ${names.join(" or ")} is damaged`);
 }
 
 async function modelOf(styles, strength) {
   const found = await Promise.all(styles.map(async ({ name, share }) => {
     const { file, parameters } = settings.files[name];
-    return { bytes: await bytesOf(file), parameters, share };
+    return { ...await modelFile(file, parameters), share };
   }));
   if (styles.length === 1 && strength === 1) return found[0].bytes;
   const { file, parameters } = settings.roots[settings.files[styles[0].name].network];
-  return mix({ bytes: await bytesOf(file), parameters }, found, strength);
+  return mix(await modelFile(file, parameters), found, strength);
 }
 
 async function sessionOf(styles, strength) {
@@ -34,11 +53,7 @@ async function sessionOf(styles, strength) {
   let session = sessions.get(key);
   sessions.delete(key); // what was used last stands last
   if (!session) {
-    const model = await modelOf(styles, strength);
-    session = await ort.InferenceSession.create(model, {
-      executionProviders: ["wasm"],
-      enableMemPattern: false,
-    });
+    session = await opened(await modelOf(styles, strength), styles);
     if (sessions.size >= KEPT) {
       const [oldest, unused] = sessions.entries().next().value;
       sessions.delete(oldest);
@@ -47,6 +62,19 @@ async function sessionOf(styles, strength) {
   }
   sessions.set(key, session);
   return session;
+}
+
+async function opened(model, styles) {
+  try {
+    return await ort.InferenceSession.create(model, {
+      executionProviders: ["wasm"],
+      enableMemPattern: false,
+    });
+  } catch (error) {
+    const [, code] = /ERROR_CODE: (\d+)/.exec(error.message) ?? [];
+    if (!code || code === RUNTIME_EXCEPTION) throw error;
+    throw damaged(...styles.map(({ name }) => settings.files[name].file));
+  }
 }
 
 async function network(picture, styles, strength) {
@@ -124,7 +152,8 @@ self.addEventListener("message", ({ data }) => {
       const done = data.settings ? null : await work(data);
       self.postMessage({ id: data.id, done }, done?.bitmap ? [done.bitmap] : []);
     } catch (error) {
-      self.postMessage({ id: data.id, error: String(error?.message ?? error) });
+      const isOfFile = error instanceof FileError;
+      self.postMessage({ id: data.id, error: String(error?.message ?? error), isOfFile });
     }
   });
 });
