@@ -12,10 +12,12 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.pictures.edit import from_array, resize, scaled_size, to_array
+from fast_nst.pictures.edit import Array, from_array, resize, scaled_size, to_array
 from fast_nst.pictures.exif import DECODING_ERRORS
+from fast_nst.pictures.read import FORMATS
 from fast_nst.videos.clip import Clip, Frame
 from fast_nst.videos.codecs import ANIMATIONS
+from fast_nst.videos.gif import composed, parse
 
 _MILLISECOND = Fraction(1, 1000)
 _UNSAID = 100  # ms: what browsers take for a frame that says less than 11
@@ -51,7 +53,8 @@ class AnimationReader:
         self._name = repr(str(path))
         self._start, self._until = start, until
         try:
-            self._image = Image.open(path)
+            self._image = Image.open(path, formats=FORMATS)
+            self._gif = parse(path.read_bytes()) if self._image.format == "GIF" else None
         except FileNotFoundError:
             raise UserError(f"no file {self._name}: check the name") from None
         except Image.DecompressionBombError as error:
@@ -80,12 +83,7 @@ class AnimationReader:
                 f"{self._name} has frames of {width}x{height}, over {max_pixels:,} pixels: choose "
                 "a smaller --size or raise --max-pixels"
             )
-        times = []
-        with contextlib.suppress(*DECODING_ERRORS):  # what is damaged is told of later
-            for image in ImageSequence.Iterator(self._image):
-                if self._image.format == "WEBP":  # which knows only then how long it stays
-                    image.load()
-                times.append(self._duration(image))
+        times = self._durations()
         total = sum(times, Fraction(0))
         rate = Fraction(len(times)) / total if total else Fraction(10)
         end = total if self._until is None else min(total, self._until)
@@ -96,24 +94,47 @@ class AnimationReader:
         loop = self._image.info.get("loop")
         return Clip(width, height, rate, _MILLISECOND, float(end - self._start), loop=loop)
 
-    def _duration(self, image: Image.Image) -> Fraction:
-        milliseconds = image.info.get("duration", 0)
-        return (milliseconds if milliseconds >= _LEAST else _UNSAID) * _MILLISECOND
+    def _durations(self) -> list[Fraction]:
+        if self._gif is not None:
+            return [_duration(part.milliseconds) for part in self._gif.parts]
+        times = []
+        with contextlib.suppress(*DECODING_ERRORS):  # what is damaged is told of later
+            for image in ImageSequence.Iterator(self._image):
+                image.load()  # WebP knows only then how long it stays
+                times.append(_duration(image.info.get("duration", 0)))
+        return times
 
     def frames(self) -> Iterator[Frame]:
-        """All frames, in the order of their times, which rise."""
-        time = Fraction(0)
+        """All frames, in the order of their times, which rise.
+
+        The first is the one that is on screen at the start.
+        """
+        begin = Fraction(0)
         try:
-            for image in ImageSequence.Iterator(self._image):
-                if self._until is not None and time >= self._until:
+            for image, duration in self._images():
+                end = begin + duration
+                if self._until is not None and begin >= self._until:
                     return
-                image.load()
-                duration = self._duration(image)
-                if time >= self._start:
-                    yield self._frame(image, time - self._start, duration)
-                time += duration
+                if end > self._start:
+                    shown_from = max(begin, self._start)
+                    shown_until = end if self._until is None else min(end, self._until)
+                    time = shown_from - self._start
+                    yield self._frame(image, time, shown_until - shown_from)
+                begin = end
+            if self._gif is not None and not self._gif.is_whole:
+                self.notes.append("the file is damaged and ends early: it is truncated")
         except DECODING_ERRORS as error:
             self.notes.append(f"the file is damaged and ends early: {one_line(error)}")
+
+    def _images(self) -> Iterator[tuple[Image.Image, Fraction]]:
+        """What is on screen, and for how long."""
+        if self._gif is not None:
+            for part, pixels in zip(self._gif.parts, composed(self._gif), strict=True):
+                yield Image.fromarray(pixels), _duration(part.milliseconds)
+            return
+        for image in ImageSequence.Iterator(self._image):
+            image.load()
+            yield image, _duration(image.info.get("duration", 0))
 
     def _frame(self, image: Image.Image, time: Fraction, duration: Fraction) -> Frame:
         size = (self.clip.width, self.clip.height)
@@ -122,11 +143,23 @@ class AnimationReader:
         whole = resize(image.convert("RGBA"), size)
         alpha = np.asarray(whole.getchannel("A"))
         pixels = to_array(whole)
+        pixels[alpha == 0] = 255  # they have no colour; pages are white
         return Frame(pixels, time, duration, None if alpha.min() == 255 else alpha)
 
     def close(self) -> None:
         """Let the file go."""
         self._image.close()
+
+
+def _duration(milliseconds: float) -> Fraction:
+    """How long browsers show a frame, in seconds."""
+    return Fraction(milliseconds if milliseconds >= _LEAST else _UNSAID) * _MILLISECOND
+
+
+def on_white(pixels: Array, alpha: Array) -> Array:
+    """What a white page shows of (H, W, 3) uint8 with (H, W) uint8 of alpha."""
+    share = alpha[..., None].astype(np.float32) / 255
+    return np.rint(255 + share * (pixels.astype(np.float32) - 255)).astype(np.uint8)
 
 
 class AnimationWriter:
@@ -178,6 +211,9 @@ class AnimationWriter:
             raise UserError(f"{self._name} would have no frame: nothing was painted")
         end = self._last.time + (self._last.duration or 1 / self._clip.rate)
         self._images[-1].info["duration"] = self._milliseconds(self._last.time, end)
+        if any(image.mode == "RGBA" for image in self._images):
+            # Each frame takes the place of the one before, also where it is clear.
+            self._images = [image.convert("RGBA") for image in self._images]
         first, *others = self._images
         loop = self._clip.loop
         options: dict[str, Any] = {} if loop is None else {"loop": loop}

@@ -28,9 +28,12 @@ class Encoder:
 # The presets keep up with the network on two cores: for paintings, x264's slower ones make files of
 # the same size.
 ENCODERS = {
-    "h264": Encoder("libx264", 20, (("preset", "superfast"),), False),
+    "h264": Encoder("libx264", 20, (("preset", "superfast"), ("forced-idr", "1")), False),
     "hevc": Encoder(
-        "libx265", 24, (("preset", "superfast"), ("x265-params", "log-level=none")), False
+        "libx265",
+        24,
+        (("preset", "superfast"), ("forced-idr", "1"), ("x265-params", "log-level=none")),
+        False,
     ),
     "vp9": Encoder("libvpx-vp9", 30, (("deadline", "realtime"), ("cpu-used", "6"), ("b", "0"))),
     "av1": Encoder("libsvtav1", 32, (("preset", "9"),), False),

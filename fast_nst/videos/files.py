@@ -24,7 +24,7 @@ def check_pyav(path: Path) -> None:
     except ImportError as error:
         raise UserError(
             f"{str(path)!r} is a video: install what reads and writes them, pip install "
-            "'.[video]', with Python 3.11 or newer"
+            "'fast-nst[video]', with Python 3.11 or newer"
         ) from error
 
 
@@ -89,7 +89,7 @@ def open_writer(
 
 
 def _has_sound(path: Path) -> bool:
-    from fast_nst.videos.read import open_video
+    from fast_nst.videos.container import open_video
 
     with open_video(path) as container:
         return bool(container.streams.audio)

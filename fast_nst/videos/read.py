@@ -5,23 +5,30 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-import numpy.typing as npt
-from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from fast_nst.errors import UserError, one_line
+from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Array, scaled_size
 from fast_nst.videos.clip import Clip, Colors, Frame
+from fast_nst.videos.container import (
+    MICROSECONDS,
+    open_video,
+    packets_of,
+    reason_of,
+    time_of,
+)
+from fast_nst.videos.timeline import Clock, going_on, timeline_of
+from fast_nst.videos.turn import Turn, display_matrix
 
 # FFmpeg's number of a Y'CbCr matrix -> swscale's.
 MATRICES = {
@@ -35,8 +42,12 @@ MATRICES = {
 }
 UNSPECIFIED = 2
 _BT709, _BT601 = 1, 6
-MICROSECONDS = 1_000_000  # in a second: the unit of a container's times
+_RESTS = Fraction(1, 4)  # s: less may be a guess of the program that wrote the file
+_FINE = Fraction(1, 90_000)  # s
+_TICK = Fraction(1, 1000)  # s, by which a frame comes after another of the same time
 _MOST_TIME = 10**7  # seconds; files that say more are damaged
+_EARLIER = (0, 2, 20)  # seconds before the time sought, where its keyframe may be
+_MOST_KEPT = 3000  # packets behind a keyframe, while the next one may still be the right one
 
 
 def matrix_of(colors: Colors, width: int, height: int) -> int:
@@ -44,46 +55,6 @@ def matrix_of(colors: Colors, width: int, height: int) -> int:
     if colors.matrix in MATRICES:
         return colors.matrix
     return _BT709 if width >= 1280 or height > 576 else _BT601
-
-
-def open_video(path: Path) -> InputContainer:
-    """A file's container, of whatever kind FFmpeg knows; nothing but files is read for it.
-
-    Raises:
-        UserError: There is no such file, or it is no video.
-    """
-    name = repr(str(path))
-    if path.is_dir():
-        raise UserError(f"{name} is a folder: give a video file")
-    try:
-        with path.open("rb"):
-            pass
-        # A playlist may name addresses: they are not followed.
-        return av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore"
-        )
-    except FileNotFoundError:
-        raise UserError(f"no file {name}: check the name") from None
-    except PermissionError:
-        raise UserError(f"cannot read {name}: Permission denied") from None
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise UserError(
-            f"{name} is not a video that can be read, or a damaged one: {_reason(error)}"
-        ) from error
-
-
-def packets_of(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:
-    """The packets of some streams, past those of streams that come up in the middle of a file."""
-    while True:
-        try:
-            yield from container.demux(*streams)
-        except IndexError:  # PyAV knows only those that were there when it was opened
-            continue
-        return
-
-
-def _reason(error: BaseException) -> str:
-    return one_line(getattr(error, "strerror", None) or error)
 
 
 class VideoReader:
@@ -113,11 +84,11 @@ class VideoReader:
         self._name = repr(str(path))
         self._until = until
         self._start = start
-        self._container = open_video(path)
+        self._path = path
+        self._last_dts: int | None = None
+        self._timeline = timeline_of(path, until)
+        self._open()
         try:
-            self._stream = self._pictures()
-            # Threads a frame each would be faster, and lose good frames beside a broken one.
-            self._stream.thread_type = "SLICE"
             self._begin = Fraction(self._container.start_time or 0, MICROSECONDS)
             self._frames = self._decoded()
             first = next(self._frames, None)
@@ -125,8 +96,7 @@ class VideoReader:
                 raise UserError(f"{self._name} has no frame that can be read{self._where()}")
             self._first: VideoFrame = first[0]
             self._first_time: Fraction = first[1]
-            self._rational = Fraction(self._stream.time_base or Fraction(1, 1000))
-            self._turn = _Turn(_display_matrix(self._first))
+            self._turn = Turn(display_matrix(self._first))
             self._scaled = self._scaled_size(size, max_pixels)
             self._reformatter = VideoReformatter()
             self.clip = self._clip()
@@ -135,6 +105,21 @@ class VideoReader:
             raise
         if _has_alpha(self._first, self._stream):
             self.notes.append("the video's transparency is left out")
+        if self._timeline.is_cut:
+            self.notes.append(
+                "the file is several put together, of which only the first can be read: give each "
+                "for itself, or join them with a program that makes one file of them"
+            )
+
+    def _open(self) -> None:
+        self._container = open_video(self._path)
+        try:
+            self._stream = self._pictures()
+        except BaseException:
+            self.close()
+            raise
+        # Threads a frame each would be faster, and lose good frames beside a broken one.
+        self._stream.thread_type = "SLICE"
 
     def _where(self) -> str:
         return f" from {float(self._start):g} s on" if self._start else ""
@@ -165,8 +150,8 @@ class VideoReader:
     def _clip(self) -> Clip:
         stream, first = self._stream, self._first
         width, height = self._scaled[::-1] if self._turn.swaps else self._scaled
-        aspect = stream.sample_aspect_ratio or Fraction(1)
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         if not 0 < rate <= 1000:
             rate = Fraction(25)
         context = stream.codec_context
@@ -174,7 +159,7 @@ class VideoReader:
             width,
             height,
             rate,
-            self._rational,
+            self._time_base(),
             self._seconds(),
             1 / aspect if self._turn.swaps else aspect,
             Colors(
@@ -185,10 +170,18 @@ class VideoReader:
             ),
         )
 
+    def _time_base(self) -> Fraction:
+        """Of the file, or finer where its times are moved by other than multiples of that."""
+        given = Fraction(self._stream.time_base or Fraction(1, 1000))
+        is_moved = self._timeline.shifts or (self._begin + self._start) % given
+        return min(given, _FINE) if is_moved else given
+
     def _seconds(self) -> float | None:
         stream = self._stream
-        seconds: Fraction | None = None
-        if stream.duration is not None and stream.time_base:
+        seconds = self._timeline.seconds
+        if seconds is not None:
+            pass
+        elif stream.duration is not None and stream.time_base:
             seconds = stream.duration * stream.time_base
         elif self._container.duration is not None:
             seconds = Fraction(self._container.duration, MICROSECONDS)
@@ -199,27 +192,27 @@ class VideoReader:
 
     def _decoded(self) -> Iterator[tuple[VideoFrame, Fraction, bool]]:
         """Frames from `start` on with their times, and whether each can be shown as it is."""
-        if self._start:
-            with contextlib.suppress(av.FFmpegError):  # then it is read from its beginning
-                self._container.seek(int((self._begin + self._start) * MICROSECONDS))
         broken = _Broken()
-        rate = self._stream.average_rate or Fraction(25)
+        step = 1 / Fraction(self._stream.average_rate or 25)
+        clock = Clock(max(Fraction(self._stream.time_base or 0), _TICK), Fraction(1))
         last: VideoFrame | None = None
-        time = self._start - 1 / rate
-        for decoded in itertools.chain(self._packets(broken), [None]):
-            now = time + 1 / rate
+        packets = self._packets_from_start()
+        time = -step if self._is_from_beginning else self._start - step
+        for decoded in itertools.chain(self._images(packets, broken), [None]):
+            now = time + step
             if decoded is None:  # the end, before which frames may be missing too
                 now = Fraction(_MOST_TIME)
             elif decoded.pts is not None and decoded.time_base:
-                now = decoded.pts * decoded.time_base - self._begin
+                given = decoded.pts * Fraction(decoded.time_base) - self._begin
+                if given <= time and decoded.is_corrupt:
+                    continue
+                now = clock.settle(given, step)
             for missing in broken.before(now):
                 if last is not None and missing > time and self._inside(missing):
                     time = missing
                     yield last, missing - self._start, False
             if decoded is None or (self._until is not None and now >= self._until):
                 return
-            if now <= time and last is not None:  # times rise
-                continue
             is_good = not decoded.is_corrupt or last is None
             time = now
             if now >= self._start:
@@ -230,18 +223,42 @@ class VideoReader:
     def _inside(self, time: Fraction) -> bool:
         return time >= self._start and (self._until is None or time < self._until)
 
-    def _packets(self, broken: _Broken) -> Iterator[VideoFrame]:
+    def _packets_from_start(self) -> Iterator[Packet[Any]]:
+        """Packets from the keyframe before the start on, or from an earlier one."""
+        self._is_from_beginning = not self._start or not self._timeline.can_seek
+        if self._is_from_beginning:
+            packets = self._read()
+            return _from_keyframe(packets, self._begin + self._start) if self._start else packets
+        for earlier in _EARLIER:
+            sought = max(self._begin + self._start - earlier, self._begin)
+            with contextlib.suppress(av.FFmpegError):
+                self._container.seek(int(sought * MICROSECONDS))
+                packets = self._read()
+                first = next(packets, None)
+                time = None if first is None else time_of(first)
+                if first is not None and time is not None and time <= self._begin + self._start:
+                    return itertools.chain([first], packets)
+        self.close()  # its index is missing, or wrong
+        self._open()
+        self._is_from_beginning = True
+        return _from_keyframe(self._read(), self._begin + self._start)
+
+    def _read(self) -> Iterator[Packet[Any]]:
+        return going_on(packets_of(self._container, self._stream), self._timeline)
+
+    def _images(self, packets: Iterator[Packet[Any]], broken: _Broken) -> Iterator[VideoFrame]:
         """What the decoder gives, past what it cannot decode."""
         try:
-            for packet in packets_of(self._container, self._stream):
+            for packet in packets:
+                self._last_dts = packet.dts if packet.size else self._last_dts
                 if packet.pts is not None and not packet.is_discard:
-                    broken.sent(packet.pts * packet.time_base - self._begin)
+                    broken.sent(packet.pts * Fraction(packet.time_base) - self._begin)
                 try:
                     yield from packet.decode()
                 except (av.FFmpegError, ValueError):
                     broken.count += 1
         except (av.FFmpegError, ValueError) as error:
-            self.notes.append(f"the file is damaged and ends early: {_reason(error)}")
+            self.notes.append(f"the file is damaged and ends early: {reason_of(error)}")
 
     def frames(self) -> Iterator[Frame]:
         """All frames, upright, in the order of their times, which rise."""
@@ -252,6 +269,7 @@ class VideoReader:
             yield self._first, self._first_time, True
             yield from self._frames
 
+        waiting: Frame | None = None
         for decoded, time, is_good in given():
             self.broken += not is_good
             if shown is None or decoded is not source:
@@ -259,9 +277,30 @@ class VideoReader:
                 source = decoded
             else:
                 pixels = shown.pixels
-            duration = Fraction(decoded.duration or 0) * (decoded.time_base or 0)
+            duration = Fraction(decoded.duration or 0) * Fraction(decoded.time_base or 0)
             shown = Frame(pixels, time, duration)
-            yield shown
+            if waiting is not None:
+                yield waiting
+            waiting = shown
+        if waiting is not None:
+            yield replace(waiting, duration=self._last_duration(waiting))
+
+    def _last_duration(self, last: Frame) -> Fraction:
+        """How long the last frame stays.
+
+        Where frames are stored in another order than they are shown in, an MP4 says so in the
+        length of its track alone.
+        """
+        stream, duration = self._stream, last.duration
+        index = stream.index_entries
+        if stream.duration and index and index[-1].timestamp == self._last_dts:
+            end = (stream.start_time or 0) + stream.duration
+            told = end * Fraction(stream.time_base or 0) - self._begin - self._start
+            if told - last.time > _RESTS:
+                duration = max(duration, told - last.time)
+        if self._until is not None:
+            duration = min(duration, self._until - self._start - last.time)
+        return duration
 
     def _rgb(self, frame: VideoFrame) -> Array:
         """(H, W, 3) uint8 as it lies in the file."""
@@ -282,6 +321,20 @@ class VideoReader:
     def close(self) -> None:
         """Let the file go."""
         self._container.close()
+
+
+def _from_keyframe(packets: Iterator[Packet[Any]], start: Fraction) -> Iterator[Packet[Any]]:
+    """Packets from the last keyframe on that is shown at `start` or before."""
+    kept: list[Packet[Any]] = []
+    for packet in packets:
+        time = time_of(packet)
+        if packet.is_keyframe and time is not None and time <= start:
+            kept.clear()
+        kept.append(packet)
+        if time is None or time >= start or len(kept) > _MOST_KEPT:
+            break
+    yield from kept
+    yield from packets
 
 
 class _Broken:
@@ -309,42 +362,6 @@ class _Broken:
         lost = late[: self.count]
         self.count -= len(lost)
         return lost
-
-
-class _Turn:
-    """What makes frames upright, by quarter turns and mirrors.
-
-    Args:
-        matrix: (2, 2), from a pixel's place, right and down, to where it belongs.
-    """
-
-    def __init__(self, matrix: npt.NDArray[np.float64]) -> None:
-        (right, down), (right_of_down, down_of_down) = matrix
-        self.swaps = bool(abs(down) > abs(right))
-        if self.swaps:
-            self._flips = (down < 0, right_of_down < 0)
-        else:
-            self._flips = (down_of_down < 0, right < 0)
-
-    def __call__(self, pixels: Array) -> Array:
-        """(H, W, 3) to the same, or (W, H, 3)."""
-        if not (self.swaps or any(self._flips)):
-            return pixels
-        turned = pixels.transpose(1, 0, 2) if self.swaps else pixels
-        upside_down, mirrored = self._flips
-        turned = turned[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
-        return np.ascontiguousarray(turned)
-
-
-def _display_matrix(frame: VideoFrame) -> npt.NDArray[np.float64]:
-    """The part of a frame's display matrix that turns and mirrors."""
-    side_data: Any = frame.side_data
-    found = side_data.get("DISPLAYMATRIX")
-    if found is None or found.buffer_size < 36:
-        return np.eye(2)
-    numbers = np.frombuffer(bytes(found), np.int32)[:9].reshape(3, 3)
-    matrix = numbers[:2, :2].astype(np.float64)
-    return matrix if matrix.any() else np.eye(2)
 
 
 def _is_full(frame: VideoFrame) -> bool:

@@ -17,10 +17,17 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from fast_nst.videos.read import MICROSECONDS, open_video, packets_of
+from fast_nst.videos.container import MICROSECONDS, open_video, packets_of
+from fast_nst.videos.timeline import Clock, going_on, timeline_of
 
 _BITS_A_CHANNEL = 96_000  # a second, of sound that is encoded again
-_RATES = {"opus": 48_000}  # Hz; others take what comes
+_ENCODERS = {"opus": "libopus"}  # the better ones of two
+# MPEG-TS takes anything, as data that nobody knows how to read.
+_IN_TS = (
+    *("mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus"),
+    *("s302m", "pcm_bluray", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"),
+)
+_UNMIXABLE = (av.InvalidDataError, av.ArgumentError)  # of a packet, not of the whole file
 
 
 class Tracks:
@@ -46,6 +53,7 @@ class Tracks:
         self._target = target
         self._start = start
         self._length = None if until is None else until - start
+        self._timeline = timeline_of(path, until)
         self._container = open_video(path)
         self._begin = Fraction(self._container.start_time or 0, MICROSECONDS) + start
         self._tracks: dict[int, _Copied | _Encoded] = {}
@@ -54,10 +62,11 @@ class Tracks:
         for stream in self._container.streams:
             if stream.index not in self._tracks:
                 stream.discard = Discard.all
-        if start:
+        if start and self._timeline.can_seek:
             with contextlib.suppress(av.FFmpegError):
                 self._container.seek(int(self._begin * MICROSECONDS))
         self._damaged = 0
+        self._clocks: list[Clock] = []
         self._packets = self._read()
         self._next = next(self._packets, None)
         _copy_tags(self._container, target, start)
@@ -69,14 +78,15 @@ class Tracks:
         if _can_hold(self._target.format.name, source):
             copied = self._target.add_stream_from_template(source)
             _label(source, copied)
-            self._tracks[source.index] = _Copied(source, copied, self._begin)
+            self._tracks[source.index] = _Copied(copied)
             return
         if source.type == "audio" and source.codec_context:
             encoder = self._target.default_audio_codec
-            with contextlib.suppress(ValueError, av.FFmpegError):
-                encoded = _encoder(source, self._target, encoder)
+            how = _how_to_encode(source, self._target.format.name, encoder)
+            if how is not None:
+                encoded = _add_encoder(source, self._target, encoder, *how)
                 _label(source, encoded)
-                self._tracks[source.index] = _Encoded(encoded, self._begin)
+                self._tracks[source.index] = _Encoded(encoded)
                 self.notes.append(
                     f"sound in {codec} becomes {encoder}: {self._target.format.name} cannot hold it"
                 )
@@ -90,33 +100,66 @@ class Tracks:
         if not self._tracks:
             return
         streams = [self._container.streams[index] for index in self._tracks]
+        clocks = {
+            stream.index: Clock(1, round(1 / Fraction(stream.time_base or 1)))
+            for stream in streams
+            if stream.type == "audio"
+        }
+        self._clocks = list(clocks.values())
+        packets = going_on(packets_of(self._container, *streams), self._timeline)
         with contextlib.suppress(av.FFmpegError, ValueError):  # damaged: it ends here
-            for packet in packets_of(self._container, *streams):
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                if stamp is None:  # the last, empty one
+            for packet in packets:
+                if not packet.size:  # the last, empty one
                     continue
-                time = stamp * packet.time_base - self._begin
+                clock = clocks.get(packet.stream.index)
+                time = self._placed(packet, clock)
+                if time is None:
+                    self._damaged += 1
+                    continue
                 is_before = self._start > 0 and time < 0
                 if not is_before and (self._length is None or time < self._length):
                     yield time, packet
+
+    def _placed(self, packet: Packet[Any], clock: Clock | None) -> Fraction | None:
+        """Give a packet its time in the part; None if it has none, and no sound before it."""
+        begin = round(self._begin / Fraction(packet.time_base))
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if clock is not None:
+            step = packet.duration or 0
+            placed = clock.next(step) if stamp is None else clock.settle(stamp - begin, step)
+            if placed is None:
+                return None
+            # Sound comes in the order in which it is heard.
+            packet.pts = packet.dts = placed
+            return placed * Fraction(packet.time_base)
+        if stamp is None:
+            return None
+        packet.pts = None if packet.pts is None else packet.pts - begin
+        packet.dts = None if packet.dts is None else packet.dts - begin
+        return (stamp - begin) * Fraction(packet.time_base)
 
     def write(self, time: Fraction | None) -> None:
         """Write what comes before a time, in seconds of the part; None is all there is."""
         while self._next is not None and (time is None or self._next[0] < time):
             packet = self._next[1]
-            track = self._tracks[packet.stream.index]
-            try:
-                for made in track.packets(packet):
-                    self._target.mux(made)
-            except av.InvalidDataError:
-                self._damaged += 1
+            for made in self._tracks[packet.stream.index].packets(packet):
+                self._mux(made)
             self._next = next(self._packets, None)
+
+    def _mux(self, packet: Packet[Any]) -> None:
+        try:
+            self._target.mux(packet)
+        except _UNMIXABLE:
+            self._damaged += 1
 
     def finish(self) -> None:
         """Write what encoders have kept."""
         for track in self._tracks.values():
             for made in track.rest():
-                self._target.mux(made)
+                self._mux(made)
+        moved = sum(clock.moved for clock in self._clocks)
+        if moved:
+            self.notes.append(f"packets of sound whose times did not rise are moved: {moved}")
         if self._damaged:
             self.notes.append(
                 f"damaged packets of sound and subtitles are left out: {self._damaged}"
@@ -128,17 +171,12 @@ class Tracks:
 
 
 class _Copied:
-    """Packets as they are, at times that count from the part's begin."""
+    """Packets as they are."""
 
-    def __init__(self, source: Any, target: Any, begin: Fraction) -> None:
+    def __init__(self, target: Any) -> None:
         self._target = target
-        self._offset = round(begin / source.time_base)
 
     def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        if packet.pts is not None:
-            packet.pts -= self._offset
-        if packet.dts is not None:
-            packet.dts -= self._offset
         packet.stream = self._target
         yield packet
 
@@ -149,15 +187,12 @@ class _Copied:
 class _Encoded:
     """Sound that is decoded and encoded again."""
 
-    def __init__(self, target: Any, begin: Fraction) -> None:
+    def __init__(self, target: Any) -> None:
         self._target = target
-        self._begin = begin
 
     def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         with contextlib.suppress(av.FFmpegError, ValueError):  # a damaged packet is a silence
             for frame in packet.decode():
-                if frame.pts is not None and frame.time_base:
-                    frame.pts -= round(self._begin / frame.time_base)
                 yield from self._target.encode(frame)
 
     def rest(self) -> Iterator[Packet[Any]]:
@@ -166,8 +201,11 @@ class _Encoded:
 
 def _can_hold(container: str, source: Any) -> bool:
     """Whether a container takes a stream as it is: some say so only when they begin."""
-    if container == "mp4" and source.codec_context and source.codec_context.name.startswith("pcm"):
+    codec = source.codec_context.codec.canonical_name if source.codec_context else ""
+    if container == "mp4" and codec.startswith("pcm"):
         return False  # it does, since lately: few players know, and some files fail at their end
+    if container == "mpegts" and codec and codec not in _IN_TS:
+        return False
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:
             trial.add_stream_from_template(source)
@@ -177,13 +215,37 @@ def _can_hold(container: str, source: Any) -> bool:
     return True
 
 
-def _encoder(source: Any, target: OutputContainer, codec: str) -> Any:
-    """A stream of sound as `source` has it, as far as the codec can."""
-    rate = _RATES.get(codec) or source.rate
-    name = "libopus" if codec == "opus" else codec
-    encoder: Any = target.add_stream(name, rate)
+def _how_to_encode(source: Any, container: str, codec: str) -> tuple[int, int | None] | None:
+    """Samples and bits a second at which a container takes sound in a codec; None if it does not.
+
+    As many samples as the source has, or the next that the codec knows.
+    """
+    name = _ENCODERS.get(codec, codec)
+    try:
+        rates = av.Codec(name, "w").audio_rates
+    except ValueError:
+        return None
+    rate = source.rate
+    if rates:
+        rate = min((r for r in rates if r >= rate), default=max(rates))
+    bits = _BITS_A_CHANNEL * min(source.layout.nb_channels, 2)
+    for wanted in (bits, None):  # some codecs know a few numbers of bits only, or none
+        with contextlib.suppress(ValueError, av.FFmpegError, OSError):
+            with av.open(io.BytesIO(), "w", format=container) as trial:
+                _add_encoder(source, trial, codec, rate, wanted)
+                trial.start_encoding()
+            return rate, wanted
+    return None
+
+
+def _add_encoder(
+    source: Any, target: OutputContainer, codec: str, rate: int, bits: int | None
+) -> Any:
+    """A stream of sound with as many channels as `source` has, two at most."""
+    encoder: Any = target.add_stream(_ENCODERS.get(codec, codec), rate)
     encoder.layout = "mono" if source.layout.nb_channels == 1 else "stereo"
-    encoder.bit_rate = _BITS_A_CHANNEL * encoder.layout.nb_channels
+    if bits is not None:
+        encoder.bit_rate = bits
     return encoder
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from fast_nst.errors import UserError, one_line
 from fast_nst.pictures.edit import Array
+from fast_nst.videos.animation import on_white
 from fast_nst.videos.clip import Clip, Frame
 from fast_nst.videos.codecs import Encoder, container_of, encoder_of
 from fast_nst.videos.read import MATRICES, matrix_of
@@ -59,7 +63,12 @@ class VideoWriter:
             f"file:{path}", "w", format=container, container_options=_container_options(container)
         )
         self._tracks: Tracks | None = None
-        self._last: Fraction | None = None
+        self._waiting: Frame | None = None  # for the next one, up to which it lasts
+        self._end = Fraction(0)
+        self._pts = -1
+        self._is_on_white = False
+        self._step = 1 / clip.rate  # from one frame to the next, where they are closest
+        self._held: Packet[VideoStream] | None = None  # the last one lasts up to the end
         self._clip = clip
         os.environ.setdefault("SVT_LOG", "1")  # AV1's encoder prints what it does, otherwise
         try:
@@ -105,6 +114,7 @@ class VideoWriter:
         context.color_trc = clip.colors.transfer
         context.colorspace = clip.colors.matrix
         context.thread_type = "AUTO"
+        context.flags |= Flags.frame_duration
         return stream
 
     def _start(self) -> None:
@@ -123,16 +133,58 @@ class VideoWriter:
         try:
             if self._tracks is not None:
                 self._tracks.write(frame.time)
-            self._container.mux(self._stream.encode(self._converted(frame)))
+            if self._waiting is not None:
+                self._encode(self._waiting, frame.time)
+                self._step = min(self._step, frame.time - self._waiting.time)
         except (av.FFmpegError, ValueError) as error:
             raise self._failure(error) from error
+        self._waiting = frame
+
+    def _encode(self, frame: Frame, end: Fraction, is_key: bool = False) -> None:
+        """A frame that is shown up to a time; a keyframe is stored behind all those before it."""
+        self._end = end
+        converted = self._converted(frame, end)
+        if is_key:
+            converted.pict_type = PictureType.I
+        self._mux(self._stream.encode(converted))
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if self._held is not None:
+                self._container.mux(self._held)
+            self._held = packet
+
+    def _finish_pictures(self) -> None:
+        """The last frame, which lasts as long as it says, and what the encoder has kept."""
+        last = self._waiting
+        if last is None:
+            return
+        end = last.time + (last.duration or 1 / self._clip.rate)
+        rests = end - last.time > 2 * self._step
+        if rests and self._container.format.name == "mpegts":
+            # Its packets have no duration: the frame is shown again at its end.
+            self._encode(last, end - self._step)
+            last = replace(last, time=end - self._step)
+        self._encode(last, end, is_key=rests)
+        self._mux(self._stream.encode(None))
+        held = self._held
+        if held is not None:
+            if rests and held.pts is not None and held.time_base:  # not all encoders tell
+                held.duration = max(round(end / held.time_base) - held.pts, 0)
+            self._container.mux(held)
 
     def _failure(self, error: Exception) -> UserError:
         return UserError(f"cannot write {self._name}: {one_line(error)}")
 
-    def _converted(self, frame: Frame) -> VideoFrame:
+    def _converted(self, frame: Frame, end: Fraction) -> VideoFrame:
         colors = self._clip.colors
-        whole = _padded(frame.pixels, self._stream.width, self._stream.height)
+        pixels = frame.pixels
+        if frame.alpha is not None:
+            pixels = on_white(pixels, frame.alpha)
+            if not self._is_on_white:
+                self.notes.append("clear parts become white: videos have none")
+            self._is_on_white = True
+        whole = _padded(pixels, self._stream.width, self._stream.height)
         given = VideoFrame.from_ndarray(whole, format="rgb24")
         converted = self._reformatter.reformat(
             given,
@@ -145,9 +197,9 @@ class VideoWriter:
         )
         time_base = Fraction(self._stream.codec_context.time_base or self._clip.time_base)
         converted.time_base = time_base
-        converted.pts = round(frame.time / time_base)
-        converted.duration = round(frame.duration / time_base)
-        self._last = frame.time
+        self._pts = max(round(frame.time / time_base), self._pts + 1)
+        converted.pts = self._pts
+        converted.duration = max(round(end / time_base) - self._pts, 1)
         return converted
 
     def finish(self, is_whole: bool = True) -> None:
@@ -160,9 +212,9 @@ class VideoWriter:
             UserError: It cannot be written.
         """
         try:
-            self._container.mux(self._stream.encode(None))
+            self._finish_pictures()
             if self._tracks is not None:
-                self._tracks.write(None if is_whole else self._last)
+                self._tracks.write(None if is_whole else self._end)
                 self._tracks.finish()
             self._container.close()
         except (av.FFmpegError, ValueError) as error:

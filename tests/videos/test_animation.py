@@ -113,6 +113,39 @@ def test_transparency_is_kept(tmp_path: Path, suffix: str):
         assert np.array_equal(before.alpha, after.alpha)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+@pytest.mark.parametrize("opaque", [{0}, {2}, {0, 1}, {3}])
+def test_opaque_frames_among_clear_ones(tmp_path: Path, suffix: str, opaque: set[int]):
+    frames = []
+    for number in range(4):
+        alpha = np.full((32, 48), 255, np.uint8)
+        alpha[:, 10 * number : 10 * number + 8] = 0
+        pixels = np.full((32, 48, 3), (60 * number, 200 - 40 * number, 90), np.uint8)
+        clear = None if number in opaque else alpha
+        frames.append(Frame(pixels, Fraction(number, 10), Fraction(1, 10), clear))
+    path = tmp_path / f"a{suffix}"
+    write(path, frames)
+    for before, after in zip(frames, read(path)[1], strict=True):
+        if before.alpha is None:
+            assert after.alpha is None
+            visible = np.ones((32, 48), bool)
+        else:
+            assert after.alpha is not None
+            assert np.array_equal(before.alpha, after.alpha)
+            visible = before.alpha > 0
+        away = np.abs(before.pixels.astype(float) - after.pixels)[visible]
+        assert away.mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_a_part_begins_with_what_is_on_screen(tmp_path: Path, suffix: str):
+    path = save(tmp_path / f"a{suffix}", pictures(3), [100, 3000, 100])
+    reader, frames = read(path, start=Fraction(1), until=Fraction(2))
+    assert [(frame.time, frame.duration) for frame in frames] == [(0, 1)]
+    assert np.abs(frames[0].pixels.astype(float) - moving(8, 48, 32)).mean() < 12
+    assert reader.clip.seconds == 1
+
+
 def test_a_part_and_a_size(tmp_path: Path):
     path = save(tmp_path / "a.gif", pictures(10), [100] * 10)
     reader, frames = read(path, start=Fraction(3, 10), until=Fraction(7, 10), size=24)

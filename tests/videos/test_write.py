@@ -59,6 +59,56 @@ def test_uneven_times_are_kept(tmp_path: Path):
         assert found.times == pytest.approx(list(map(float, times)), abs=accuracy)
 
 
+@pytest.mark.parametrize("frames", [1, 2, 9])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [(".mp4", None), (".mov", None), (".mkv", None), (".webm", None), (".ts", None),
+     (".mp4", "hevc"), (".mkv", "ffv1"), (".mp4", "av1"), (".mp4", "vp9")],
+)  # fmt: skip
+def test_the_last_frame_stays_as_long_as_it_should(
+    tmp_path: Path, suffix: str, codec: str | None, frames: int
+):
+    import av
+
+    path = tmp_path / f"a{suffix}"
+    writer = VideoWriter(path, path, replace(CLIP, rate=Fraction(10)), codec)
+    for number in range(frames):
+        last = number == frames - 1
+        writer.write(Frame(moving(number), Fraction(number, 10), Fraction(3 if last else 0)))
+    writer.finish()
+    length = (frames - 1) / 10 + 3
+    with av.open(str(path)) as container:
+        found = (container.duration or 0) / 1e6
+    assert found == pytest.approx(length, abs=0.11 if suffix == ".ts" else 0.002)
+    reader = VideoReader(path, None, Fraction(0), None, 10**9)
+    shown = list(reader.frames())
+    assert len(shown) == frames + (suffix == ".ts")  # which has no durations: it is shown twice
+    assert float(shown[-1].time + shown[-1].duration) == pytest.approx(length, abs=0.11)
+
+
+def test_ordinary_films_have_no_frame_more(tmp_path: Path):
+    for suffix in (".mp4", ".ts"):
+        found, _ = write(tmp_path / f"a{suffix}", frames=9)
+        assert len(found.times) == 9
+
+
+def test_clear_parts_become_white(tmp_path: Path):
+    path = tmp_path / "a.mkv"
+    writer = VideoWriter(path, path, CLIP, "ffv1")
+    clear = np.full((64, 96), 255, np.uint8)
+    clear[:, :48] = 0
+    clear[:, 48:72] = 128
+    writer.write(Frame(np.zeros((64, 96, 3), np.uint8), Fraction(0)))
+    writer.write(Frame(np.zeros((64, 96, 3), np.uint8), Fraction(1, RATE), alpha=clear))
+    writer.finish()
+    opaque, half = probe(path).frames
+    assert opaque.max() <= 2
+    assert half[:, :46].min() >= 253
+    assert np.abs(half[:, 50:70].astype(int) - 127).max() <= 2
+    assert half[:, 74:].max() <= 2
+    assert writer.notes == ["clear parts become white: videos have none"]
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "video"),
     [
