@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+RETRY_AFTER = 2  # seconds
 
 
 def policy(runs_wasm: bool) -> str:
@@ -34,15 +36,16 @@ class Guard:
 
     Args:
         app: What it stands before.
-        names: Hosts' names that lead here, beside this machine's; bare addresses always do.
+        names: Hosts' names that lead here, beside this machine's, at any port; bare addresses
+            always do. Pages of these names are the service's own.
         runs_wasm: See `policy`.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str] = (), runs_wasm: bool = False) -> None:
         self._app = app
-        own = ("localhost", socket.gethostname(), *names)
-        self._names = {name.lower() for name in own}
-        self._headers = {
+        self._given = {_name_in(name) for name in names}
+        self._names = self._given | {"localhost", socket.gethostname().lower()}
+        self.headers: Mapping[str, str] = {
             "Content-Security-Policy": policy(runs_wasm),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
@@ -61,39 +64,64 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                for name, value in self.headers.items():
                     headers[name] = value
             await send(message)
 
         reason = self._reason_against(Headers(scope=scope), scope["method"])
         if reason:
-            await _refuse(reason, send_with_headers)
+            await JSONResponse({"error": reason}, 403)(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
 
+    async def too_many(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, as an application, that there are too many connections."""
+        answer = JSONResponse(
+            {"error": "the service has too many visitors: try again in a moment"},
+            503,
+            {**self.headers, "Retry-After": str(RETRY_AFTER), "Connection": "close"},
+        )
+        await answer(scope, receive, send)
+
     def _reason_against(self, headers: Headers, method: str) -> str:
         host = headers.get("host", "")
-        if not self._leads_here(host):
+        name = _name_in(host)
+        if name not in self._names and not _is_address(name):
             return f"the host {host!r} is not this service's: open it by its address"
+        site = headers.get("sec-fetch-site")
+        if site == "same-origin":  # no page can say so for itself, and proxies rewrite Host
+            return ""
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not self._is_own(origin, host):
             return (
                 f"requests from {origin!r} are refused: only the service's own page may send them"
             )
         # A link may lead here; a picture or script in another page may not.
         is_link = headers.get("sec-fetch-mode") == "navigate" and method == "GET"
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not is_link:
+        if site in ("cross-site", "same-site") and not is_link:
             return (
                 "requests from other sites are refused: only the service's own page may send them"
             )
         return ""
 
-    def _leads_here(self, host: str) -> bool:
+    def _is_own(self, origin: str, host: str) -> bool:
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            here, there = urlsplit(origin), urlsplit(f"//{host}")
+            usual = {"http": 80, "https": 443}.get(here.scheme)
+            if here.hostname is None or usual is None:
+                return False
+            same = (here.hostname, here.port or usual) == (there.hostname, there.port or usual)
+            return same or here.hostname in self._given
         except ValueError:
             return False
-        return name in self._names or _is_address(name)
+
+
+def _name_in(host: str) -> str:
+    """The name, or address, in `name`, `name:port` or an address of the web; "" if none is."""
+    try:
+        return urlsplit(host if "://" in host else f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_address(name: str) -> bool:
@@ -103,10 +131,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def _refuse(reason: str, send: Send) -> None:
-    body = json.dumps({"error": reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -52,3 +52,8 @@ class Limits:
     def upload_bytes(self) -> int:
         """`max_upload`, in bytes."""
         return bytes_of(self.max_upload)
+
+    @property
+    def places(self) -> int:
+        """Pictures that are painted or wait for it."""
+        return self.workers + self.queue

@@ -8,23 +8,16 @@ import threading
 import time
 from dataclasses import dataclass
 
-from PIL import Image
-
 from fast_nst.errors import UserError, choose
-from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
-from fast_nst.pictures.read import open_image
-from fast_nst.pictures.write import WRITERS, encode_image
 from fast_nst.stylize.engines import cores, share_arena
 from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.web.decoders import Decoders
+from fast_nst.web.decoding import Decode, Encode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
 
 KEPT_NETWORKS = 16  # of styles, blends and strengths together
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
-
-
-class TooLarge(UserError):
-    """More pixels than the service takes."""
 
 
 class UnknownStyle(UserError):
@@ -77,11 +70,13 @@ class Painters:
     Args:
         models: What it offers.
         limits: What it takes.
+        decoders: What reads and writes pictures.
     """
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, decoders: Decoders) -> None:
         self._models = models
         self._limits = limits
+        self._decoders = decoders
         share_arena()
         self._threads = max(cores() // limits.workers, 1)
         self._first = Stylizer(threads=self._threads, max_memory=limits.max_memory)
@@ -113,26 +108,34 @@ class Painters:
             names = ", ".join(name for name, _ in look.styles)
             raise UserError(f"{names} are of two networks, and styles of two networks do not mix")
 
-    def paint(self, upload: bytes, look: Look, stopped: threading.Event) -> Painting:
+    def paint(self, upload: bytes | bytearray, look: Look, stopped: threading.Event) -> Painting:
         """Decode, paint and encode.
 
         Args:
             upload: A picture's file.
             look: How; checked.
-            stopped: Set when nobody waits any more; a picture in tiles then ends early.
+            stopped: Set when nobody waits any more; the work then ends, while the network paints
+                at the next tile.
 
         Raises:
             TooLarge: The picture, or its painting, has too many pixels.
             UserError: It cannot be read, painted or encoded.
+            MemoryError: There is none for it.
         """
-        photo = self._read(upload, look)
+        task = Decode(
+            upload=upload,
+            most=self._limits.max_pixels,
+            size=look.size,
+            stroke_scale=look.stroke_scale,
+        )
+        photo = self._decoders.decode(task, stopped)
 
         def on_tile(done: int, total: int) -> None:
             if stopped.is_set():
                 raise UserError(f"stopped after {done} of {total} tiles: nobody waits for it")
 
         started = time.perf_counter()
-        painting = self._stylizer(look.styles, look.strength).paint(
+        rgb = self._stylizer(look.styles, look.strength).paint(
             photo.rgb,
             detail=look.detail,
             keep_colors=look.keep_colors,
@@ -140,38 +143,11 @@ class Painters:
             on_tile=on_tile,
         )
         milliseconds = 1000 * (time.perf_counter() - started)
-        image = to_image(dataclasses.replace(photo, rgb=painting))
-        del photo, painting  # Pillow has its copy
-        return Painting(_encoded(image, look), MEDIA_TYPES[look.file_format], milliseconds)
-
-    def _read(self, upload: bytes, look: Look) -> Pixels:
-        most = self._limits.max_pixels
-        try:
-            photo = open_image(upload)
-        except UserError as error:
-            if isinstance(error.__cause__, Image.DecompressionBombError):
-                raise TooLarge(
-                    f"the picture has over {most:,} pixels: give a smaller one"
-                ) from error
-            raise
-        size = photo.size
-        if look.size is not None:
-            size = scaled_size(size, look.size / max(size))
-        # Finer strokes are painted on a larger copy.
-        width, height = scaled_size(size, max(1 / look.stroke_scale, 1))
-        if width * height > most:
-            raise TooLarge(
-                f"this size and stroke scale make {width}x{height} px of the picture, over "
-                f"{most:,} pixels: choose a smaller size or larger strokes"
-            )
-        return to_pixels(resize(photo, size))
-
-
-def _encoded(image: Image.Image, look: Look) -> bytes:
-    try:
-        return encode_image(image, WRITERS[f".{look.file_format}"], look.quality)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{look.file_format} cannot hold {image.width}x{image.height} px: choose png or a "
-            "smaller size"
-        ) from error
+        painting = Encode(
+            painting=dataclasses.replace(photo, rgb=rgb),
+            file_format=look.file_format,
+            quality=look.quality,
+        )
+        del photo, rgb
+        data = self._decoders.encode(painting, stopped)
+        return Painting(data, MEDIA_TYPES[look.file_format], milliseconds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 import warnings
 from collections.abc import AsyncIterator, Mapping
@@ -14,24 +13,27 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from fast_nst import __version__
-from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.errors import UserError, choose, one_line
-from fast_nst.pictures.detail import DETAIL
-from fast_nst.pictures.read import most_pixels
-from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning
-from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
-from fast_nst.web.desk import Busy, Desk, Gone, TooSlow
+from fast_nst.errors import UserError, one_line
+from fast_nst.stylize.strength import FadeWarning
+from fast_nst.web.decoding import TooLarge
+from fast_nst.web.desk import Busy, Gone, Stopping, TooSlow
 from fast_nst.web.files import File
-from fast_nst.web.guard import Guard
-from fast_nst.web.limits import Limits
-from fast_nst.web.models import Models
-from fast_nst.web.painters import MEDIA_TYPES, Look, Painters, TooLarge, UnknownStyle
-from fast_nst.web.upload import TooManyBytes, read_upload
+from fast_nst.web.guard import RETRY_AFTER, Guard
+from fast_nst.web.painters import MEDIA_TYPES, UnknownStyle
+from fast_nst.web.settings import Settings, check_name, out_of_range
+from fast_nst.web.upload import Dawdling, TooManyBytes
+from fast_nst.web.workshop import Workshop
 
-RETRY_AFTER = 2  # seconds
-_STATUS: Mapping[type[UserError], int] = {TooManyBytes: 413, TooLarge: 413, UnknownStyle: 404}
+_PIECE = 2**18  # bytes of an answer that are handed over at a time
+_STATUS: Mapping[type[UserError], int] = {
+    Dawdling: 408,
+    TooManyBytes: 413,
+    TooLarge: 413,
+    UnknownStyle: 404,
+}
 _SENTENCES = {404: "nothing is here: the page is at /", 405: "no such request: see /api.html"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ERROR = {
@@ -55,13 +57,16 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "An image file, or a form with one.",
+        "description": "An image file; or a form with one, whose other fields are settings.",
         "content": {
             "image/*": _BINARY,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"image": {"type": "string", "format": "binary"}},
+                    "properties": {
+                        "image": {"type": "string", "format": "binary"},
+                        **Settings.model_json_schema()["properties"],
+                    },
                 }
             },
         },
@@ -69,9 +74,21 @@ _BODY = {
 }
 
 
+class _Pieces(Response):
+    """An answer that is handed over as it is taken, not copied whole for a slow reader."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for first in range(0, len(body), _PIECE):
+            piece = bytes(body[first : first + _PIECE])
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
 def make_app(
-    models: Models,
-    limits: Limits,
+    workshop: Workshop,
     files: Mapping[str, File],
     names: tuple[str, ...] = (),
     runs_wasm: bool = False,
@@ -79,20 +96,20 @@ def make_app(
     """The service as an ASGI application.
 
     Args:
-        models: What it paints with.
-        limits: What it takes.
+        workshop: What it paints with; it ends with the application.
         files: Of the page, by their paths; all that is ever sent of any file.
         names: See `Guard`.
         runs_wasm: See `guard.policy`.
     """
-    desk = Desk(limits.workers, limits.queue)
+    places, desk = workshop.limits.places, workshop.desk
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with most_pixels(limits.max_pixels), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", FadeWarning)  # the page says which styles fade
+            await asyncio.to_thread(workshop.decoders.start)
             yield
-        desk.close()
+        workshop.stop()
 
     app = FastAPI(
         title="fast_nst",
@@ -100,14 +117,15 @@ def make_app(
         description="Photographs to paintings, in milliseconds.",
         docs_url=None,  # its page takes scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a proxy's prefix would be lost
         lifespan=lifespan,
     )
     _add_errors(app)
-    _add_painting(app, models, limits, desk)
+    _add_painting(app, workshop)
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Whether the service is up, and how busy")
     async def healthz() -> dict[str, Any]:
-        places = limits.workers + limits.queue
         return {"status": "ok", "version": __version__, "places": places, "taken": desk.taken}
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
@@ -115,21 +133,24 @@ def make_app(
         file = files.get(path or "index.html")
         if file is None:
             raise HTTPException(404)
-        return Response(
-            file.data, media_type=file.media_type, headers={"Cache-Control": "no-cache"}
-        )
+        return _Pieces(file.data, media_type=file.media_type, headers={"Cache-Control": "no-cache"})
 
     return Guard(app, names, runs_wasm)
 
 
-def _add_painting(app: FastAPI, models: Models, limits: Limits, desk: Desk) -> None:
-    painters = Painters(models, limits)
-    known = {"style", "strength", "detail", "size", "stroke_scale", "keep_colors"}
-    known |= {"format", "quality"}
+def _add_painting(app: FastAPI, workshop: Workshop) -> None:
+    painters, desk, uploads = workshop.painters, workshop.desk, workshop.uploads
+    seconds = workshop.limits.seconds
 
+    @app.head("/api/styles", include_in_schema=False)
     @app.get("/api/styles", summary="Every style, one's own first")
     async def styles() -> list[dict[str, Any]]:
-        return [model.described() for model in models.values() if model.is_listed]
+        return [model.described() for model in workshop.models.values() if model.is_listed]
+
+    @app.get("/api/stylize", include_in_schema=False)
+    @app.head("/api/stylize", include_in_schema=False)
+    async def not_so() -> Response:
+        raise HTTPException(405, headers={"Allow": "POST"})
 
     @app.post(
         "/api/stylize",
@@ -138,82 +159,30 @@ def _add_painting(app: FastAPI, models: Models, limits: Limits, desk: Desk) -> N
         responses=_ANSWERS,
         openapi_extra=_BODY,
     )
-    async def stylize(
-        request: Request,
-        style: Annotated[
-            list[str], Query(description="NAME, or several, each as NAME:SHARE, for a blend")
-        ] = [DEFAULT_MODEL.stem],  # noqa: B006, FastAPI copies it
-        strength: Annotated[
-            float, Query(ge=0, le=MOST_STRENGTH, description="1 is as trained")
-        ] = 1.0,
-        detail: Annotated[
-            float, Query(ge=0, le=1, description="of the picture's fine structure, put back")
-        ] = DETAIL,
-        size: Annotated[
-            int | None, Query(ge=1, description="longer side of the painting, in px")
-        ] = None,
-        stroke_scale: Annotated[
-            float,
-            Query(ge=LEAST_STROKE_SCALE, le=MOST_STROKE_SCALE, description="2: twice as large"),
-        ] = 1.0,
-        keep_colors: Annotated[bool, Query(description="keep the picture's colours")] = False,
-        format: Annotated[str, Query(description=" or ".join(MEDIA_TYPES))] = "png",
-        quality: Annotated[int, Query(ge=1, le=100, description="of JPEG and WebP")] = 95,
-    ) -> Response:
+    async def stylize(request: Request, settings: Annotated[Settings, Query()]) -> Response:
         for name in request.query_params:
-            choose("parameter", name, sorted(known))
-        look = Look(
-            styles=_shares(style),
-            strength=strength,
-            detail=detail,
-            size=size,
-            stroke_scale=stroke_scale,
-            keep_colors=keep_colors,
-            file_format=choose("format", format, MEDIA_TYPES),
-            quality=quality,
-        )
+            check_name(name)
+        painters.check(settings.look())
+        until = time.monotonic() + seconds
+        desk.check()  # who would be sent away need not upload anything
+        upload = await uploads.read(request, seconds)
+        look = settings.with_fields(upload.fields).look()
         painters.check(look)
-        until = time.monotonic() + limits.seconds
         with desk.place() as place:
-            try:
-                upload = await asyncio.wait_for(
-                    read_upload(request, limits.upload_bytes), limits.seconds
-                )
-            except asyncio.TimeoutError as error:
-                raise TooSlow from error
             painting = await desk.work(
                 place,
-                lambda stopped: painters.paint(upload, look, stopped),
+                lambda stopped: painters.paint(upload.picture, look, stopped),
                 max(until - time.monotonic(), 0),
                 lambda: _left(request),
             )
         timing = {"Server-Timing": f"paint;dur={painting.milliseconds:.1f}"}
-        return Response(painting.data, media_type=painting.media_type, headers=timing)
+        return _Pieces(painting.data, media_type=painting.media_type, headers=timing)
 
 
 async def _left(request: Request) -> None:
     """Ends when the one who asked has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _shares(styles: list[str]) -> tuple[tuple[str, float], ...]:
-    """`NAME` and `NAME:SHARE` as pairs; what is named twice has both its shares.
-
-    Raises:
-        UserError: A share is no number above 0.
-    """
-    found: dict[str, float] = {}
-    for given in styles:
-        name, colon, share = given.rpartition(":")
-        try:
-            name, value = (name, float(share)) if colon else (given, 1.0)
-        except ValueError:
-            value = math.nan
-        if not 0 < value < math.inf:
-            raise UserError(f"style {given!r}: give NAME or NAME:SHARE with a share above 0")
-        found[name] = found.get(name, 0.0) + value
-    return tuple(sorted(found.items()))
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -230,10 +199,8 @@ def _add_errors(app: FastAPI) -> None:
         return said(_STATUS.get(type(error), 400), one_line(error))
 
     @app.exception_handler(RequestValidationError)
-    async def out_of_range(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        reason = first["msg"].replace("Input should be", "it must be")
-        return said(400, f"{first['loc'][-1]} is {first.get('input')!r}: {reason}")
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return said(400, out_of_range(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def elsewhere(request: Request, error: HTTPException) -> Response:
@@ -249,6 +216,10 @@ def _add_errors(app: FastAPI) -> None:
     async def slow(_: Request, error: TooSlow) -> Response:
         return later("this took too long: try a smaller picture, or later")
 
+    @app.exception_handler(Stopping)
+    async def stopping(_: Request, error: Stopping) -> Response:
+        return later("the service is being stopped: try again later")
+
     @app.exception_handler(Gone)
     async def gone(_: Request, error: Gone) -> Response:
         return said(499, "the connection was closed")  # nobody reads it
@@ -256,3 +227,7 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(MemoryError)
     async def full(_: Request, error: MemoryError) -> Response:
         return later("no memory for this picture now: try a smaller one, or later")
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> Response:
+        return said(500, "the service failed at this; its log says more")

@@ -16,11 +16,13 @@ from starlette.testclient import TestClient
 
 from fast_nst.commands.main import main
 from fast_nst.pictures.read import open_image
+from fast_nst.web.decoders import Decoders
 from fast_nst.web.files import page_files
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Model, find_models
 from fast_nst.web.runtime import SHA256, runtime_from_npm
 from fast_nst.web.service import make_app
+from fast_nst.web.workshop import Workshop
 from tests.conftest import inverting_model, noise
 from tests.web.browser import ARGUMENTS, CHROMIUM, opened, painted, serving
 
@@ -42,13 +44,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
 
 def client_of(models: dict[str, Model], limits: Limits) -> TestClient:
     files = page_files(models, None, {"max_bytes": limits.upload_bytes})
-    return TestClient(make_app(models, limits, files), base_url=HERE)
+    return TestClient(make_app(Workshop(models, limits), files), base_url=HERE)
 
 
 @pytest.fixture
 def client(models: dict[str, Model]) -> Iterator[TestClient]:
     with client_of(models, LIMITS) as client:
         yield client
+
+
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    decoders = Decoders()
+    yield decoders
+    decoders.close()
 
 
 @pytest.fixture

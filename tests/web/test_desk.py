@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from fast_nst.web.desk import Busy, Desk, Gone, TooSlow
+from fast_nst.web.desk import Busy, Desk, Gone, Stopping, TooSlow
 
 
 async def for_ever() -> None:
@@ -96,5 +96,33 @@ def test_what_has_not_begun_never_does():
             assert await long
         await asyncio.wait_for(empty(desk), 30)
         assert done == []
+
+    asyncio.run(scene())
+
+
+def test_when_it_stops_everybody_is_told_and_nothing_begins():
+    async def scene() -> None:
+        desk, begun, told = Desk(1, 1), threading.Event(), []
+
+        def work(stopped: threading.Event) -> None:
+            begun.set()
+            assert stopped.wait(30)
+            told.append("stopped")
+
+        async def ask() -> None:
+            with desk.place() as place:
+                await desk.work(place, work, 30, for_ever)
+
+        asking = [asyncio.ensure_future(ask()) for _ in range(2)]
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        assert not desk.has_ended(0)
+        desk.stop()
+        found = await asyncio.gather(*asking, return_exceptions=True)
+        assert [type(error) for error in found] == [Stopping, Stopping]
+        assert desk.has_ended(30)
+        assert told == ["stopped"]
+        with pytest.raises(Stopping), desk.place():
+            pass
 
     asyncio.run(scene())

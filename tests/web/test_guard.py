@@ -26,11 +26,33 @@ def test_other_names_do_not(client: TestClient, host: str):
     assert host in answer.json()["error"]
 
 
-def test_a_name_that_was_given_does(client: TestClient):
-    guarded = TestClient(
-        Guard(client.app._app, ["paint.example"]), base_url="http://paint.example:8000"
-    )
-    assert guarded.get("/healthz").status_code == 200
+@pytest.mark.parametrize(
+    "name", ["paint.example", "Paint.Example", "paint.example:8443", "https://paint.example/paint/"]
+)
+@pytest.mark.parametrize(
+    "host", ["paint.example", "paint.example:443", "paint.example:8000", "127.0.0.1:8000"]
+)
+def test_a_name_that_was_given_leads_here_behind_any_proxy(
+    client: TestClient, name: str, host: str
+):
+    guarded = TestClient(Guard(client.app._app, [name]), base_url="http://127.0.0.1:8000")
+    for origin in ("http://paint.example", "https://paint.example", "https://paint.example:8443"):
+        answer = guarded.get("/healthz", headers={"host": host, "origin": origin})
+        assert answer.status_code == 200
+    answer = guarded.get("/healthz", headers={"host": host, "origin": "https://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_a_host_needs_no_port_where_it_is_the_usual_one(client: TestClient):
+    for host, origin, status in (
+        ("localhost:443", "https://localhost", 200),
+        ("localhost", "https://localhost", 200),
+        ("localhost:80", "http://localhost", 200),
+        ("localhost:80", "https://localhost", 403),
+        ("localhost", "http://localhost:9000", 403),
+    ):
+        headers = {"host": host, "origin": origin}
+        assert client.get("/healthz", headers=headers).status_code == status, headers
 
 
 @pytest.mark.parametrize(
@@ -40,7 +62,15 @@ def test_a_name_that_was_given_does(client: TestClient):
         ({"origin": "http://127.0.0.1:9000"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({"origin": "http://127.0.0.1:x"}, 403),
+        ({"origin": "http://127.0.0.1:99999"}, 403),
+        ({"origin": "file://127.0.0.1:8000"}, 403),
+        ({"origin": ""}, 403),
         ({"sec-fetch-site": "same-origin"}, 200),
+        # A proxy has rewritten Host.
+        ({"origin": "https://paint.example", "sec-fetch-site": "same-origin"}, 200),
+        ({"origin": "https://evil.example", "sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "none"}, 200),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"}, 403),

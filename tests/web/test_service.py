@@ -17,10 +17,14 @@ from starlette.testclient import TestClient
 from fast_nst import Stylizer
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
+from fast_nst.pictures.edit import Pixels
 from fast_nst.pictures.read import open_image
+from fast_nst.web.decoders import Decoders
+from fast_nst.web.decoding import Decode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Model
-from fast_nst.web.painters import Look, Painters
+from fast_nst.web.painters import Painters
+from fast_nst.web.settings import Settings
 from tests.commands.test_hostile import damaged, kinds
 from tests.conftest import noise
 from tests.web.conftest import client_of
@@ -94,23 +98,25 @@ def test_a_picture_over_the_memory_is_painted_in_tiles(models: dict[str, Model],
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
 
 
-def test_what_nobody_waits_for_ends_at_the_next_tile(models: dict[str, Model], photograph: bytes):
-    painters = Painters(models, Limits(max_memory="64MB"))
-    look = Look(
-        styles=(("udnie", 1.0),),
-        strength=1.0,
-        detail=0.3,
-        size=1500,
-        stroke_scale=1.0,
-        keep_colors=False,
-        file_format="jpg",
-        quality=95,
-    )
-    stopped = threading.Event()
-    assert painters.paint(photograph, look, stopped).media_type == "image/jpeg"
-    stopped.set()
+def test_what_nobody_waits_for_ends_at_the_next_tile(
+    models: dict[str, Model], photograph: bytes, decoders: Decoders
+):
+    painters = Painters(models, Limits(max_memory="64MB"), decoders)
+    look = Settings(style=["udnie_fast"], size=1500, format="jpg").look()
+    assert painters.paint(photograph, look, threading.Event()).media_type == "image/jpeg"
+
+    class Late(Decoders):
+        """Who asked leaves while the picture is decoded."""
+
+        def decode(self, task: Decode, stopped: threading.Event) -> Pixels:
+            photo = decoders.decode(task, threading.Event())
+            stopped.set()
+            return photo
+
     with pytest.raises(UserError, match=r"^stopped after 1 of \d+ tiles"):
-        painters.paint(photograph, look, stopped)
+        Painters(models, Limits(max_memory="64MB"), Late()).paint(
+            photograph, look, threading.Event()
+        )
 
 
 @pytest.mark.parametrize(("file_format", "kind"), [("jpg", "JPEG"), ("webp", "WEBP")])
@@ -183,7 +189,12 @@ def test_strength_below_one_fades_a_model_that_does_not_mix(client: TestClient):
         ),
         ({"files": {"image": b""}}, 400, "is empty"),
         ({"files": [("a", b"x"), ("b", b"y")]}, 400, "Too many files"),
-        ({"data": {"style": "udnie"}, "files": {"a": b"x"}}, 400, "settings in the address"),
+        ({"data": {"stlye": "udnie"}, "files": {"a": b"x"}}, 400, "Did you mean 'style'?"),
+        ({"data": {"strength": "2"}, "files": {"a": b"x"}}, 400, "strength is '2': it must be"),
+        ({"data": {"style": "udni"}, "files": {"a": b"x"}}, 404, "Did you mean 'udnie'?"),
+        ({"data": {"format": "gif"}, "files": {"a": b"x"}}, 400, "unknown format 'gif'"),
+        ({"files": {"style": (None, "udnie")}}, 400, "the form has no file"),
+        ({"data": {"size": ["1"] * 101}, "files": {"a": b"x"}}, 400, "Too many fields"),
         (
             {"content": b"x", "headers": {"content-type": "multipart/form-data"}},
             400,
@@ -268,13 +279,38 @@ def test_health_and_description(client: TestClient):
         ("GET", "/api", 404),
         ("GET", "/docs", 404),
         ("POST", "/", 405),
+        ("POST", "/api/stylize/", 405),
         ("DELETE", "/api/stylize", 405),
+        ("GET", "/api/stylize", 405),
+        ("POST", "/healthz", 405),
     ],
 )
 def test_other_places(client: TestClient, method: str, path: str, status: int):
-    answer = client.request(method, path)
+    answer = client.request(method, path, follow_redirects=False)
     assert answer.status_code == status
     assert answer.json()["error"].startswith(method)
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/healthz", 200), ("/api/styles", 200), ("/api/stylize", 405), ("/nowhere", 404)],
+)
+def test_a_head_is_asked_for_as_a_page_is(client: TestClient, path: str, status: int):
+    answer = client.head(path)
+    assert (answer.status_code, answer.content) == (status, b"")
+
+
+def test_a_forms_fields_are_settings(client: TestClient, photograph: bytes):
+    file = {"image": ("a.jpg", photograph)}
+    fields = {"style": ["udnie:0.6", "evening:0.4"], "size": "200", "format": "png", "quality": ""}
+    answer = client.post("/api/stylize", data=fields, files=file)
+    assert answer.status_code == 200
+    query = "style=udnie:0.6&style=evening:0.4&size=200"
+    assert answer.content == client.post(f"/api/stylize?{query}", content=photograph).content
+    both = client.post("/api/stylize?size=200&style=udnie", data={"size": "300"}, files=file)
+    assert both.status_code == 400
+    assert both.json()["error"] == "size is in the address and in the form: give it once"
 
 
 def test_beyond_the_queue_they_are_told_when_to_come_again(
@@ -287,7 +323,7 @@ def test_beyond_the_queue_they_are_told_when_to_come_again(
         assert go_on.wait(30)
         raise MemoryError
 
-    monkeypatch.setattr("fast_nst.web.painters.open_image", wait)
+    monkeypatch.setattr(Decoders, "decode", wait)
     answers = []
     with client_of(models, Limits(workers=1, queue=1)) as client:
 
