@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import urllib.request
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,17 +40,67 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def installed(wheel: Path, place: Path, extra: str = "") -> Path:
-    """The folder of an empty environment's commands, with the wheel installed."""
+def installed(wheel: Path, place: Path, extra: str = "", versions: str = "newest") -> Path:
+    """The folder of an empty environment's commands, with the wheel installed.
+
+    With "oldest" versions, each of pyproject.toml's requirements is as old as that allows.
+    """
     venv.create(place / "venv", with_pip=True)
     commands = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    call(commands / "python", "-m", "pip", "install", "-q", f"{wheel}{extra}", cwd=place)
+    python = commands / "python"
+    if versions == "oldest":
+        words = ("-m", "uv", "pip", "install", "-q", "--resolution", "lowest-direct")
+        call(sys.executable, *words, "--python", python, f"{wheel}{extra}", cwd=place)
+    else:
+        call(python, "-m", "pip", "install", "-q", f"{wheel}{extra}", cwd=place)
     return commands
 
 
+VERSIONS = pytest.mark.parametrize("versions", ["newest", "oldest"])
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the sdist holds, unpacked."""
+    out = tmp_path_factory.mktemp("sdist")
+    aside = shutil.ignore_patterns("build", "*.egg-info", "runs", ".venv", ".git", ".*_cache")
+    source = shutil.copytree(ROOT, out / "source", ignore=aside)
+    call(sys.executable, "-m", "build", "--sdist", "-o", out, source, cwd=out)
+    with tarfile.open(next(out.glob("*.tar.gz"))) as archive:
+        archive.extractall(out, filter="data")
+    return next(path for path in out.glob("fast_nst-*") if path.is_dir())
+
+
+def test_hints_name_the_package_as_users_install_it():
+    """`.[train]` is for who stands in a checkout; most have the wheel."""
+    sources = [*(ROOT / "fast_nst").rglob("*.py"), *(ROOT / "fast_nst").rglob("*.js")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    named = set(re.findall(r"'(?:\.|fast-nst)\[\w+\]'", text))
+    extras = ("train", "openvino", "heif", "cluster", "video", "web")
+    assert named == {f"'fast-nst[{extra}]'" for extra in extras}
+
+
 @pytest.mark.slow
-def test_the_light_install_stylizes(wheel: Path, tmp_path: Path):
-    commands = installed(wheel, tmp_path)
+def test_the_sdist_holds_what_the_repository_does(sdist: Path):
+    tracked = call("git", "ls-files", "-z", cwd=ROOT).stdout.split("\0")
+    assert [name for name in tracked if name and not (sdist / name).is_file()] == []
+
+
+@pytest.mark.slow
+def test_the_sdist_builds_and_tests_itself(sdist: Path, tmp_path: Path):
+    pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w")
+    call(*pip, tmp_path, sdist, cwd=tmp_path)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as built:
+        names = set(built.namelist())
+    assert {f"fast_nst/configs/{path.name}" for path in (ROOT / "configs").iterdir()} <= names
+    some = ("tests/test_options.py", "tests/training/test_settings.py")
+    call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *some, cwd=sdist)
+
+
+@pytest.mark.slow
+@VERSIONS
+def test_the_light_install_stylizes(wheel: Path, tmp_path: Path, versions: str):
+    commands = installed(wheel, tmp_path, versions=versions)
     call(commands / "fast-nst", "infer", PHOTO, "-o", "painting.jpg", cwd=tmp_path)
     assert (tmp_path / "painting.jpg").stat().st_size > 1000
     call(commands / "fast-nst", "blend", "udnie", "evening", "-o", "mix.onnx", cwd=tmp_path)
@@ -67,7 +119,7 @@ def test_the_light_install_stylizes(wheel: Path, tmp_path: Path):
             [commands / "fast-nst", *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert refused.returncode == 2
-        assert f"is not installed: pip install '.[{extra}]'" in refused.stderr
+        assert f"is not installed: pip install 'fast-nst[{extra}]'" in refused.stderr
 
 
 @pytest.mark.slow
@@ -94,18 +146,22 @@ def test_the_web_extra_serves_the_whole_page(wheel: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_the_openvino_extra_paints(wheel: Path, tmp_path: Path):
-    commands = installed(wheel, tmp_path, "[openvino]")
+@VERSIONS
+def test_the_openvino_extra_paints(wheel: Path, tmp_path: Path, versions: str):
+    commands = installed(wheel, tmp_path, "[openvino]", versions)
     words = ("infer", PHOTO, "-o", "painting.jpg", "--engine", "openvino", "--json")
     painted = json.loads(call(commands / "fast-nst", *words, cwd=tmp_path).stdout)
     assert painted["engine"] == "openvino"
 
 
 @pytest.mark.slow
-def test_the_train_extra_trains_exports_compares_and_optimizes(wheel: Path, tmp_path: Path):
-    commands = installed(wheel, tmp_path, "[train]")
+@VERSIONS
+def test_the_train_extra_trains_exports_compares_and_optimizes(
+    wheel: Path, tmp_path: Path, versions: str
+):
+    commands = installed(wheel, tmp_path, "[train]", versions)
     nst = commands / "fast-nst"
-    call(nst, "train", "--steps", "2", "--size", "64", cwd=tmp_path)
+    call(nst, "train", "--config", "quick", "--steps", "2", "--size", "64", cwd=tmp_path)
     call(nst, "infer", PHOTO, "-m", "sample_style", "-o", "painting.jpg", cwd=tmp_path)
     call(nst, "compare", PHOTO, "-m", "sample_style", "-o", "report", "--steps", "1", cwd=tmp_path)
     style = ROOT / "fast_nst" / "assets" / "sample_style.jpg"

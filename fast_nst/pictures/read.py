@@ -195,7 +195,7 @@ def _take_heif(name: str) -> None:
         from pillow_heif import register_heif_opener
     except ImportError as error:
         raise UserError(
-            f"{name} is a HEIC photograph: install what reads them, pip install '.[heif]'"
+            f"{name} is a HEIC photograph: install what reads them, pip install 'fast-nst[heif]'"
         ) from error
     register_heif_opener()
 

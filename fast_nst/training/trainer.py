@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonargparse
 import lightning as L
@@ -183,14 +183,14 @@ def make_trainer(
         )
 
 
-def _logs(folder: Path, notice: Notice | None) -> Logs | None:
+def _logs(folder: Path, notice: Notice | None) -> Logs | Literal[False]:
     """TensorBoard's logs, which need a folder whose name is UTF-8."""
     try:
         str(folder).encode()
     except UnicodeEncodeError:
         if notice is not None:
             notice(f"{str(folder)!r} is no name in UTF-8, which TensorBoard needs: it gets no logs")
-        return None
+        return False
     return Logs(folder, notice)
 
 

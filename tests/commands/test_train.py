@@ -187,6 +187,7 @@ def test_a_resumed_run_whose_painting_is_gone_says_how_to_name_it(
     assert read_checkpoint("runs/sea/last.ckpt").step == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_signals_that_end_a_process_save_what_there_is(
     name: str, photographs: Path, tmp_path: Path

@@ -300,7 +300,7 @@ def test_a_turned_heic_is_turned_once():
 def test_a_heic_without_what_reads_it(monkeypatch):
     data = heic(noise(40, 60))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(UserError, match=r"is a HEIC photograph: .* pip install '\.\[heif\]'"):
+    with pytest.raises(UserError, match=r"is a HEIC photograph: .* pip install 'fast-nst\[heif\]'"):
         open_image(data)
 
 

@@ -225,6 +225,40 @@ def test_a_second_ctrl_c_is_an_interrupt_and_leaves_ctrl_c_working(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_sigterm_is_left_to_whoever_handles_it(photographs: Path, tmp_path: Path):
+    """Lightning would end the run before it has saved, and exported, what there is."""
+    stops: list[int] = []
+    config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path))
+
+    def each(step: int, *_: object) -> bool:
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return bool(stops)
+
+    def handle(signum: int, frame: object) -> None:
+        stops.append(signum)
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        fitted = fit(config, each=each)
+        assert signal.getsignal(signal.SIGTERM) is handle
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stops == [signal.SIGTERM]
+    assert fitted.steps == read_checkpoint(fitted.checkpoint).step == 2
+
+
+def test_a_sigterm_that_nobody_handles_costs_no_step(photographs: Path, tmp_path: Path):
+    config = TrainConfig(
+        **{**TINY, "steps": 40}, **SHALLOW, photos=str(photographs), out=str(tmp_path)
+    )
+    with pytest.raises(SystemExit) as ended:
+        fit(config, each=lambda step, *_: step == 3 and signal.raise_signal(signal.SIGTERM))
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert read_checkpoint(tmp_path / "last.ckpt").step == 3
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
 def _within(each, stops: list[int]):
     """Call `each` as the command does: the first Ctrl-C asks for a stop."""
 

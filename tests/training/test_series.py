@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from fast_nst import Stylizer
@@ -101,3 +103,19 @@ def test_commas_of_files_are_told_from_those_between(images: Path, monkeypatch):
     words = ["sea.png", *["night", " moon", " and wind.png"], "x"]
     assert with_commas(words) == ["sea.png", "night, moon, and wind.png", "x"]
     assert with_commas([]) == []
+
+
+def test_a_name_that_is_no_text_is_trained_past(images: Path, photographs: Path):
+    """As a folder from another system may have it: what cannot be said in UTF-8 is replaced."""
+    name = os.fsdecode(b"M\xfcller.png")
+    Image.fromarray(noise(40, 40)).save(f"styles/{name}")
+    given = {"steps": 2, "size": 32, "style_size": 32, "precision": "32", "network": "fast"}
+    layers = {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
+    config = TrainConfig(photos=str(photographs), **given, **layers)
+    said: list[str] = []
+    (outcome,) = train_series(config, [Path("styles", name)], notice=said.append)
+    assert outcome.error == ""
+    assert Stylizer(outcome.result.model).metadata["title"] == "M\ufffdller"
+    settings = (outcome.result.folder / "config.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(settings)["style"] == "styles/M\ufffdller.png"
+    assert any("gets no logs" in line for line in said)
