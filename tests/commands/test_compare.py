@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import html
 import json
+import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -150,16 +155,20 @@ def test_ctrl_c_reports_what_is_done(folder: Path, run: TrainResult, tmp_path: P
     photos = [folder / "photos" / "first.png", folder / "photos" / "second <&>.png"]
     command = [sys.executable, "-m", "fast_nst.commands.main", "compare", *photos, "-m", run.model]
     command += ["-o", tmp_path / "out", "--size", "32", "--steps", "100"]
-    process = subprocess.Popen(map(str, command), stderr=subprocess.PIPE, text=True)
+    ours, terminal = os.openpty()  # on which bars are drawn
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 120, 0, 0))
+    process = subprocess.Popen(map(str, command), stderr=terminal)
+    os.close(terminal)
     seen = ""
     while not re.search(r"1[1-9]\d/200", seen):  # the second photograph is under way
-        character = process.stderr.read(1)
-        assert character, seen
-        seen += character
+        seen += os.read(ours, 4096).decode(errors="replace")
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, rest
-    assert "stopping" in rest
+    with contextlib.suppress(OSError):  # the other end is closed
+        while more := os.read(ours, 4096):
+            seen += more.decode(errors="replace")
+    os.close(ours)
+    assert process.wait(timeout=120) == 0, seen
+    assert "stopping" in seen
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [Path(item["name"]).name for item in record["photographs"]] == ["first.png"]
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fast_nst.commands import progress
 from fast_nst.commands.main import main
 from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import to_array
@@ -202,7 +203,10 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_picture_too_large_for_one_piece(stylize, tmp_path: Path):
+def test_a_picture_too_large_for_one_piece(
+    stylize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)  # where there is no terminal: each tile
     large = noise(300, 260)
     Image.fromarray(large).resize((1300, 1500), Image.Resampling.NEAREST).save(tmp_path / "l.png")
     options = ("--max-memory", "1.5 GB", "--json", "-o", tmp_path / "whole.png")

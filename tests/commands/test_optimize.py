@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fast_nst.commands import progress
 from fast_nst.commands.main import main
 from fast_nst.commands.optimize import OptimizeOptions
 from fast_nst.losses import PerceptualLoss
@@ -46,7 +47,10 @@ def test_a_picture_from_file_to_file(photo: Path, style: Path, tmp_path: Path):
     assert (to_array(painting) != shrunk).any()
 
 
-def test_progress_shows_each_part(photo: Path, style: Path, tmp_path: Path, capfd):
+def test_progress_shows_each_part(
+    photo: Path, style: Path, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)  # where there is no terminal: each step
     flags = [flag for flag in FAST if flag != "--quiet"]
     command = ["optimize", photo, "--style", style, "-o", tmp_path / "o.jpg", *flags, "--scales", 1]
     assert main([str(flag) for flag in command]) == 0
