@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fast_nst.commands import progress
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.training.checkpoints import continued, find_checkpoint
@@ -49,7 +50,10 @@ def test_what_contradicts_the_checkpoint_is_refused(run: TrainResult):
         continued(TrainConfig(resume=str(run.checkpoint)))
 
 
-def test_the_command_resumes_as_python_does(run: TrainResult, tmp_path: Path, capfd):
+def test_the_command_resumes_as_python_does(
+    run: TrainResult, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)  # where there is no terminal: each step
     out = tmp_path / "longer"
     resume = ["train", "--resume", str(run.checkpoint), "--out", str(out)]
     assert main(resume) == 2
