@@ -20,7 +20,7 @@ MODEL = "model.onnx"
 # Behind a style's name, its models for films: trained to be steady, and small. The first is taken.
 STEADY, FAST = "_steady", "_fast"
 _FILES = (".onnx", ".ckpt")  # what models and checkpoints end in
-# What a second run of a style and those after it have behind its name, see `files.free_folder`.
+# What a second run of a style and those after it have behind its name, see `files.claim_folder`.
 _NUMBER = r"-(?:[2-9]|[1-9]\d+)"
 
 
