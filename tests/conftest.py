@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,15 @@ from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.training.run import TrainResult
+
+
+@pytest.fixture(autouse=True)
+def handlers_left_as_they_were() -> Iterator[None]:
+    """A signal handler that a test leaves behind decides how another one ends."""
+    signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    before = {signum: signal.getsignal(signum) for signum in signals if signum is not None}
+    yield
+    assert {signum: signal.getsignal(signum) for signum in before} == before
 
 
 def inverting_model(**changes) -> bytes:
