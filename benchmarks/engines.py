@@ -35,15 +35,15 @@ from turns import (
 )
 
 from fast_nst.assets import DEFAULT_MODEL, REFERENCE_PHOTOGRAPHS
+from fast_nst.engines.engine import OnnxRuntime
+from fast_nst.engines.openvino import has_bf16
+from fast_nst.models.catalogue import style_files
+from fast_nst.models.signature import INPUT
 from fast_nst.pictures.edit import Array, resize_longest, to_array
 from fast_nst.pictures.read import open_photograph
-from fast_nst.stylize.engines import OnnxRuntime
-from fast_nst.stylize.gallery import style_files
-from fast_nst.stylize.openvino_engine import has_bf16
-from fast_nst.stylize.signature import INPUT
 from fast_nst.stylize.stylizer import Stylizer
 
-CHOSEN = "as `stylize/engines.py` sets it"
+CHOSEN = "as `engines/engine.py` sets it"
 SPIN, STOP = "session.intra_op.spin_duration_us", "session.force_spinning_stop"
 # What differs from ONNX Runtime's defaults: config entries, then attributes.
 VARIANTS: dict[str, tuple[dict[str, str], dict[str, bool]]] = {

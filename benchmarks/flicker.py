@@ -25,12 +25,12 @@ from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
+from fast_nst.models.catalogue import FAST, find_model
+from fast_nst.models.graphs import load
+from fast_nst.models.initializers import PREFIX
 from fast_nst.pictures.edit import Array, from_array
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
-from fast_nst.stylize.gallery import FAST, find_model
-from fast_nst.stylize.graphs import load
-from fast_nst.stylize.layout import PREFIX
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 24
 _NEAR = 48  # px, from the passing wall: as far as the network looks

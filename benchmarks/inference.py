@@ -43,9 +43,9 @@ from turns import (
 )
 
 from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, REFERENCE_PHOTOGRAPHS
-from fast_nst.stylize.engines import providers
-from fast_nst.stylize.gallery import FAST
-from fast_nst.stylize.openvino_engine import has_bf16
+from fast_nst.engines.engine import providers
+from fast_nst.engines.openvino import has_bf16
+from fast_nst.models.catalogue import FAST
 from fast_nst.stylize.stylizer import Stylizer
 
 ROOT = Path(__file__).parents[1]

@@ -29,10 +29,10 @@ from turns import in_turns, peak_megabytes, resident_megabytes, shown, table, wo
 
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.commands.main import main as fast_nst
+from fast_nst.engines.engine import EngineOptions, open_engine, open_graph
+from fast_nst.models.catalogue import FAST, find_model, style_files
 from fast_nst.pictures.edit import Array, resize, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize.engines import EngineOptions, open_engine, open_graph
-from fast_nst.stylize.gallery import FAST, find_model, style_files
 from fast_nst.stylize.tiles import TiledNetwork, paint_in_tiles, pixels_in_tile, tiles
 
 MEGAPIXELS = (6, 12, 14, 24, 48, 100)

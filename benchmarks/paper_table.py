@@ -20,11 +20,11 @@ import torch
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.devices import to_tensor
 from fast_nst.losses import build_loss
+from fast_nst.models.catalogue import FAST
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import Array, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.reference.optimizer import optimize
-from fast_nst.stylize.gallery import FAST
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.models import to_onnx
 from fast_nst.training.settings import TrainConfig

@@ -28,9 +28,9 @@ from typing import Any
 
 from turns import ratio, resident_megabytes, shown, table, worker
 
+from fast_nst.models.catalogue import style_files
 from fast_nst.pictures.read import open_image, open_photograph
 from fast_nst.pictures.write import encode_image
-from fast_nst.stylize.gallery import style_files
 from fast_nst.stylize.stylizer import Stylizer
 
 PHOTOGRAPH = Path("fast_nst/assets/photos/coffee.jpg")

@@ -27,10 +27,10 @@ from fast_nst import Stylizer
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE, STARTS
 from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, build_loss
+from fast_nst.models.catalogue import style_files
+from fast_nst.models.graphs import load, parameters
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_photograph, open_style
-from fast_nst.stylize.gallery import style_files
-from fast_nst.stylize.graphs import load, parameters
 
 STRENGTHS = [step / 5 for step in range(8)]
 STYLE_SIZE, SIZE = 448, 256

@@ -27,10 +27,10 @@ from turns import in_turns, peak_megabytes, ratio, shown, table, worker
 
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
+from fast_nst.engines.openvino import has_bf16
+from fast_nst.models.catalogue import FAST, find_model
 from fast_nst.pictures.edit import Array, resize
 from fast_nst.pictures.read import MOST_PIXELS, open_photograph
-from fast_nst.stylize.gallery import FAST, find_model
-from fast_nst.stylize.openvino_engine import has_bf16
 from fast_nst.stylize.stream import Look, Task, thumbnail
 from fast_nst.stylize.video import stylize_video
 from fast_nst.videos.clip import Clip, Frame

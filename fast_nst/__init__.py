@@ -9,21 +9,21 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from fast_nst.version import __version__
+
 # ONNX Runtime reports to Microsoft from its import on; who paints pictures was not asked.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from fast_nst.errors import UserError as UserError
-    from fast_nst.stylize.catalogue import styles as styles
+    from fast_nst.stylize.gallery import styles as styles
     from fast_nst.stylize.stylizer import Stylizer as Stylizer
     from fast_nst.stylize.video import stylize_video as stylize_video
-
-__version__ = "0.2.0"
 
 _HOMES = {
     "Stylizer": "fast_nst.stylize.stylizer",
     "UserError": "fast_nst.errors",
-    "styles": "fast_nst.stylize.catalogue",
+    "styles": "fast_nst.stylize.gallery",
     "stylize_video": "fast_nst.stylize.video",
 }
 __all__ = ["Stylizer", "UserError", "__version__", "styles", "stylize_video"]

@@ -20,8 +20,8 @@ import torch
 
 from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, build_loss
+from fast_nst.models.catalogue import style_files
 from fast_nst.pictures.read import open_style
-from fast_nst.stylize.gallery import style_files
 
 STYLE_SIZE = 448  # as the gallery was trained
 RANK = 16

@@ -5,7 +5,7 @@
 The base is trained from scratch against the mean Gram matrices of all paintings: it paints, but no
 style in particular. The photograph is trained from it for a tenth of the time, by the mean absolute
 difference: it stays near the base, so that styles trained from the base can be strengthened and
-mixed by arithmetic (see `stylize.graphs`). Once styles descend from them, neither is trained again.
+mixed by arithmetic (see `models.graphs`). Once styles descend from them, neither is trained again.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fast_nst import __version__
 from fast_nst.assets import STARTS
 from fast_nst.commands.defects import report_defects
 from fast_nst.commands.progress import Progress
 from fast_nst.devices import choose_device, choose_precision, describe_precision, to_tensor
 from fast_nst.files import write_atomically
 from fast_nst.losses import build_loss
+from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.pictures.read import find_images, open_style
-from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.data import Photographs
@@ -36,6 +35,7 @@ from fast_nst.training.defects import inspect
 from fast_nst.training.models import to_onnx
 from fast_nst.training.settings import SCRATCH, Recipe
 from fast_nst.training.start import fingerprint
+from fast_nst.version import __version__
 
 STYLE_SIZE = 448  # px
 SHARE = 0.1  # of the base's time, that the photograph is trained for

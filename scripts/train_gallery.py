@@ -32,12 +32,12 @@ from fast_nst.devices import choose_device, choose_precision, describe_precision
 from fast_nst.errors import UserError, choose
 from fast_nst.files import write_atomically
 from fast_nst.losses import PerceptualLoss, build_loss
+from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
-from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.checkpoints import Checkpoint, style_digest, style_path

@@ -19,22 +19,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fast_nst import __version__
 from fast_nst.assets import LIVE_STYLES, STARTS, STYLES
 from fast_nst.commands.defects import report_defects
 from fast_nst.commands.progress import Progress
 from fast_nst.devices import choose_device, choose_precision
 from fast_nst.errors import UserError, choose
 from fast_nst.files import write_atomically
+from fast_nst.models.catalogue import FAST
+from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import ImageTransformation
-from fast_nst.stylize.gallery import FAST
-from fast_nst.stylize.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import inspect
 from fast_nst.training.export import style_reference
 from fast_nst.training.models import read_model, to_onnx
+from fast_nst.version import __version__
 
 NETWORK = "fast"
 LR = 2e-3

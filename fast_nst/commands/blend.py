@@ -10,10 +10,10 @@ from pathlib import Path
 from fast_nst.commands.shared import blend_of, strength_option
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
+from fast_nst.models.graphs import mix
+from fast_nst.models.model import parts_of
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.stylize.folder import refuse_existing
-from fast_nst.stylize.graphs import mix
-from fast_nst.stylize.parts import parts_of
 from fast_nst.stylize.strength import FADE_BELOW
 from fast_nst.stylize.stylizer import Stylizer
 

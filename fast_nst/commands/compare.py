@@ -41,14 +41,14 @@ from fast_nst.devices import (
     memory_explained,
     to_tensor,
 )
+from fast_nst.engines.engine import provider_option, threads_option
 from fast_nst.errors import UserError
 from fast_nst.files import check_place
 from fast_nst.losses import PARTS, LossSettings, build_loss
+from fast_nst.models.catalogue import find_model
 from fast_nst.options import check, option, positional
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.reference.optimizer import STARTS, Iterate
-from fast_nst.stylize.engines import provider_option, threads_option
-from fast_nst.stylize.gallery import find_model
 from fast_nst.stylize.stylizer import Stylizer
 
 _ADVICE = "lower --size"

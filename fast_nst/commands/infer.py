@@ -18,18 +18,19 @@ from PIL import Image
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import blend_of, detail_option, quality_option, strength_option
-from fast_nst.errors import UserError
-from fast_nst.options import option, parse_light, positional
-from fast_nst.pictures.detail import DETAIL
-from fast_nst.pictures.read import MOST_PIXELS, most_pixels
-from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
-from fast_nst.stylize.engines import (
+from fast_nst.engines.engine import (
     ONNX_RUNTIME,
     EngineOptions,
     choose_engine,
     cores,
     providers,
 )
+from fast_nst.errors import UserError
+from fast_nst.models.catalogue import is_name
+from fast_nst.options import option, parse_light, positional
+from fast_nst.pictures.detail import DETAIL
+from fast_nst.pictures.read import MOST_PIXELS, most_pixels
+from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
 from fast_nst.stylize.folder import (
     PIPE,
     Job,
@@ -40,7 +41,6 @@ from fast_nst.stylize.folder import (
     refuse_existing,
     several,
 )
-from fast_nst.stylize.gallery import is_name
 from fast_nst.stylize.painting import Manner, paint_file, paint_picture
 from fast_nst.stylize.strength import FadeWarning
 from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
@@ -241,7 +241,7 @@ def paint_folder(
     def paint(job: Job) -> Painted:
         if not hasattr(own, "stylize"):
             is_twin = options.on_cpu and workers > 1
-            own.stylize = stylize.twin(threads // workers, workers) if is_twin else stylize
+            own.stylize = stylize.clone(threads // workers, workers) if is_twin else stylize
         return paint_file(job, own.stylize, options.manner)
 
     yield from paint_all(jobs, paint, options.overwrite, workers)

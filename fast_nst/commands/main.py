@@ -14,9 +14,9 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fast_nst import __version__
 from fast_nst.commands.process import Endings, check_text, notes_shown, usable_streams
 from fast_nst.errors import UserError, choose, one_line
+from fast_nst.version import __version__
 
 
 class Command(NamedTuple):

@@ -25,9 +25,11 @@ from fast_nst.devices import (
     to_image,
     to_tensor,
 )
+from fast_nst.engines.engine import threads_option
 from fast_nst.errors import UserError, choose
 from fast_nst.files import check_place
 from fast_nst.losses import CLASSIC_STYLE_LAYERS, PARTS, LossSettings, build_loss
+from fast_nst.models.catalogue import style_names
 from fast_nst.options import like, option, positional
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
@@ -42,8 +44,6 @@ from fast_nst.reference.optimizer import (
     Optimized,
     optimize,
 )
-from fast_nst.stylize.engines import threads_option
-from fast_nst.stylize.gallery import style_names
 from fast_nst.stylize.stylizer import Stylizer
 
 _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())

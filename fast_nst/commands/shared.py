@@ -9,8 +9,8 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
+from fast_nst.models.catalogue import is_name, is_style
 from fast_nst.options import option
-from fast_nst.stylize.gallery import is_name, is_style
 from fast_nst.stylize.strength import MOST_STRENGTH
 
 

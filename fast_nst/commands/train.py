@@ -15,9 +15,9 @@ from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
 from fast_nst.errors import UserError
 from fast_nst.files import claim_file
+from fast_nst.models.catalogue import RUNS
 from fast_nst.options import option
 from fast_nst.pictures.write import save_image
-from fast_nst.stylize.gallery import RUNS
 from fast_nst.training.from_preview import from_preview
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.series import Outcome, series_sheet, style_images, train_series

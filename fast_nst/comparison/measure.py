@@ -17,7 +17,6 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from fast_nst import __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.devices import to_image, to_tensor
 from fast_nst.errors import UserError
@@ -28,6 +27,7 @@ from fast_nst.reference.optimizer import Iterate, optimize
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.run import SETTINGS
 from fast_nst.training.settings import Recipe
+from fast_nst.version import __version__
 
 WARM_UPS = 2
 REPEATS = 10

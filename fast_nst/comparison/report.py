@@ -17,7 +17,6 @@ import PIL
 import torch
 from PIL import Image
 
-from fast_nst import __version__
 from fast_nst.comparison.measure import (
     Comparison,
     Equivalent,
@@ -29,6 +28,7 @@ from fast_nst.files import write_atomically
 from fast_nst.losses import PARTS
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import encode_image, save_image
+from fast_nst.version import __version__
 
 _HERE = Path(__file__).parent
 NUMBERS, PAGE, SHEET = "report.json", "report.html", "sheet.png"

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from fast_nst.stylize.forks import after_fork
+from fast_nst.engines.forks import after_fork
 
 
 class Budget:

@@ -123,7 +123,7 @@ def paint_on_cluster(
         blocks = min(-(-len(files) // _BATCH), _MOST_BLOCKS)
         outcomes = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
             Painter,
-            fn_constructor_args=(stylize.twin(1, of=1), manner),
+            fn_constructor_args=(stylize.clone(1, of=1), manner),
             batch_size=_BATCH,
             num_cpus=1,
             compute=ActorPoolStrategy(min_size=1, max_size=min(cores, blocks)),

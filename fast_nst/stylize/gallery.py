@@ -1,140 +1,151 @@
-"""Models by name: the styles in the package, and the runs that training left in `runs/`.
-
-A bare word is a style's name, whatever lies in the folder one stands in; what has a separator in
-it, or ends as a model's file does, is a path.
-"""
+"""The gallery: what the styles in the package say of themselves, and sheets that show them."""
 
 from __future__ import annotations
 
-import os
-import re
-import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, STYLES
-from fast_nst.errors import UserNote, choose
+from PIL import Image
 
-RUNS = Path("runs")
-MODEL = "model.onnx"
-# Behind a style's name, its models for films: trained to be steady, and small. The first is taken.
-STEADY, FAST = "_steady", "_fast"
-_FILES = (".onnx", ".ckpt")  # what models and checkpoints end in
-# What a second run of a style and those after it have behind its name, see `files.claim_folder`.
-_NUMBER = r"-(?:[2-9]|[1-9]\d+)"
+from fast_nst.errors import UserError
+from fast_nst.models.catalogue import is_name, style_files
+from fast_nst.models.model import Model
+from fast_nst.pictures.sheet import contact_sheet
+from fast_nst.stylize.stylizer import Stylizer
+
+Painter = Callable[[Image.Image], Image.Image]
+STRENGTHS = (0.1, 0.2, 0.35, 0.6, 1.0, 1.25, 1.5)
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
-def runs_of(style: str, file: str) -> list[Path]:
-    """A file of each run of a style, `runs/<style>` and `runs/<style>-2` and so on, newest last.
+@dataclass(frozen=True)
+class Style:
+    """A style in the package.
 
-    Args:
-        style: The style image's name, without suffix.
-        file: Its name in a run's folder; runs without it are left out.
+    Attributes:
+        name: What `Stylizer` and `infer --style` take.
+        title: Of the painting.
+        artist: Who painted it.
+        year: When.
+        licence: Of the painting.
+        size: Of the model file, in bytes.
     """
-    numbered = re.compile(f"{re.escape(style)}(?:{_NUMBER})?")
-    found = [path for path in RUNS.glob(f"*/{file}") if numbered.fullmatch(path.parent.name)]
-    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+    name: str
+    title: str
+    artist: str
+    year: str
+    licence: str
+    size: int
 
 
-def style_files() -> list[Path]:
-    """The models of the styles in the package, sorted by name; a file's stem is the name."""
-    return sorted(STYLES.glob("*.onnx"))
+def styles() -> list[Style]:
+    """All styles in the package, as their files describe them, sorted by name."""
+    found = []
+    for path in style_files():
+        metadata = Stylizer(path, threads=1).metadata
+        said = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
+        found.append(Style(path.stem, **said, size=path.stat().st_size))
+    return found
 
 
-def live_name(name: str, steady: bool = True) -> str | None:
-    """The name of a style's model for films.
+@dataclass(frozen=True)
+class Sheet:
+    """What a sheet shows of a photograph: itself first, then paintings, each under its label.
 
-    Args:
-        name: A style's.
-        steady: Whether one that was trained to be steady is preferred.
-
-    Returns:
-        The name with `STEADY` or `FAST` behind it; None if there is no such model, as for a style
-        that was trained here and not for films.
-
-    Warns:
-        UserNote: A run's model is taken for a style of the package.
+    Attributes:
+        paintings: Label -> what paints it.
+        columns: Pictures a row.
+        photograph: The photograph's label.
     """
-    if not is_name(name):
-        return None
-    for suffix in (STEADY, FAST) if steady else (FAST,):
-        live = f"{name}{suffix}"
-        if _shipped(live) is not None:
-            return live
-        runs = runs_of(live, MODEL)
-        if runs:
-            if _shipped(name) is not None:
-                line = f"films of the package's style {name!r} are painted by {runs[-1]}"
-                warnings.warn(line, UserNote, stacklevel=2)
-            return live
-    return None
+
+    paintings: Mapping[str, Painter]
+    columns: int = 4
+    photograph: str = "photograph"
+
+    def draw(
+        self,
+        photo: Image.Image,
+        *,
+        height: int = 300,
+        each: Callable[[int, int], bool] | None = None,
+    ) -> Image.Image:
+        """The sheet of one photograph.
+
+        Args:
+            photo: As `Stylizer` takes it; painted at its own size.
+            height: Of a row, in px.
+            each: Called with the paintings done, of how many; if it returns true, the sheet ends
+                there.
+        """
+        found = {self.photograph: photo}
+        for done, (label, paint) in enumerate(self.paintings.items(), start=1):
+            found[label] = paint(photo)
+            if each is not None and each(done, len(self.paintings)):
+                break
+        labels, images = list(found), list(found.values())
+        starts = range(0, len(images), self.columns)
+        return contact_sheet(
+            [images[i : i + self.columns] for i in starts],
+            [labels[i : i + self.columns] for i in starts],
+            height=height,
+        )
 
 
-def style_names() -> list[str]:
-    """The names of all styles: of the package's, and of those trained here."""
-    trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
-    return sorted(trained | {path.stem for path in style_files()})
-
-
-def is_name(given: str | os.PathLike[str]) -> bool:
-    """Whether it is a bare word, which names a style, and no path."""
-    word = os.fspath(given)
-    separators = (os.sep, os.altsep or os.sep)
-    is_path = word in ("", os.curdir, os.pardir) or any(mark in word for mark in separators)
-    return not (is_path or word.lower().endswith(_FILES))
-
-
-def is_style(name: str) -> bool:
-    """Whether a bare word is a style's name; models for films count."""
-    return _shipped(name) is not None or bool(runs_of(name, MODEL))
-
-
-def _shipped(name: str) -> Path | None:
-    """The package's model of that name, to the letter wherever the package lies."""
-    files = (file for folder in (STYLES, LIVE_STYLES) for file in folder.glob("*.onnx"))
-    return next((file for file in files if file.stem == name), None)
-
-
-def find_model(name: str | os.PathLike[str] | None) -> Path:
-    """The file that a model's name means.
+def gallery_sheet(threads: int | None = None) -> Sheet:
+    """Every style of the package, under its name.
 
     Args:
-        name: A path; or a style's name, which stands for the style in the package, else for its
-            newest run in `runs/`; None is the package's default.
+        threads: Of one picture's arithmetic; default: one a core.
+    """
+    return Sheet({path.stem: _painter(path, threads) for path in style_files()})
+
+
+def strength_sheet(model: Model, threads: int | None = None) -> Sheet:
+    """One style from calm to bold, under its `STRENGTHS`; the photograph is strength 0.
+
+    Args:
+        model: A style's name, or a model.
+        threads: See `gallery_sheet`.
 
     Raises:
-        UserError: It is a bare word and no style has that name; says which there are.
-
-    Warns:
-        UserNote: A run has the name of a style in the package, which is what is taken.
+        UserError: The model cannot be used, or does not mix.
     """
-    if name is None:
-        return DEFAULT_MODEL
-    if not is_name(name):
-        return Path(name)
-    word = os.fspath(name)
-    shipped, runs = _shipped(word), runs_of(word, MODEL)
-    if shipped is not None:
-        if runs:
-            line = f"{word!r} is the style in the package; your run of that name is -m {runs[-1]}"
-            warnings.warn(line, UserNote, stacklevel=2)
-        return shipped
-    if not runs:
-        check_name(word, "style", style_names())
-    return runs[-1]
+    stylize = Stylizer(model, strength=STRENGTHS[-1], threads=threads)
+
+    def painter(strength: float) -> Painter:
+        return lambda photo: stylize(photo, strength=strength)
+
+    paintings = {f"strength {strength:g}": painter(strength) for strength in STRENGTHS}
+    return Sheet(paintings, photograph="strength 0")
 
 
-def check_name(word: str, kind: str, names: Iterable[str]) -> None:
-    """Refuse a bare word that names nothing.
+def blend_sheet(first: str, second: str, threads: int | None = None) -> Sheet:
+    """The way from one style to another: the first's `SHARES`, the second having the rest.
 
     Args:
-        word: As it was given.
-        kind: What it should name, for the message.
-        names: Every valid one.
+        first: A style's name, or a model's file.
+        second: Likewise.
+        threads: See `gallery_sheet`.
 
     Raises:
-        UserError: It is none of them; says how a file of that name is given.
+        UserError: They are one and the same. What cannot be used is found when it is painted.
     """
-    is_file = word.isprintable() and Path(word).is_file()
-    hint = f"; the file of that name is given as .{os.sep}{word}" if is_file else ""
-    choose(kind, word, names, hint)
+    if first == second:
+        raise UserError(f"{first!r} twice is no blend: give two styles")
+    paintings = {}
+    for share in SHARES:
+        blend = {first: share, second: 1 - share}
+        said = [f"{_label(name)} {s:.3g}" for name, s in blend.items() if s > 0]
+        paintings[" + ".join(said)] = _painter(blend, threads)
+    return Sheet(paintings, columns=3)
+
+
+def _label(name: str) -> str:
+    return name if is_name(name) else Path(name).stem
+
+
+def _painter(model: Model | Mapping[str, float], threads: int | None) -> Painter:
+    """A model that is opened only for its painting: a sheet needs one at a time."""
+    return lambda photo: Stylizer(model, threads=threads)(photo)

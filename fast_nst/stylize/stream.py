@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fast_nst.engines.engine import EngineOptions, open_graph_of_size
 from fast_nst.errors import UserError
+from fast_nst.models.model import Part, normalized
+from fast_nst.models.signature import INPUT, KEEP, reason_of
 from fast_nst.pictures.detail import check_detail
 from fast_nst.pictures.edit import Array, from_array
-from fast_nst.stylize.engines import EngineOptions, open_graph_of_size
-from fast_nst.stylize.parts import Part, normalized
-from fast_nst.stylize.runner import Runner
-from fast_nst.stylize.signature import INPUT, KEEP, reason_of
+from fast_nst.stylize.session import Session
 from fast_nst.stylize.strength import (
     check_strength,
     finished,
@@ -274,8 +274,8 @@ class Stream:
         return self._networks[key]
 
     def _open(self, strength: float, share: float, shape: tuple[int, ...]) -> _Network:
-        from fast_nst.stylize.graphs import load, metadata_of, mix
-        from fast_nst.stylize.statistics import CARRIED, carrying_statistics, norms_of
+        from fast_nst.models.graphs import load, metadata_of, mix
+        from fast_nst.models.norm_stats import CARRIED, carrying_statistics, norms_of
 
         parts = passing(self._parts, self._second, share)
         if len(parts) == 1 and strength == 1:
@@ -287,7 +287,7 @@ class Stream:
         memory = working_memory(height, width, metadata_of(model).get("network", ""))
         channels = [len(norm.weight) for norm in norms_of(model)]
         if self._workers * memory > self._options.working_bytes or not channels:
-            runner = Runner([Part(name, data)], self._options)
+            runner = Session([Part(name, data)], self._options)
             return lambda pixels, _, __: (runner.run(pixels[None], 1.0)[0], [])
         names = [f"{kind}_{k}" for k in range(len(channels)) for kind in CARRIED]
         nothing = [np.zeros((1, count, 1, 1), np.float32) for count in channels for _ in CARRIED]

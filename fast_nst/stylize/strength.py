@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 
 from fast_nst.errors import UserError
+from fast_nst.models.model import Part
 from fast_nst.pictures.detail import add_detail
 from fast_nst.pictures.edit import Array, blend, keep_colors
-from fast_nst.stylize.parts import Part
 
 MOST_STRENGTH = 1.5
 FADE_BELOW = 0.25  # in strength; here the network alone paints a soft photograph, in other colours
@@ -42,7 +42,7 @@ def check_strength(strength: float) -> None:
 
 def reason_against_mixing(parts: Sequence[Part]) -> str:
     """Why models do not mix with each other and with the root; "" if they do."""
-    from fast_nst.stylize.graphs import NoCommonRoot, styles_parameters
+    from fast_nst.models.graphs import NoCommonRoot, styles_parameters
 
     try:
         styles_parameters(parts)

@@ -12,14 +12,14 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
+from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, choose_engine
 from fast_nst.errors import UserError
+from fast_nst.models.model import Model, Part, parts_of
 from fast_nst.options import number, whole
 from fast_nst.pictures.detail import DETAIL, check_detail
 from fast_nst.pictures.edit import Array, to_channels, to_image
 from fast_nst.pictures.read import Picture, read_pixels
-from fast_nst.stylize.engines import ONNX_RUNTIME, EngineOptions, choose_engine
-from fast_nst.stylize.parts import Model, Part, parts_of
-from fast_nst.stylize.runner import Runner
+from fast_nst.stylize.session import Session
 from fast_nst.stylize.stream import Look, Stream, Task
 from fast_nst.stylize.strength import (
     check_strength,
@@ -35,12 +35,12 @@ class Stylizer:
     """A style, or a blend of several, loaded once and applied to pictures of any size.
 
     Args:
-        model: An exported .onnx file, its bytes, or a style's name (see `stylize.gallery`);
+        model: An exported .onnx file, its bytes, or a style's name (see `models.catalogue`);
             several of these with their shares, as `{"starry_night": 0.6, "the_scream": 0.4}`;
             default: the package's default style.
         strength: What pictures get unless they are given another: from 0, the photograph itself,
             over 1, the style as it was trained, to 1.5, bolder. The network's parameters go from
-            those of the root, a photograph, through the style's and beyond (see `stylize.graphs`);
+            those of the root, a photograph, through the style's and beyond (see `models.graphs`);
             below 0.25 the photograph's own pixels come in, so that 0 is reached without a jump.
         detail: How much of the photograph's fine structure pictures get on top unless they are
             given another: from 0, none, to 1 (see `pictures.detail`); below strength 1, less.
@@ -92,8 +92,8 @@ class Stylizer:
             statistics=statistics,
         )
         self._options.engine = choose_engine(self._options)
-        self._runner = Runner(self._parts, self._options)
-        self._runner.engine(self._network_strength(self.strength))
+        self._session = Session(self._parts, self._options)
+        self._session.engine(self._network_strength(self.strength))
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling: the model's data travel, and the network is opened anew."""
@@ -106,9 +106,9 @@ class Stylizer:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.strength, self.detail, self._parts, self._options = state.values()
-        self._runner = Runner(self._parts, self._options)
+        self._session = Session(self._parts, self._options)
 
-    def twin(
+    def clone(
         self,
         threads: int,
         of: int,
@@ -130,7 +130,7 @@ class Stylizer:
         other.__dict__.pop("unmixable", None)
         other._options = dataclasses.replace(self._options, threads=threads)
         other._parts = list(self._parts if parts is None else parts)
-        other._runner = self._runner.twin(other._options, of, other._parts)
+        other._session = self._session.clone(other._options, of, other._parts)
         if strength is not None:
             other.strength = number("strength", strength)
             check_strength(other.strength)
@@ -177,7 +177,7 @@ class Stylizer:
 
         At another strength than 1, and of a blend, `blend` has the strength and the parts' recipes.
         """
-        return self._runner.engine(self._network_strength(self.strength)).metadata
+        return self._session.engine(self._network_strength(self.strength)).metadata
 
     def run(self, images: Array) -> Array:
         """The bare network, at the stylizer's strength: nothing is taken from the photograph.
@@ -192,7 +192,7 @@ class Stylizer:
             UserError: The engine gives up, which is for want of memory, or the model does not
                 keep the size.
         """
-        return self._runner.run(images, self._network_strength(self.strength))
+        return self._session.run(images, self._network_strength(self.strength))
 
     def paint(
         self,
@@ -382,7 +382,7 @@ class Stylizer:
         of_network = self._network_strength(strength)
 
         def network(image: Array) -> Array:
-            return self._runner.run(image[None], of_network, on_tile)[0]
+            return self._session.run(image[None], of_network, on_tile)[0]
 
         painting = at_stroke_scale(pixels, stroke_scale, network)
         unmixable = "" if of_network == strength else self.unmixable

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fast_nst.models.signature import INPUT, Graph
 from fast_nst.pictures.edit import Array, from_array, resize_longest, to_array
-from fast_nst.stylize.signature import INPUT, Graph
 
 Affine = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -204,8 +204,8 @@ class TiledNetwork:
     """
 
     def __init__(self, data: bytes, name: str, open_graph: Callable[[bytes], Graph]) -> None:
-        from fast_nst.stylize.graphs import load
-        from fast_nst.stylize.statistics import noise_tile_of, norms_of, reach_of
+        from fast_nst.models.graphs import load
+        from fast_nst.models.norm_stats import noise_tile_of, norms_of, reach_of
 
         self._model = load(data, name)
         self._open_graph = open_graph
@@ -267,7 +267,7 @@ class TiledNetwork:
         return painting
 
     def _graph(self, until: int | None = None) -> Graph:
-        from fast_nst.stylize.statistics import with_statistics
+        from fast_nst.models.norm_stats import with_statistics
 
         return self._open_graph(with_statistics(self._model, until).SerializeToString())
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from fast_nst.errors import UserError
 from fast_nst.files import written_whole
+from fast_nst.models.model import Model
 from fast_nst.options import plain
 from fast_nst.pictures.read import MOST_PIXELS
-from fast_nst.stylize.parts import Model
-from fast_nst.stylize.pipeline import Behind, ahead
+from fast_nst.stylize.prefetch import BackgroundWriter, prefetch
 from fast_nst.stylize.stream import LAG, Look, Stream, Task
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.videos.clip import Clip, Frame, Reader, Writer
@@ -215,11 +215,11 @@ def _painted(
     each: EachFrame | None,
 ) -> PaintedVideo:
     """Take frames from the reader and hand paintings over to the writer, a thread each."""
-    behind = Behind(writer.write, _WAITING)
+    behind = BackgroundWriter(writer.write, _WAITING)
     count, end, is_whole = 0, Fraction(0), True
     try:
         with contextlib.ExitStack() as stack:
-            decoded = stack.enter_context(contextlib.closing(ahead(frames, _WAITING)))
+            decoded = stack.enter_context(contextlib.closing(prefetch(frames, _WAITING)))
             shown, given = itertools.tee(decoded)
             paintings = stack.enter_context(
                 contextlib.closing(painter.paint(fade.task(frame) for frame in given))

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from fast_nst import __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
+from fast_nst.models.catalogue import RUNS, runs_of
 from fast_nst.networks import ImageTransformation, build_network
-from fast_nst.stylize.gallery import RUNS, runs_of
 from fast_nst.training.defects import Reference
 from fast_nst.training.settings import TrainConfig
+from fast_nst.version import __version__
 
 CHECKPOINT = "last.ckpt"
 BEST = "best.ckpt"  # by the held-out loss

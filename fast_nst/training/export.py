@@ -7,10 +7,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from fast_nst import __version__
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
-from fast_nst.stylize.graphs import with_metadata
+from fast_nst.models.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.checkpoints import (
     Checkpoint,
@@ -21,6 +20,7 @@ from fast_nst.training.checkpoints import (
 )
 from fast_nst.training.defects import Reference, inspect
 from fast_nst.training.models import read_model, to_onnx
+from fast_nst.version import __version__
 
 
 def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fast_nst.errors import UserError
 from fast_nst.files import claim_folder, make_folder
-from fast_nst.stylize.gallery import RUNS
+from fast_nst.models.catalogue import RUNS
 from fast_nst.training.checkpoints import CHECKPOINT, style_name
 from fast_nst.training.settings import TrainConfig
 

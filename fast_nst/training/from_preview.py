@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
-from fast_nst.stylize.gallery import RUNS, runs_of
+from fast_nst.models.catalogue import RUNS, runs_of
 from fast_nst.training.checkpoints import style_digest, style_name
 from fast_nst.training.settings import TrainConfig
 

@@ -21,19 +21,19 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from fast_nst import __version__
 from fast_nst.errors import UserError
-from fast_nst.networks import ImageTransformation, build_network
-from fast_nst.stylize.graphs import (
+from fast_nst.models.graphs import (
     NOISE_TILE,
     load,
     metadata_of,
     parameters,
     with_metadata,
 )
-from fast_nst.stylize.layout import PREFIX
-from fast_nst.stylize.signature import INPUT, OUTPUT
+from fast_nst.models.initializers import PREFIX
+from fast_nst.models.signature import INPUT, OUTPUT
+from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.version import __version__
 from fast_nst.vgg import reference_photographs
 
 OPSET = 20

@@ -11,7 +11,6 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from fast_nst import __version__
 from fast_nst.errors import UserError
 from fast_nst.losses import PerceptualLoss
 from fast_nst.networks import build_network
@@ -21,6 +20,7 @@ from fast_nst.training.defects import Reference
 from fast_nst.training.settings import SCRATCH, TrainConfig, plain
 from fast_nst.training.start import Start
 from fast_nst.training.steady import disagreement
+from fast_nst.version import __version__
 
 _WARM_UP = 0.05  # of the steps
 _SPIKE = 10.0  # times the running median of the loss,

@@ -15,12 +15,12 @@ from pathlib import Path
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.files import claim_folder, make_folder
+from fast_nst.models.catalogue import RUNS
 from fast_nst.options import check, like, option
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import find_images, open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
-from fast_nst.stylize.gallery import RUNS
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.callbacks import EachStep
 from fast_nst.training.checkpoints import style_name, style_path

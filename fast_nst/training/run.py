@@ -22,11 +22,11 @@ from fast_nst.devices import choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.losses import LossSettings, build_loss
+from fast_nst.models.catalogue import MODEL
 from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
-from fast_nst.stylize.gallery import MODEL
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.attempts import MOST_HALVINGS, good_checkpoint, stopped
 from fast_nst.training.callbacks import EachStep

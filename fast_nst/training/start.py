@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
-from fast_nst.stylize import graphs
-from fast_nst.stylize.gallery import check_name, find_model, is_name, is_style, style_names
+from fast_nst.models import graphs
+from fast_nst.models.catalogue import check_name, find_model, is_name, is_style, style_names
 from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import BASE, SCRATCH, TrainConfig

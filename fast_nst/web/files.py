@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fast_nst import __version__
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS, STARTS
 from fast_nst.errors import UserError
+from fast_nst.models.initializers import Place, parameter_places
 from fast_nst.pictures.detail import DETAIL
-from fast_nst.stylize.layout import Place, parameter_places
 from fast_nst.stylize.strength import FADE_BELOW, MOST_STRENGTH
 from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, LOST_DETAIL, MOST_STROKE_SCALE
+from fast_nst.version import __version__
 from fast_nst.web.models import Models
 from fast_nst.web.runtime import Runtime
 

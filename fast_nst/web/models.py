@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.stylize.gallery import find_model, live_name, style_files, style_names
-from fast_nst.stylize.parts import Part, parts_of
+from fast_nst.models.catalogue import find_model, live_name, style_files, style_names
+from fast_nst.models.model import Part, parts_of
 from fast_nst.stylize.stylizer import Stylizer
 
 

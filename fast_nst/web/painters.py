@@ -8,8 +8,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from fast_nst.engines.engine import cores, share_arena
 from fast_nst.errors import UserError, choose
-from fast_nst.stylize.engines import cores, share_arena
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.web.decoders import Decoders
 from fast_nst.web.decoding import Decode, Encode
@@ -86,7 +86,7 @@ class Painters:
         parts = [
             dataclasses.replace(self._models[name].part, share=share) for name, share in styles
         ]
-        return self._first.twin(self._threads, KEPT_NETWORKS, parts, strength)
+        return self._first.clone(self._threads, KEPT_NETWORKS, parts, strength)
 
     def check(self, look: Look) -> None:
         """Refuse a look that no picture can have here.

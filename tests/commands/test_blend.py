@@ -11,10 +11,10 @@ import pytest
 from fast_nst import Stylizer
 from fast_nst.assets import STYLES
 from fast_nst.commands.main import main
+from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize.graphs import with_metadata
 from fast_nst.training.models import read_model, to_onnx
 from fast_nst.training.run import TrainResult
 from tests.conftest import inverting_model

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from fast_nst.engines.engine import PAYS_FROM
 from fast_nst.pictures.edit import Pixels
 from fast_nst.pictures.read import find_images
 from fast_nst.stylize import painting
-from fast_nst.stylize.engines import PAYS_FROM
 from tests.conftest import noise, pixels
 
 

@@ -12,7 +12,7 @@ from fast_nst import Stylizer
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize.catalogue import SHARES, STRENGTHS
+from fast_nst.stylize.gallery import SHARES, STRENGTHS
 
 
 def test_the_list_is_for_people_and_for_programs(capsys):

@@ -17,7 +17,7 @@ from fast_nst.assets import STYLES
 from fast_nst.commands.main import main
 from fast_nst.commands.video import VideoOptions, seconds_of
 from fast_nst.errors import UserError, UserNote
-from fast_nst.stylize.gallery import find_model
+from fast_nst.models.catalogue import find_model
 from tests.videos.clips import make, noisy, probe
 
 

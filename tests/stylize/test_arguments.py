@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fast_nst import Stylizer
+from fast_nst.engines.engine import EngineOptions
 from fast_nst.errors import UserError
-from fast_nst.stylize.engines import EngineOptions
 from fast_nst.stylize.video import stylize_video
 from tests.conftest import noise
 from tests.videos.clips import make

@@ -12,9 +12,9 @@ import pytest
 
 from fast_nst import Stylizer, UserError
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
+from fast_nst.models.model import Part
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_photograph
-from fast_nst.stylize.parts import Part
 from fast_nst.stylize.stream import (
     LAG,
     REMEMBERED,

@@ -23,7 +23,7 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import keep_colors, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize import runner as runner_module
+from fast_nst.stylize import session as session_module
 from fast_nst.stylize.strength import FADE_BELOW, FadeWarning, painting_share
 from tests.conftest import inverting_model, noise
 
@@ -285,9 +285,9 @@ def test_colours_are_kept_at_every_strength_and_in_blends():
 def test_eight_strengths_are_kept_and_the_oldest_goes(monkeypatch):
     stylize = Stylizer("udnie", threads=1)
     opened = []
-    original = runner_module.open_engine
+    original = session_module.open_engine
     monkeypatch.setattr(
-        runner_module, "open_engine", lambda *given: opened.append(1) or original(*given)
+        session_module, "open_engine", lambda *given: opened.append(1) or original(*given)
     )
     pixels = noise(8, 8)
     for strength in (1.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
@@ -347,7 +347,7 @@ def test_detail_comes_on_top_of_what_the_network_paints():
         stylize([pixels], detail=0.8)[0],
         stylize.paint(pixels, detail=0.8),
         bold(pixels),
-        bold.twin(1, of=2)(pixels),
+        bold.clone(1, of=2)(pixels),
         pickle.loads(pickle.dumps(bold))(pixels),
     ):
         np.testing.assert_array_equal(painted, expected)
@@ -372,7 +372,7 @@ def test_detail_goes_with_the_strength():
 
 def test_twins_paint_alike_within_one_budget():
     stylize = Stylizer({"udnie": 1, "evening": 1}, strength=0.8)
-    twins = [stylize.twin(1, of=2) for _ in range(2)]
+    twins = [stylize.clone(1, of=2) for _ in range(2)]
     pixels = noise(60, 70)
     for twin in twins:
         assert "threads=1" in repr(twin)
@@ -380,8 +380,8 @@ def test_twins_paint_alike_within_one_budget():
         assert np.abs(twin(pixels).astype(int) - stylize(pixels)).max() <= 1
         # Beyond its share a twin lets the memory go; beyond the budget it waits.
         large = noise(1000, 1000)
-        shared = twin._runner._budget
-        assert shared is stylize._runner._budget
+        shared = twin._session._budget
+        assert shared is stylize._session._budget
         with shared.part(shared.amount - 10_000_000):
             waiting = threading.Thread(target=twin, args=(large,))
             waiting.start()

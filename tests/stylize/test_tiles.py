@@ -17,12 +17,12 @@ from PIL import Image
 
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, SAMPLE_PHOTOGRAPHS
+from fast_nst.engines.engine import EngineOptions, open_engine, open_graph
 from fast_nst.errors import UserError
+from fast_nst.models.catalogue import find_model
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import resize, to_array
 from fast_nst.pictures.read import most_pixels, open_image
-from fast_nst.stylize.engines import EngineOptions, open_engine, open_graph
-from fast_nst.stylize.gallery import find_model
 from fast_nst.stylize.tiles import (
     REDUCED_PIXELS,
     Span,

@@ -13,9 +13,9 @@ from fast_nst import Stylizer
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE
 from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
+from fast_nst.models.catalogue import FAST, style_files
 from fast_nst.pictures.edit import from_array, resize_longest, to_array
 from fast_nst.pictures.read import open_photograph, open_style
-from fast_nst.stylize.gallery import FAST, style_files
 from fast_nst.training.steady import Disturbance, disagreement
 from scripts.style_grams import STYLE_SIZE
 

@@ -14,10 +14,10 @@ from fast_nst import Stylizer, __version__
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
+from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_style
-from fast_nst.stylize.graphs import with_metadata
 from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
 from fast_nst.training.defects import Reference, inspect, reference_of
 from fast_nst.training.export import export, model_metadata

@@ -12,7 +12,7 @@ import pytest
 
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
-from fast_nst.stylize.graphs import load, parameters
+from fast_nst.models.graphs import load, parameters
 from fast_nst.web.files import File, page_files
 from fast_nst.web.models import Model
 from fast_nst.web.runtime import Runtime

@@ -1,4 +1,4 @@
-// Style vectors (stylize/graphs.py) on the bytes of model files: a file's parameters lie at known
+// Style vectors (models/graphs.py) on the bytes of model files: a file's parameters lie at known
 // places, so that a copy of the root's bytes takes the mixed numbers, and nothing needs a parser.
 
 /** The numbers at a place: [offset, length] in bytes, and whether they are float32 or float16. */

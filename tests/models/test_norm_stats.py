@@ -13,10 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.networks import build_network
-from fast_nst.stylize.gallery import find_model
-from fast_nst.stylize.graphs import load
-from fast_nst.stylize.statistics import (
+from fast_nst.models.catalogue import find_model
+from fast_nst.models.graphs import load
+from fast_nst.models.norm_stats import (
     Norm,
     carrying_statistics,
     noise_tile_of,
@@ -24,6 +23,7 @@ from fast_nst.stylize.statistics import (
     reach_of,
     with_statistics,
 )
+from fast_nst.networks import build_network
 from fast_nst.training.models import read_model, to_onnx
 from tests.conftest import noise
 

@@ -14,13 +14,11 @@ from typing import Any, Protocol
 import numpy.typing as npt
 import onnxruntime
 
+from fast_nst.engines.forks import abandon, after_fork
+from fast_nst.engines.openvino import OpenVino, runs_natively
+from fast_nst.engines.openvino import open_graph as open_openvino_graph
 from fast_nst.errors import UserError, choose
-from fast_nst.options import bytes_of, check, option
-from fast_nst.pictures.edit import Array
-from fast_nst.stylize.forks import abandon, after_fork
-from fast_nst.stylize.openvino_engine import OpenVino, runs_natively
-from fast_nst.stylize.openvino_engine import open_graph as open_openvino_graph
-from fast_nst.stylize.signature import (
+from fast_nst.models.signature import (
     INPUT,
     OUTPUT,
     Graph,
@@ -29,6 +27,8 @@ from fast_nst.stylize.signature import (
     check_self_contained,
     check_signature,
 )
+from fast_nst.options import bytes_of, check, option
+from fast_nst.pictures.edit import Array
 
 _MOST_THREADS = 1024
 
@@ -192,7 +192,7 @@ def open_graph(data: bytes, options: EngineOptions) -> Graph:
         It takes what the model's inputs are, by their names (and may be given more), and gives the
         outputs, in the model's order.
     """
-    session = _Session(data, "the derived model", options.provider, options.threads)
+    session = _ForkSafeSession(data, "the derived model", options.provider, options.threads)
     names = [given.name for given in session.here.get_inputs()]
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
@@ -232,7 +232,7 @@ class OnnxRuntime:
     """
 
     def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
-        self._session = _Session(data, name, provider, threads)
+        self._session = _ForkSafeSession(data, name, provider, threads)
         session = self._session.here
         check_signature(
             name, map(_tensor, session.get_inputs()), map(_tensor, session.get_outputs())
@@ -254,14 +254,14 @@ _LETTING_GO = onnxruntime.RunOptions()
 _LETTING_GO.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 
-class _Session:
+class _ForkSafeSession:
     """ONNX Runtime's session of a model; in a process that is forked off it is opened anew."""
 
     def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
         self._open = functools.partial(_opened, data, name, provider, threads)
         self._opening = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = self._open()
-        after_fork(self, _Session._begin_anew)
+        after_fork(self, _ForkSafeSession._begin_anew)
 
     @property
     def here(self) -> onnxruntime.InferenceSession:

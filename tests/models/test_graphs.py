@@ -20,11 +20,8 @@ from onnx import numpy_helper
 from fast_nst import Stylizer
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS, STARTS, STYLES
 from fast_nst.errors import UserError
-from fast_nst.networks import build_network
-from fast_nst.pictures.edit import resize_longest, to_array
-from fast_nst.pictures.read import open_image
-from fast_nst.stylize.gallery import find_model, style_names
-from fast_nst.stylize.graphs import (
+from fast_nst.models.catalogue import find_model, style_names
+from fast_nst.models.graphs import (
     NoCommonRoot,
     fingerprint,
     load,
@@ -34,7 +31,10 @@ from fast_nst.stylize.graphs import (
     parameters,
     with_metadata,
 )
-from fast_nst.stylize.parts import Part, normalized, parts_of
+from fast_nst.models.model import Part, normalized, parts_of
+from fast_nst.networks import build_network
+from fast_nst.pictures.edit import resize_longest, to_array
+from fast_nst.pictures.read import open_image
 from fast_nst.training.models import PixelNetwork, read_model, to_onnx
 from tests.conftest import inverting_model
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from fast_nst.stylize.graphs import NOISE_TILE
-from fast_nst.stylize.signature import INPUT, KEEP
+from fast_nst.models.graphs import NOISE_TILE
+from fast_nst.models.signature import INPUT, KEEP
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from onnx import numpy_helper
 
 from fast_nst.assets import LIVE_STYLES, STARTS
 from fast_nst.errors import UserError
-from fast_nst.stylize.gallery import style_files
-from fast_nst.stylize.graphs import load, parameters
-from fast_nst.stylize.layout import parameter_places
+from fast_nst.models.catalogue import style_files
+from fast_nst.models.graphs import load, parameters
+from fast_nst.models.initializers import parameter_places
 
 SHIPPED = [*style_files(), *LIVE_STYLES.glob("*.onnx")]
 SHIPPED += [path for starts in STARTS.values() for path in starts.values()]

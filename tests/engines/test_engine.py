@@ -15,8 +15,7 @@ import pytest
 from onnx import TensorProto
 
 from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.errors import UserError
-from fast_nst.stylize.engines import (
+from fast_nst.engines.engine import (
     PAYS_FROM,
     EngineOptions,
     OnnxRuntime,
@@ -24,8 +23,9 @@ from fast_nst.stylize.engines import (
     open_engine,
     providers,
 )
-from fast_nst.stylize.gallery import style_files
-from fast_nst.stylize.openvino_engine import OpenVino, has_bf16
+from fast_nst.engines.openvino import OpenVino, has_bf16
+from fast_nst.errors import UserError
+from fast_nst.models.catalogue import style_files
 from fast_nst.stylize.stylizer import Stylizer
 from tests.conftest import inverting_model, noise
 
@@ -338,7 +338,7 @@ FIRST_PICTURES = """
 import os, sys, threading
 import numpy as np
 from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.stylize.engines import EngineOptions, open_engine
+from fast_nst.engines.engine import EngineOptions, open_engine
 
 options = EngineOptions(engine="openvino", threads=1)
 engines = [open_engine(DEFAULT_MODEL.read_bytes(), "the model", options) for _ in range(8)]

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fast_nst.engines.forks import abandon, after_fork
 from fast_nst.errors import UserError
+from fast_nst.models.signature import Graph, Tensor, cannot_load, check_signature
 from fast_nst.pictures.edit import Array
-from fast_nst.stylize.forks import abandon, after_fork
-from fast_nst.stylize.signature import Graph, Tensor, cannot_load, check_signature
 
 _FIRST_ARRAY = threading.Lock()
 _X86 = ("x86_64", "amd64")  # where OpenVINO was measured, and brings its own kernels

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from fast_nst.engines.engine import Engine, EngineOptions, open_engine, open_graph
+from fast_nst.engines.forks import after_fork
 from fast_nst.errors import UserError
+from fast_nst.models.model import Part
+from fast_nst.models.signature import reason_of
 from fast_nst.pictures.edit import Array
 from fast_nst.stylize.budget import Budget
-from fast_nst.stylize.engines import Engine, EngineOptions, open_engine, open_graph
-from fast_nst.stylize.forks import after_fork
-from fast_nst.stylize.parts import Part
-from fast_nst.stylize.signature import reason_of
 from fast_nst.stylize.tiles import (
     OnTile,
     TiledNetwork,
@@ -27,7 +27,7 @@ from fast_nst.stylize.tiles import (
 _KEPT_ENGINES = 8
 
 
-class Runner:
+class Session:
     """A model, or a blend of several, ready to run at any strength on pictures of any size.
 
     Args:
@@ -51,21 +51,21 @@ class Runner:
         # No lru_cache of a method: its cycle would keep networks until Python looks for cycles.
         self._engines: dict[float, Engine] = {}
         self._opening = threading.Lock()
-        after_fork(self, Runner._begin_anew)
+        after_fork(self, Session._begin_anew)
 
     def _begin_anew(self) -> None:
         self._opening = threading.Lock()  # whoever held it is not in this process
 
-    def twin(self, options: EngineOptions, of: int, parts: Sequence[Part]) -> Runner:
+    def clone(self, options: EngineOptions, of: int, parts: Sequence[Part]) -> Session:
         """Another one, for another thread or model, one of so many that share the memory."""
-        return Runner(parts, options, self._budget, self._budget.amount // of)
+        return Session(parts, options, self._budget, self._budget.amount // of)
 
     def _file(self, strength: float) -> tuple[bytes, str]:
         """The model of a strength, and what to call it in an error."""
         first = self._parts[0]
         if len(self._parts) == 1 and strength == 1:
             return first.data, first.name
-        from fast_nst.stylize.graphs import mix
+        from fast_nst.models.graphs import mix
 
         return mix(self._parts, strength), "the mixed model"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fast_nst.stylize.pipeline import Behind, ahead
+from fast_nst.stylize.prefetch import BackgroundWriter, prefetch
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -33,7 +33,7 @@ def counted(made: list[int], stop: int = 10**9) -> Iterator[int]:
 
 def test_ahead_keeps_the_order_and_its_bound():
     made: list[int] = []
-    items = ahead(counted(made, 50), room=3)
+    items = prefetch(counted(made, 50), room=3)
     assert next(items) == 0
     assert eventually(lambda: len(made) == 5)  # one taken, three wait, one wants to
     time.sleep(0.15)
@@ -46,14 +46,14 @@ def test_what_is_raised_ahead_is_raised_here_after_what_came_before():
         yield 1
         raise ValueError("broken")
 
-    items = ahead(broken(), room=3)
+    items = prefetch(broken(), room=3)
     assert next(items) == 1
     with pytest.raises(ValueError, match="broken"):
         next(items)
 
 
 def test_ahead_ends_when_nobody_wants_more():
-    items = ahead(counted([]), room=2)
+    items = prefetch(counted([]), room=2)
     assert next(items) == 0
     items.close()
 
@@ -66,7 +66,7 @@ def test_behind_works_in_order_and_waits_for_room():
         gate.wait(5)
         done.append(number)
 
-    behind = Behind(work, room=2)
+    behind = BackgroundWriter(work, room=2)
     for number in range(3):  # one is being worked on, two wait
         behind.put(number)
     full = threading.Thread(target=behind.put, args=(3,))
@@ -83,11 +83,11 @@ def test_what_fails_behind_is_raised_at_the_next_item_or_at_the_end():
     def fail(_: int) -> None:
         raise ValueError("full disk")
 
-    behind = Behind(fail, room=1)
+    behind = BackgroundWriter(fail, room=1)
     with pytest.raises(ValueError, match="full disk"):  # noqa: PT012
         for number in range(100):
             behind.put(number)
-    behind = Behind(fail, room=1)
+    behind = BackgroundWriter(fail, room=1)
     behind.put(0)
     with pytest.raises(ValueError, match="full disk"):
         behind.finish()
@@ -102,7 +102,7 @@ def test_giving_up_leaves_what_waits():
         gate.wait(5)
         done.append(number)
 
-    behind = Behind(work, room=5)
+    behind = BackgroundWriter(work, room=5)
     for number in range(5):
         behind.put(number)
     assert begun.wait(5)

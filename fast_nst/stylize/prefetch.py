@@ -12,7 +12,7 @@ _PATIENCE = 0.1  # s, after which a waiting thread looks whether it is still wan
 _END = object()
 
 
-def ahead(items: Iterator[_Item], room: int) -> Generator[_Item]:
+def prefetch(items: Iterator[_Item], room: int) -> Generator[_Item]:
     """The same items, made in another thread while those before are worked on.
 
     Args:
@@ -54,7 +54,7 @@ def ahead(items: Iterator[_Item], room: int) -> Generator[_Item]:
         thread.join()
 
 
-class Behind(Generic[_Item]):
+class BackgroundWriter(Generic[_Item]):
     """Items, worked on in another thread while the next are made.
 
     Args:

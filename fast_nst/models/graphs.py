@@ -24,11 +24,11 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
 
-from fast_nst import __version__
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
-from fast_nst.stylize.layout import PREFIX
-from fast_nst.stylize.parts import Part, normalized
+from fast_nst.models.initializers import PREFIX
+from fast_nst.models.model import Part, normalized
+from fast_nst.version import __version__
 
 NOISE_TILE = "noise_tile"
 Parameters = Mapping[str, npt.NDArray[np.float32]]

@@ -10,8 +10,8 @@ from numbers import Real
 from pathlib import Path
 
 from fast_nst.errors import UserError
+from fast_nst.models.catalogue import find_model
 from fast_nst.options import plain
-from fast_nst.stylize.gallery import find_model
 
 _MOST_BYTES = 10**9
 Model = str | os.PathLike[str] | bytes
@@ -36,7 +36,7 @@ def parts_of(model: Model | Mapping[str, float] | None) -> list[Part]:
     """Read what a model's name, or a blend, stands for.
 
     Args:
-        model: A style's name (see `stylize.gallery`), a file or its bytes; several of these with
+        model: A style's name (see `models.catalogue`), a file or its bytes; several of these with
             their shares; None is the package's default style.
 
     Raises:

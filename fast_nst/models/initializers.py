@@ -31,7 +31,7 @@ def parameter_places(data: bytes) -> dict[str, Place]:
     """The place of each parameter, by its name.
 
     Args:
-        data: A model file whose parameters mix (see `stylize.graphs`).
+        data: A model file whose parameters mix (see `models.graphs`).
 
     Raises:
         UserError: It is damaged, or a parameter does not lie in one piece.

@@ -1,0 +1,1 @@
+"""Model files: found by name, read, mixed; no engine."""
