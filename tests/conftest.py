@@ -18,6 +18,13 @@ from fast_nst.pictures.read import open_image
 from fast_nst.training.run import TrainResult
 
 
+def pytest_configure() -> None:
+    """Interrupts work as on a terminal, although a shell's background jobs ignore them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture(autouse=True)
 def handlers_left_as_they_were() -> Iterator[None]:
     """A signal handler that a test leaves behind decides how another one ends."""
