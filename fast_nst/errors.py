@@ -14,6 +14,10 @@ class UserError(ValueError):
     """
 
 
+class FadeWarning(UserWarning):
+    """A strength below 1 fades pixels, since the model has no root in common with the styles."""
+
+
 class UserNote(UserWarning):
     """Something a user should know, in one line; the command line prints it as a note."""
 

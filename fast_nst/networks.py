@@ -7,7 +7,7 @@ its class as a diagram, `paint`, and name it in `NETWORKS`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fast_nst.errors import choose
+from fast_nst.models.geometry import GEOMETRIES, Geometry
 
 
 def _reflected(length: int, margin: int, total: int, device: torch.device) -> Tensor:
@@ -72,10 +73,12 @@ class ImageTransformation(nn.Module):
         minimum: What they are at least.
         half_weights: Whether model files hold the convolutions' weights as float16, where that
             changes no picture by more than a level.
+        geometry: Receptive field, stride and memory; written into model files.
     """
 
     margin, extra, multiple, minimum = 0, 0, 4, 16
     half_weights = False
+    geometry: ClassVar[Geometry]
 
     def mirror(self, images: Tensor, axes: tuple[int, int] = (2, 3)) -> Tensor:
         """(N, C, H, W) of any type to what `paint` takes; `axes` are where H and W are."""
@@ -134,6 +137,8 @@ class Johnson(ImageTransformation):
     Args:
         width: Channels of the first layer; peers also train it at half the paper's 32.
     """
+
+    geometry = GEOMETRIES["johnson"]
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -228,6 +233,8 @@ class Fine(NoisyTransformation):
     half_weights = True
     quarter_width, half_width, full_width = 48, 16, 8  # channels at that resolution
 
+    geometry = GEOMETRIES["fine"]
+
     def __init__(self) -> None:
         super().__init__(self.quarter_width)
         self.down1 = nn.Conv2d(3, self.half_width, 5, stride=2)
@@ -279,6 +286,8 @@ class Fast(NoisyTransformation):
     # The first convolution reaches 2 px back and, with the second, 5 px in all.
     margin, extra = 2, 5
     width = 16
+
+    geometry = GEOMETRIES["fast"]
 
     def __init__(self) -> None:
         super().__init__(self.width)

@@ -11,10 +11,10 @@ from fast_nst.commands.shared import blend_of, strength_option
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.models.graphs import mix
-from fast_nst.models.model import parts_of
+from fast_nst.models.model import Model
 from fast_nst.options import check, option, parse_light, positional
 from fast_nst.stylize.folder import refuse_existing
-from fast_nst.stylize.strength import FADE_BELOW
+from fast_nst.stylize.painting import FADE_BELOW
 from fast_nst.stylize.stylizer import Stylizer
 
 
@@ -62,7 +62,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)
-    data = mix(parts_of(options.blend), options.strength)
+    data = mix(Model.read(options.blend).parts, options.strength)
     title = Stylizer(data).metadata["title"]  # and it can be loaded
     write_atomically(target, data)
     if not options.quiet:

@@ -6,29 +6,20 @@ import contextlib
 import dataclasses
 import json
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from PIL import Image
-
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import blend_of, detail_option, quality_option, strength_option
-from fast_nst.engines.engine import (
-    ONNX_RUNTIME,
-    EngineOptions,
-    choose_engine,
-    cores,
-    providers,
-)
-from fast_nst.errors import UserError
+from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, providers
+from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_light, positional
-from fast_nst.pictures.detail import DETAIL
+from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.read import MOST_PIXELS, most_pixels
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
 from fast_nst.stylize.folder import (
@@ -36,20 +27,24 @@ from fast_nst.stylize.folder import (
     Job,
     Outcome,
     Painted,
-    paint_all,
+    paint_folder,
     plan,
     refuse_existing,
     several,
+    workers_for,
 )
-from fast_nst.stylize.painting import Manner, paint_file, paint_picture
-from fast_nst.stylize.strength import FadeWarning
-from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
+from fast_nst.stylize.painting import (
+    MAX_STROKE_SCALE,
+    MIN_STROKE_SCALE,
+    PaintOptions,
+    paint_image,
+)
 from fast_nst.stylize.stylizer import Stylizer
 
 
 @dataclass(kw_only=True)
 class InferOptions(EngineOptions):
-    """What `fast-nst infer` can be told; its flags are made from these fields."""
+    """Options of `fast-nst infer`."""
 
     inputs: list[str] = positional(
         "image files, folders of them, or - for standard input", metavar="PHOTO"
@@ -61,19 +56,19 @@ class InferOptions(EngineOptions):
         metavar="OUT",
     )
     style: list[str] = option(
-        "a style's name: of the gallery (fast-nst styles lists it), or of a run in runs/; several "
-        "are blended, each with its share: --style starry_night:0.6 --style the_scream:0.4; "
-        "default: " + DEFAULT_MODEL.stem,
+        "name of a style (fast-nst styles lists them) or of a run in runs/; repeat it to blend "
+        "styles by their weights: --style starry_night:0.6 --style the_scream:0.4; default: "
+        + DEFAULT_MODEL.stem,
         [],
         "-s",
-        metavar="NAME[:SHARE]",
+        metavar="NAME[:WEIGHT]",
         repeat=True,
     )
     model: list[str] = option(
-        "exported .onnx file, as a style or beside one",
+        "exported .onnx file to use as a style",
         [],
         "-m",
-        metavar="FILE[:SHARE]",
+        metavar="FILE[:WEIGHT]",
         repeat=True,
     )
     size: int | None = option(
@@ -83,40 +78,41 @@ class InferOptions(EngineOptions):
         least=1,
     )
     strength: float = strength_option()
-    detail: float = detail_option(DETAIL)
+    detail: float = detail_option(PaintOptions.detail)
     stroke_scale: float = option(
-        "strokes so many times larger than trained; the photograph's fine detail comes back on top",
-        1.0,
+        "size of the strokes as a multiple of the trained size; some of the photograph's fine "
+        "detail is added",
+        PaintOptions.stroke_scale,
         metavar="FACTOR",
-        least=LEAST_STROKE_SCALE,
-        most=MOST_STROKE_SCALE,
+        least=MIN_STROKE_SCALE,
+        most=MAX_STROKE_SCALE,
     )
-    keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
+    keep_colors: bool = option("keep the photograph's colors, and paint its lightness", False)
     format: str | None = option(
-        "of the files in a folder, or on standard output; default: that of the photograph",
+        "format of the files in a folder, or on standard output; default: that of the photograph",
         None,
         choices=FORMATS,
     )
     quality: int = quality_option()
-    no_recursive: bool = option("leave out the subfolders of a folder", False)
+    no_recursive: bool = option("do not search subfolders", False)
     max_pixels: int = option(
-        "refuse pictures of more, which may be files made to fill the memory",
+        "reject images with more pixels; guards against decompression bombs",
         MOST_PIXELS,
         metavar="N",
         least=1,
     )
-    overwrite: bool = option("replace output files that exist", False)
+    overwrite: bool = option("replace existing output files", False)
     ray: str | None = option(
-        "spread a folder over a Ray cluster, an extra of its own: HOST:PORT, auto for the one that "
-        "runs here, local for one on this machine; --max-memory is each worker's",
+        "paint a folder on a Ray cluster (an extra): HOST:PORT, auto for the one that runs here, "
+        "local to start one on this machine; --max-memory is per worker",
         None,
         metavar="ADDRESS",
     )
-    json: bool = option("print one JSON object a picture on standard output", False)
+    json: bool = option("print one JSON object per picture on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Validate the options without reading a file.
 
         Raises:
             UserError: A value is out of its range, or two contradict each other.
@@ -139,14 +135,14 @@ class InferOptions(EngineOptions):
             raise UserError("--json and -o - both want standard output: give one of them")
 
     @property
-    def manner(self) -> Manner:
+    def paint(self) -> PaintOptions:
         """How pictures are painted."""
-        names = (field.name for field in dataclasses.fields(Manner))
-        return Manner(**{name: getattr(self, name) for name in names})
+        names = (field.name for field in dataclasses.fields(PaintOptions))
+        return PaintOptions(**{name: getattr(self, name) for name in names})
 
     @property
     def blend(self) -> dict[str, float]:
-        """What paints, with its shares; empty for the default style."""
+        """The styles and their weights; empty for the default style."""
         return blend_of([*self.style, *self.model], "NAME")
 
 
@@ -163,11 +159,6 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     here = f"; here: {', '.join(providers())}"
     options = parse_light(InferOptions, argv, prog, description, provider=here)
-    with most_pixels(options.max_pixels):
-        return _run(options)
-
-
-def _run(options: InferOptions) -> int:
     assert options.output is not None
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, options.output, suffix, not options.no_recursive)
@@ -176,75 +167,61 @@ def _run(options: InferOptions) -> int:
         raise UserError("--ray spreads folders, and this is one picture: leave it out")
     if is_single and jobs[0].target is not None and not options.overwrite:
         refuse_existing(jobs[0].target)
-    stylize = Stylizer(
+    stylizer = Stylizer(
         options.blend or None,
         strength=options.strength,
         detail=options.detail,
-        engine=choose_engine(options, len(jobs) / _workers(jobs, options)),
-        provider=options.provider,
-        precision=options.precision,
-        threads=options.threads,
-        max_memory=options.max_memory,
-        statistics=options.statistics,
+        pictures=len(jobs) / workers_for(jobs, options.threads),
+        **options.arguments(),
     )
-    if 0 < options.strength < 1 and stylize.unmixable:
+    if 0 < options.strength < 1 and stylizer.unmixable:
         warnings.simplefilter("ignore", FadeWarning)  # said here, once and in one line
         if not options.quiet:
-            line = f"note: strength {options.strength:g} fades pixels: {stylize.unmixable}"
+            line = f"note: strength {options.strength:g} fades pixels: {stylizer.unmixable}"
             print(line, file=sys.stderr)
+    with most_pixels(options.max_pixels):
+        return (_paint_single if is_single else _paint_folder)(jobs, stylizer, options)
 
-    if is_single:
-        progress = Progress(options.quiet, unit="tile")
-        try:
-            painted = _paint(jobs[0], stylize, options, progress.show)
-        finally:  # an error begins a line of its own
-            progress.close()
-        _report(Outcome(jobs[0], painted), stylize.engine, options, sys.stdout)
-        return 0
+
+def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions) -> int:
+    """A picture alone, which may come from a pipe or go into one."""
+    job, paint = jobs[0], options.paint
+    source = _read_stdin() if job.source is None else job.source
+    progress = Progress(options.quiet, unit="tile")
+    try:
+        painting = paint_image(source, stylizer.model, stylizer.session, paint, progress.show)
+    finally:  # an error begins a line of its own
+        progress.close()
+    image = to_image(painting.pixels)
+    if job.target is None:
+        file_format = WRITERS[f".{options.format or 'png'}"]
+        _write_stdout(encode_image(image, file_format, options.quality))
+    else:
+        save_image(image, job.target, options.quality)
+    painted = Painted(image.size, painting.milliseconds, painting.is_tiled)
+    _report(Outcome(job, painted), stylizer.engine, options, sys.stdout)
+    return 0
+
+
+def _paint_folder(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions) -> int:
+    """Several pictures; bad ones are reported after the others are finished."""
     outcomes = []
-    said = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # Ray has things to say, from threads
-        for outcome in _shown(paint_folder(jobs, stylize, options), len(jobs), options.quiet):
+    stdout = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # Ray prints, from threads
+        if options.ray is None:
+            painted = paint_folder(jobs, stylizer, options.paint, options.overwrite)
+        else:
+            from fast_nst.stylize.cluster import paint_on_cluster  # imports Ray
+
+            painted = paint_on_cluster(
+                jobs, stylizer, options.paint, options.overwrite, options.ray
+            )
+        for outcome in _shown(painted, len(jobs), options.quiet):
             outcomes.append(outcome)
             if options.json:
-                _report(outcome, stylize.engine, options, said)
+                _report(outcome, stylizer.engine, options, stdout)
     _summarize(outcomes, options)
     return 1 if any(outcome.error for outcome in outcomes) else 0
-
-
-def _workers(jobs: Sequence[Job], options: InferOptions) -> int:
-    """How many pictures are worked on at a time."""
-    return max(min(options.threads or cores(), len(jobs)), 1)
-
-
-def paint_folder(
-    jobs: Sequence[Job], stylize: Stylizer, options: InferOptions
-) -> Iterator[Outcome]:
-    """Read, stylize and write several pictures, as many at a time as there are threads or cores.
-
-    Args:
-        jobs: From `plan`.
-        stylize: With what; on a CPU each thread has a twin of it.
-        options: How.
-
-    Yields:
-        What became of each: in the order of the jobs, but from a cluster.
-    """
-    if options.ray is not None:
-        from fast_nst.stylize.cluster import paint_on_cluster  # a picture alone starts without
-
-        yield from paint_on_cluster(jobs, stylize, options.manner, options.overwrite, options.ray)
-        return
-    threads, workers = options.threads or cores(), _workers(jobs, options)
-    own = threading.local()
-
-    def paint(job: Job) -> Painted:
-        if not hasattr(own, "stylize"):
-            is_twin = options.on_cpu and workers > 1
-            own.stylize = stylize.clone(threads // workers, workers) if is_twin else stylize
-        return paint_file(job, own.stylize, options.manner)
-
-    yield from paint_all(jobs, paint, options.overwrite, workers)
 
 
 def _shown(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
@@ -274,22 +251,6 @@ def _write_stdout(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _paint(
-    job: Job, stylize: Stylizer, options: InferOptions, show: Callable[[int, int], Any]
-) -> Painted:
-    """A picture alone, which may come through a pipe or go into one."""
-
-    def write(image: Image.Image) -> None:
-        if job.target is None:
-            file_format = WRITERS[f".{options.format or 'png'}"]
-            _write_stdout(encode_image(image, file_format, options.quality))
-        else:
-            save_image(image, job.target, options.quality)
-
-    source = _read_stdin() if job.source is None else job.source
-    return paint_picture(source, write, stylize, options.manner, show)
-
-
 def _name(path: Path | None) -> str:
     return PIPE if path is None else str(path)
 
@@ -315,9 +276,9 @@ def _report(outcome: Outcome, engine: str, options: InferOptions, stdout: TextIO
             record |= {
                 "size": painted.size,
                 "milliseconds": round(painted.milliseconds, 2),
-                "engine": ONNX_RUNTIME if painted.in_tiles else engine,
-                "precision": "32" if painted.in_tiles else options.precision,
-                "in_tiles": painted.in_tiles,
+                "engine": ONNX_RUNTIME if painted.is_tiled else engine,
+                "precision": "32" if painted.is_tiled else options.precision,
+                "in_tiles": painted.is_tiled,
             }
         print(json.dumps(record), flush=True, file=stdout)
     elif painted is not None and not options.quiet:

@@ -11,7 +11,7 @@ from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_name, is_style
 from fast_nst.options import option
-from fast_nst.stylize.strength import MOST_STRENGTH
+from fast_nst.stylize.painting import MAX_STRENGTH
 
 
 def model_option() -> Any:
@@ -31,9 +31,9 @@ def strength_option(least: float = 0) -> Any:
     return option(
         f"1 is the style as trained, above it bolder, below calmer{photograph}",
         1.0,
-        metavar=f"{least:g}..{MOST_STRENGTH:g}",
+        metavar=f"{least:g}..{MAX_STRENGTH:g}",
         least=least,
-        most=MOST_STRENGTH,
+        most=MAX_STRENGTH,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 import time
 import warnings
@@ -16,23 +17,21 @@ from typing import Any
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import blend_of, detail_option
-from fast_nst.engines.engine import EngineOptions, choose_engine, providers
-from fast_nst.errors import UserError
-from fast_nst.models.catalogue import is_name, live_name
+from fast_nst.engines.engine import EngineOptions, providers
+from fast_nst.errors import FadeWarning, UserError
+from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.folder import refuse_existing
-from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning, check_strength
+from fast_nst.stylize.painting import MAX_STRENGTH, check_strength
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.stylize.video import PaintedVideo, stylize_video
+from fast_nst.stylize.video import LIVE, PaintedVideo, film_models, stylize_video
 from fast_nst.videos.codecs import ENCODERS
-
-LIVE = "fast"  # the network for films
 
 
 @dataclass(kw_only=True)
 class VideoOptions(EngineOptions):
-    """What `fast-nst video` can be told; its flags are made from these fields."""
+    """Options of `fast-nst video`."""
 
     input: str = positional("video file, GIF or animated WebP", metavar="VIDEO")
     output: str = option(
@@ -42,54 +41,54 @@ class VideoOptions(EngineOptions):
         metavar="OUT",
     )
     style: list[str] = option(
-        "a style's name; several are blended, each with its share, as for infer; default: "
+        "name of a style; repeat it to blend styles by their weights, as for infer; default: "
         + DEFAULT_MODEL.stem,
         [],
         "-s",
-        metavar="NAME[:SHARE]",
+        metavar="NAME[:WEIGHT]",
         repeat=True,
     )
     model: list[str] = option(
-        "exported .onnx file, as a style or beside one",
+        "exported .onnx file to use as a style",
         [],
         "-m",
-        metavar="FILE[:SHARE]",
+        metavar="FILE[:WEIGHT]",
         repeat=True,
     )
     to: list[str] = option(
-        "style or .onnx file to pass into, over the video's length",
+        "style or .onnx file to fade into over the length of the video",
         [],
-        metavar="NAME[:SHARE]",
+        metavar="NAME[:WEIGHT]",
         repeat=True,
     )
     strength: str = option(
-        "1 is the style as trained, above it bolder, below calmer, 0 the video itself; 0:1.2 goes "
-        f"from the one to the other over the video's length; {MOST_STRENGTH:g} at most",
+        "1 is the style as trained, more is stronger, less is weaker, 0 the video itself; 0:1.2 "
+        f"changes linearly over the length of the video; at most {MAX_STRENGTH:g}",
         "1",
         metavar="S[:S]",
     )
     detail: float = detail_option(0.0)
-    keep_colors: bool = option("keep the video's colours, paint its light and dark", False)
+    keep_colors: bool = option("keep the video's colors, and paint its lightness", False)
     network: str = option(
-        "of the gallery's styles: fast paints many frames a second, fine is that of pictures; "
-        "where a style or file has no network fast, all are those of pictures",
+        "network of the gallery's styles: fast has the higher frame rate, fine is that of "
+        "pictures, which is used too if one of the styles has no fast network",
         LIVE,
         choices=(LIVE, "fine"),
     )
     no_steady: bool = option(
-        "paint each frame for itself, as infer does, with a model that was not trained for films",
+        "paint each frame independently, as infer does, which flickers",
         False,
     )
     size: int | None = option(
         "longer side of the frames, in px; default: the video's own", None, metavar="PX", least=1
     )
     fps: str | None = option(
-        "frames a second, as 25 or 30000/1001; default: each of the video's, at its time",
+        "constant frame rate, as 25 or 30000/1001; default: the video's own timestamps",
         None,
         metavar="RATE",
     )
-    from_: str | None = option("where to begin, in seconds or as 1:02:03.5", None, metavar="TIME")
-    until: str | None = option("where to end", None, metavar="TIME")
+    from_: str | None = option("start time, in seconds or as 1:02:03.5", None, metavar="TIME")
+    until: str | None = option("end time", None, metavar="TIME")
     codec: str | None = option(
         f"{', '.join(ENCODERS)} or the name of another encoder of FFmpeg's; default: h264, of "
         ".webm vp9",
@@ -97,7 +96,7 @@ class VideoOptions(EngineOptions):
         metavar="NAME",
     )
     crf: int | None = option(
-        "quality as the codec counts it, less is better and larger; default: "
+        "constant rate factor of the codec, lower is better and larger; default: "
         + ", ".join(f"{encoder.crf} for {name}" for name, encoder in ENCODERS.items()),
         None,
         metavar="N",
@@ -105,14 +104,14 @@ class VideoOptions(EngineOptions):
         most=63,
     )
     max_pixels: int = option(
-        "refuse videos whose frames have more", MOST_PIXELS, metavar="N", least=1
+        "reject videos whose frames have more pixels", MOST_PIXELS, metavar="N", least=1
     )
-    overwrite: bool = option("replace an output file that exists", False)
+    overwrite: bool = option("replace an existing output file", False)
     json: bool = option("print one JSON object on standard output", False)
     quiet: bool = option("print nothing but errors", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Validate the options without reading a file.
 
         Raises:
             UserError: A value is out of its range.
@@ -163,38 +162,13 @@ class VideoOptions(EngineOptions):
 
     @property
     def blends(self) -> tuple[dict[str, float], dict[str, float]]:
-        """What paints, with its shares, and what it passes into, which may be nothing.
-
-        Each style by its model for films, unless one of them has none: networks of two kinds do
-        not mix.
-        """
+        """The styles and their weights, and those to fade into, which may be none."""
         default = [] if self.style or self.model else [DEFAULT_MODEL.stem]
         first = blend_of([*default, *self.style, *self.model], "NAME")
         second = blend_of(self.to, "NAME")
         if self.network != LIVE:
             return first, second
-        live = {name: self._live(name) for name in (*first, *second)}
-        if None in live.values():
-            return first, second
-
-        def chosen(blend: dict[str, float]) -> dict[str, float]:
-            return {live[name] or name: share for name, share in blend.items()}
-
-        return chosen(first), chosen(second)
-
-    def _live(self, name: str) -> str | None:
-        if is_name(name):
-            return live_name(name, not self.no_steady) or (name if is_live(name) else None)
-        return name if is_live(name) else None
-
-
-def is_live(name: str) -> bool:
-    """Whether a style's or a file's own network is `LIVE`.
-
-    Raises:
-        UserError: There is none of that name, or it cannot be read.
-    """
-    return Stylizer(name, threads=1).metadata.get("network") == LIVE
+        return film_models(first, second, not self.no_steady)
 
 
 def seconds_of(given: str, flag: str) -> Fraction:
@@ -236,25 +210,17 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     if not options.overwrite:
         refuse_existing(target)
     blend, to = options.blends
-    stylize = Stylizer(
-        blend,
-        engine=choose_engine(options),
-        provider=options.provider,
-        precision=options.precision,
-        threads=options.threads,
-        max_memory=options.max_memory,
-        statistics=options.statistics,
-    )
+    stylizer = Stylizer(blend, pictures=math.inf, **options.arguments())
     warnings.simplefilter("ignore", FadeWarning)  # said below, once
-    if any(0 < strength < 1 for strength in options.strengths) and stylize.unmixable:
-        _say(f"note: strength below 1 fades pixels: {stylize.unmixable}", options)
+    if any(0 < strength < 1 for strength in options.strengths) and stylizer.unmixable:
+        _say(f"note: strength below 1 fades pixels: {stylizer.unmixable}", options)
     started = time.perf_counter()
     begin, end = options.part
     with Progress(options.quiet, unit="frame") as progress:
         painted = stylize_video(
             options.input,
             target,
-            stylize,
+            stylizer,
             strength=options.strengths,
             to=to or None,
             detail=options.detail,
@@ -267,9 +233,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             codec=options.codec,
             crf=options.crf,
             max_pixels=options.max_pixels,
-            each=progress.show,
+            on_progress=progress.show,
         )
-    _report(painted, time.perf_counter() - started, stylize.engine, options)
+    _report(painted, time.perf_counter() - started, stylizer.engine, options)
     return 0 if painted.is_whole else 130
 
 

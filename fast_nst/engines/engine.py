@@ -52,37 +52,40 @@ _PROVIDERS = {
 
 
 def provider_option() -> Any:
-    """Which of ONNX Runtime's devices."""
-    return option("device that ONNX Runtime uses, if installed", "cpu", metavar="NAME")
+    """The device of ONNX Runtime."""
+    return option("device of ONNX Runtime, if installed", "cpu", metavar="NAME")
 
 
 def threads_option(of: str = "") -> Any:
-    """How many threads work on a picture."""
-    help_text = f"CPU threads{of}; default: one a core"
+    """The number of CPU threads."""
+    help_text = f"CPU threads{of}; default: one per core"
     return option(help_text, None, metavar="N", least=1, most=_MOST_THREADS)
 
 
 @dataclass(kw_only=True)
 class EngineOptions:
-    """What runs the network, and in how much memory."""
+    """What runs the network, and its working memory."""
 
     engine: str = option(
-        "onnxruntime starts fastest; openvino, an extra of its own, paints fastest on x86 CPUs; "
-        f"auto takes it, where it is installed, from {PAYS_FROM} pictures a core on",
+        "onnxruntime starts fastest; openvino (an extra) paints fastest on x86 CPUs; auto chooses "
+        f"openvino, if it is installed, for at least {PAYS_FROM} pictures per core",
         "auto",
         choices=ENGINES,
     )
     provider: str = provider_option()
-    precision: str = option("of openvino; bf16 is faster and less exact", "32", choices=PRECISIONS)
+    precision: str = option(
+        "arithmetic of openvino; bf16 is faster and less exact", "32", choices=PRECISIONS
+    )
     threads: int | None = threads_option()
     max_memory: str = option(
-        "the network's working memory, in MB or GB; a picture that would take more is painted in "
-        "tiles, by onnxruntime in float32, which shows nowhere",
+        "the network's working memory, in MB or GB; larger pictures are painted in tiles without "
+        "visible seams, by onnxruntime in float32",
         "1GB",
         metavar="SIZE",
     )
     statistics: str = option(
-        "of a picture in tiles; reduced takes them of a small copy: faster, and another picture",
+        "normalization of pictures in tiles; reduced measures a small copy, which is faster and "
+        "gives a slightly different picture",
         "exact",
         choices=STATISTICS,
     )
@@ -104,6 +107,10 @@ class EngineOptions:
             raise UserError(
                 "precision bf16 is OpenVINO's: give it with engine openvino, on the CPU"
             )
+
+    def arguments(self) -> dict[str, Any]:
+        """These options as keyword arguments of `Stylizer`."""
+        return {item.name: getattr(self, item.name) for item in dataclasses.fields(EngineOptions)}
 
     @property
     def working_bytes(self) -> int:

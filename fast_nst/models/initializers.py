@@ -1,7 +1,8 @@
-"""Where in an exported file's bytes its parameters lie, for programs that cannot read ONNX.
+"""Offsets of the initializers in an ONNX file, for programs without an ONNX parser.
 
-The file is a protocol buffer: messages of numbered fields, each a tag, a length and bytes. Walking
-through it finds the places that `onnx` does not tell.
+The page mixes styles in the browser by writing into a copy of a model file. The file is a protocol
+buffer: messages of numbered fields, each a tag, a length and bytes. `onnx` does not expose where a
+field lies, so the fields are walked through here.
 """
 
 from __future__ import annotations
@@ -19,30 +20,30 @@ _TYPES = {1: "float32", 10: "float16"}
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
-class Place(NamedTuple):
-    """Where a parameter's values lie in a file, little-endian."""
+class Offset(NamedTuple):
+    """Where the values of an initializer lie in the file, little-endian."""
 
     offset: int  # bytes
     length: int  # bytes
     type: str  # "float32" or "float16"
 
 
-def parameter_places(data: bytes) -> dict[str, Place]:
-    """The place of each parameter, by its name.
+def initializer_offsets(data: bytes) -> dict[str, Offset]:
+    """The offset of each parameter, by its name in the network's state dict.
 
     Args:
-        data: A model file whose parameters mix (see `models.graphs`).
+        data: The content of a model file.
 
     Raises:
-        UserError: It is damaged, or a parameter does not lie in one piece.
+        UserError: The file is damaged, or a parameter is not stored as raw float32 or float16.
     """
     try:
-        return dict(_places(data))
+        return dict(_offsets(data))
     except (IndexError, UnicodeDecodeError) as error:
         raise UserError("the model file is damaged: export it again") from error
 
 
-def _places(data: bytes) -> Iterator[tuple[str, Place]]:
+def _offsets(data: bytes) -> Iterator[tuple[str, Offset]]:
     for graph, start, end in _fields(data, 0, len(data)):
         if graph != _GRAPH:
             continue
@@ -55,13 +56,13 @@ def _places(data: bytes) -> Iterator[tuple[str, Place]]:
                 continue
             kind = _TYPES.get(int.from_bytes(data[slice(*found[_DATA_TYPE])], "little"))
             if _RAW_DATA not in found or kind is None:
-                raise UserError(f"{name} does not lie in one piece of floats: export it again")
+                raise UserError(f"{name} is not stored as raw floats: export the model again")
             begin, stop = found[_RAW_DATA]
-            yield name.removeprefix(PREFIX), Place(begin, stop - begin, kind)
+            yield name.removeprefix(PREFIX), Offset(begin, stop - begin, kind)
 
 
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number of each field of a message, and where its content begins and ends."""
+    """The number of each field of a message, and the begin and end of its content."""
     while start < end:
         tag, start = _varint(data, start)
         kind = tag & 7
@@ -73,15 +74,15 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
             stop = start + (8 if kind == _EIGHT_BYTES else 4)
         else:
-            raise IndexError(f"no such kind of field: {kind}")
+            raise IndexError(f"unknown wire type: {kind}")
         if stop > end:
-            raise IndexError("a field ends behind its message")
+            raise IndexError("a field exceeds its message")
         yield tag >> 3, start, stop
         start = stop
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """A number, seven bits a byte, the lowest first; and where it ends."""
+    """A number of seven bits a byte, the lowest first, and where it ends."""
     value = shift = 0
     while True:
         byte = data[start]

@@ -1,10 +1,11 @@
-"""What a painting is made with: one model, or several with their shares."""
+"""Models: a style, or a blend of several, read from files and ready for any engine."""
 
 from __future__ import annotations
 
+import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -13,67 +14,152 @@ from fast_nst.errors import UserError
 from fast_nst.models.catalogue import find_model
 from fast_nst.options import plain
 
-_MOST_BYTES = 10**9
-Model = str | os.PathLike[str] | bytes
+_MAX_BYTES = 10**9
+ModelSource = str | os.PathLike[str] | bytes
 
 
 @dataclass(frozen=True)
-class Part:
-    """A model and its share.
+class WeightedModel:
+    """A model file and its weight in a blend.
 
     Attributes:
-        name: What to call it in an error.
-        data: The file.
-        share: Of the whole, next to the other parts' shares.
+        name: What error messages call it.
+        data: The content of the .onnx file.
+        weight: At least 0, relative to the weights of the other models.
     """
 
     name: str
     data: bytes
-    share: float = 1.0
+    weight: float = 1.0
 
 
-def parts_of(model: Model | Mapping[str, float] | None) -> list[Part]:
-    """Read what a model's name, or a blend, stands for.
+@dataclass(frozen=True)
+class Model:
+    """A style, or a blend of several styles.
 
-    Args:
-        model: A style's name (see `models.catalogue`), a file or its bytes; several of these with
-            their shares; None is the package's default style.
-
-    Raises:
-        UserError: A name means nothing, a file cannot be read, or the shares are no shares.
+    Attributes:
+        parts: The styles and their weights; at least one.
     """
-    if not isinstance(model, Mapping):
-        return [_read(model, 1.0)]
-    if not model:
-        raise UserError("a blend of nothing: give styles with their shares")
-    shares = {name: plain(share) for name, share in model.items()}
-    for name, share in shares.items():
-        is_number = isinstance(share, Real) and not isinstance(share, bool)
-        if not is_number or not 0 <= share < math.inf:
-            raise UserError(f"the share of {name!r} is {share!r}: it must be a number from 0 up")
-    used = {name: share for name, share in shares.items() if share > 0}
-    if not used:
-        raise UserError("all shares are 0: give one of them more")
-    return [_read(name, float(share)) for name, share in used.items()]
+
+    parts: tuple[WeightedModel, ...]
+
+    @classmethod
+    def read(cls, source: ModelSource | Mapping[str, float] | None) -> Model:
+        """Read what a style's name, or a blend, stands for.
+
+        Args:
+            source: A style's name (see `models.catalogue`), an .onnx file or its content; a mapping
+                of names to weights for a blend; None is the package's default style.
+
+        Raises:
+            UserError: There is no such style, a file cannot be read, or a weight is not a number
+                of at least 0.
+        """
+        if not isinstance(source, Mapping):
+            return cls((_read(source, 1.0),))
+        if not source:
+            raise UserError("a blend of nothing: give styles with their weights")
+        weights = {name: plain(weight) for name, weight in source.items()}
+        for name, weight in weights.items():
+            is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+            if not is_number or not 0 <= weight < math.inf:
+                raise UserError(
+                    f"the weight of {name!r} is {weight!r}: it must be a number of at least 0"
+                )
+        used = {name: weight for name, weight in weights.items() if weight > 0}
+        if not used:
+            raise UserError("all weights are 0: give one of them more")
+        return cls(tuple(_read(name, float(weight)) for name, weight in used.items()))
+
+    def __str__(self) -> str:
+        if len(self.parts) == 1:
+            return self.parts[0].name
+        return f"{{{', '.join(f'{part.name}: {part.weight:.3g}' for part in self.parts)}}}"
+
+    @functools.cached_property
+    def unmixable(self) -> str:
+        """Why the model does not mix with the identity model of its network; "" if it does.
+
+        Such a model paints at strength 1 only, and its painting is cross-faded with the photograph
+        below that.
+        """
+        from fast_nst.models.graphs import NoCommonBase, read_styles
+
+        try:
+            read_styles(self.parts)
+        except NoCommonBase as error:
+            return str(error)
+        return ""
+
+    def network_strength(self, strength: float) -> float:
+        """The strength that the network's parameters get, for pictures of this strength.
+
+        Args:
+            strength: Of the picture, from 0 to 1.5.
+
+        Returns:
+            `strength`; or 1, where a single style does not mix and the rest is a cross-fade.
+
+        Raises:
+            UserError: The styles do not mix, and this strength or their number would need it.
+        """
+        is_single = len(self.parts) == 1
+        if is_single and strength == 1:  # the file as it is, which need not mix
+            return 1.0
+        if not self.unmixable:
+            return float(strength)
+        if is_single and strength < 1:
+            return 1.0
+        if is_single:
+            raise UserError(f"strength {strength:g} is above 1, and {self.unmixable}")
+        raise UserError(f"this blend is not possible: {self.unmixable}")
+
+    def at(self, strength: float) -> tuple[bytes, str]:
+        """The model file of a strength, and what error messages call it.
+
+        Args:
+            strength: From `network_strength`.
+
+        Raises:
+            UserError: The styles do not mix.
+        """
+        if len(self.parts) == 1 and strength == 1:
+            return self.parts[0].data, self.parts[0].name
+        from fast_nst.models.graphs import mix
+
+        return mix(self.parts, strength), "the mixed model"
+
+    def blended(self, other: Model, weight: float) -> Model:
+        """Two blends as one, of which `other` has `weight`, from 0 to 1, and this one the rest."""
+        blend = []
+        for model, own in ((self, 1 - weight), (other, weight)):
+            if own > 0:
+                weights = normalized(part.weight for part in model.parts)
+                blend += [
+                    WeightedModel(part.name, part.data, own * share)
+                    for part, share in zip(model.parts, weights, strict=True)
+                ]
+        return Model(tuple(blend))
 
 
-def normalized(shares: Sequence[float]) -> list[float]:
-    """Shares divided by their sum."""
-    largest = max(shares)  # first by this, or the sum might overflow
-    total = sum(share / largest for share in shares)
-    return [share / largest / total for share in shares]
+def normalized(weights: Iterable[float]) -> list[float]:
+    """Weights divided by their sum."""
+    given = list(weights)
+    largest = max(given)  # first by this, or the sum might overflow
+    total = sum(weight / largest for weight in given)
+    return [weight / largest / total for weight in given]
 
 
-def _read(model: Model | None, share: float) -> Part:
-    if isinstance(model, bytes):
-        name, data = "the model", model
+def _read(source: ModelSource | None, weight: float) -> WeightedModel:
+    if isinstance(source, bytes):
+        name, data = "the model", source
     else:
-        path = find_model(model)
+        path = find_model(source)
         name = repr(os.fspath(path))
         data = _content(path, name)
     if not data:
         raise UserError(f"{name} is empty: give an .onnx file")
-    return Part(name, data, share)
+    return WeightedModel(name, data, weight)
 
 
 def _content(path: Path, name: str) -> bytes:
@@ -81,7 +167,7 @@ def _content(path: Path, name: str) -> bytes:
         raise UserError(f"the model {name} is a folder: give the .onnx file in it")
     try:
         size = path.stat().st_size
-        if size > _MOST_BYTES:
+        if size > _MAX_BYTES:
             raise UserError(f"{name} has {size // 10**6:,} MB: an exported style has less than 1")
         return path.read_bytes()
     except UserError:

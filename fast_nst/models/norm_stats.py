@@ -1,15 +1,13 @@
-"""Graphs whose instance norms take mean and variance from outside, made in memory.
+"""Graphs whose instance norms take their statistics as inputs, made in memory.
 
-For tiles (`with_statistics`) and for films (`carrying_statistics`).
-
-An instance norm sees the whole picture; everything else in our networks looks a few dozen pixels
-far. With its statistics taken beforehand, over all tiles, a picture painted tile by tile is the
-same as in one piece.
+An instance norm normalizes by the mean and variance of the whole image; everything else in our
+networks has a small receptive field. With statistics that were accumulated over all tiles first
+(`with_given_stats`), an image painted tile by tile is the same as in one piece. With statistics
+that are averaged over the frames of a film (`with_running_stats`), its colors do not flicker.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +18,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fast_nst.models.graphs import NOISE_TILE
-from fast_nst.models.signature import INPUT, KEEP
+from fast_nst.models.signature import EMA_DECAY
 
 
 @dataclass(frozen=True)
 class Norm:
-    """An instance norm, whose mean and variance may come from outside.
+    """The parameters of an instance norm.
 
     Attributes:
         weight: (C,) float32.
@@ -40,18 +38,18 @@ class Norm:
     def affine(
         self, mean: npt.NDArray[np.float64], variance: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Scale and shift, (C,) each: what the norm does to a map with these statistics.
+        """The scale and shift, (C,) each, that the norm applies to a map of these statistics.
 
         Args:
             mean: (C,).
-            variance: (C,), of all positions (not of a sample).
+            variance: (C,), the population variance.
         """
         scale = self.weight / np.sqrt(np.maximum(variance, 0) + self.epsilon)
         return scale.astype(np.float32), (self.bias - mean * scale).astype(np.float32)
 
 
 def norms_of(model: onnx.ModelProto) -> list[Norm]:
-    """A network's instance norms, in the order in which a picture passes them."""
+    """A network's instance norms, in the order in which an image passes them."""
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     return [
         Norm(
@@ -64,64 +62,35 @@ def norms_of(model: onnx.ModelProto) -> list[Norm]:
 
 
 def noise_tile_of(model: onnx.ModelProto) -> npt.NDArray[np.float32] | None:
-    """The map of noise that a network repeats over the picture, (rows, columns); None without."""
+    """The noise that a network tiles over the image, (rows, columns); None if it has none."""
     for tensor in model.graph.initializer:
         if tensor.name == NOISE_TILE:
             return numpy_helper.to_array(tensor)
     return None
 
 
-def reach_of(model: onnx.ModelProto) -> tuple[int, int]:
-    """How far a network looks, once its norms' statistics come from outside.
-
-    Returns:
-        The distance in px from which on nothing bears on a pixel, a multiple of the second: the
-        pixels in a cell of the coarsest map.
-    """
-    steps = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    scales = {INPUT: 1.0}  # of each map: how many px apart its cells are
-    reach = 0.0
-    for node in model.graph.node:
-        scale = next((scales[name] for name in node.input if name in scales), None)
-        if scale is None:
-            continue
-        if node.op_type == "Conv":
-            reach += scale * (max(_attribute(node, "kernel_shape", [1])) - 1) / 2
-            scale *= max(_attribute(node, "strides", [1]))
-        elif node.op_type == "Resize":
-            if _attribute(node, "mode", b"nearest") == b"linear":
-                reach += scale  # a pixel lies between two cells
-            scale /= float(steps[node.input[2]][-1])
-        elif node.op_type == "DepthToSpace":
-            scale /= _attribute(node, "blocksize", 1)
-        scales |= dict.fromkeys(node.output, scale)
-    cell = round(max(scales.values()))
-    # One cell more on account of each rounding down: strides end a cell where it suits them.
-    return (math.ceil(reach / cell) + 2) * cell, cell
-
-
-def with_statistics(model: onnx.ModelProto, until: int | None = None) -> onnx.ModelProto:
-    """A network whose instance norms take their statistics from outside.
+def with_given_stats(model: onnx.ModelProto, until: int | None = None) -> onnx.ModelProto:
+    """A network whose instance norms take their scale and shift as inputs.
 
     Norm k becomes `x * scale_k + shift_k` of the inputs `scale_k`, `shift_k` (N, C, 1, 1) float32,
-    and the map of noise, if there is one, the input `noise` (rows, columns) float32.
+    and the noise, if the network has any, the input `noise` (rows, columns) float32.
 
     Args:
-        model: Exported by us; it stays as it is.
-        until: Stop at this norm instead, and tell what its statistics are made of. The map x that
-            it would see is cut to the input `window` (4,) int64: top, left, bottom and right as
-            Python's slices take them, x[..., top:bottom, left:right].
+        model: An exported model; it is not changed.
+        until: Stop before this norm, and return sums over the map that it would normalize. The map
+            x is cropped to the input `window` (4,) int64: top, left, bottom and right, with the
+            meaning of Python's slices, x[..., top:bottom, left:right].
 
     Returns:
-        The network, image to stylized as before; with `until` its outputs are `sums` and `squares`
-        (N, C) float64, over the window, and `count`, the positions in it.
+        The network, `image` to `stylized` as before; with `until` its outputs are `sums` and
+        `squares` (N, C) float64, over the window, and `count`, the positions in it.
     """
     derived = onnx.ModelProto()
     derived.CopyFrom(model)
     graph = derived.graph
     norms = {node.output[0]: k for k, node in enumerate(_norm_nodes(model))}
     nodes: list[onnx.NodeProto] = []
-    noisy = {NOISE_TILE}  # the tile, and its rows once they are chosen
+    noisy = {NOISE_TILE}  # the tile, and the rows gathered from it
     for node in model.graph.node:
         k = norms.get(node.output[0])
         if k is not None and k == until:
@@ -160,27 +129,27 @@ def with_statistics(model: onnx.ModelProto, until: int | None = None) -> onnx.Mo
     return _pruned(derived, nodes, inputs, outputs)
 
 
-CARRIED = ("mean", "variance")
+STATS = ("mean", "variance")
 
 
-def carrying_statistics(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A network whose instance norms remember: for films, whose frames are alike.
+def with_running_stats(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A network whose instance norms use an exponential moving average of statistics.
 
-    Norm k takes `keep` times the statistics it is given and `1 - keep` times those of the picture
-    at hand, its own, which it tells: what is given are averages of those of pictures before.
+    Norm k normalizes by `ema_decay` times the statistics it is given plus `1 - ema_decay` times
+    those of the image itself, which are outputs too.
 
     Args:
-        model: Exported by us; it stays as it is.
+        model: An exported model; it is not changed.
 
     Returns:
-        The network, with the inputs `keep` () and `mean_k`, `variance_k` (N, C, 1, 1), float32,
-        and the outputs `own_mean_k`, `own_variance_k`, behind `stylized`, of the same shape.
+        The network, with the inputs `ema_decay` () and `mean_k`, `variance_k` (N, C, 1, 1),
+        float32, and after `stylized` the outputs `own_mean_k`, `own_variance_k` of the same shape.
     """
     derived = onnx.ModelProto()
     derived.CopyFrom(model)
     graph = derived.graph
-    nodes = [helper.make_node("Sub", ["one", KEEP], ["take"])]
-    inputs = [*graph.input, helper.make_tensor_value_info(KEEP, TensorProto.FLOAT, [])]
+    nodes = [helper.make_node("Sub", ["one", EMA_DECAY], ["take"])]
+    inputs = [*graph.input, helper.make_tensor_value_info(EMA_DECAY, TensorProto.FLOAT, [])]
     outputs = list(graph.output)
     constants: dict[str, Any] = {"one": np.float32(1), "both_axes": np.array([2, 3])}
     norms = {node.output[0]: k for k, node in enumerate(_norm_nodes(model))}
@@ -197,8 +166,8 @@ def carrying_statistics(model: onnx.ModelProto) -> onnx.ModelProto:
             f"bias_{k}": norm.bias.reshape(column),
             f"epsilon_{k}": np.float32(norm.epsilon),
         }
-        nodes += _remembering(node.input[0], node.output[0], k)
-        for kind in CARRIED:
+        nodes += _running_norm(node.input[0], node.output[0], k)
+        for kind in STATS:
             shape: list[str | int | None] = ["N", len(norm.weight), 1, 1]
             for name, values in ((f"{kind}_{k}", inputs), (f"own_{kind}_{k}", outputs)):
                 values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
@@ -207,20 +176,20 @@ def carrying_statistics(model: onnx.ModelProto) -> onnx.ModelProto:
     return _pruned(derived, nodes, inputs, outputs)
 
 
-def _remembering(x: str, y: str, k: int) -> list[onnx.NodeProto]:
-    """Nodes of norm k, from its map to its output."""
+def _running_norm(x: str, y: str, k: int) -> list[onnx.NodeProto]:
+    """The nodes of norm k, from its map x to its output y."""
 
     def node(operation: str, inputs: str, output: str) -> onnx.NodeProto:
         return helper.make_node(operation, list(map(own, inputs.split())), [own(output)])
 
     def own(name: str) -> str:
-        return name if name in (x, y, KEEP, "take", "both_axes") else f"{name}_{k}"
+        return name if name in (x, y, EMA_DECAY, "take", "both_axes") else f"{name}_{k}"
 
     taken = []
-    for kind in CARRIED:
+    for kind in STATS:
         taken += [
             node("Mul", f"own_{kind} take", f"new_{kind}"),
-            node("Mul", f"{kind} {KEEP}", f"old_{kind}"),
+            node("Mul", f"{kind} {EMA_DECAY}", f"old_{kind}"),
             node("Add", f"new_{kind} old_{kind}", f"taken_{kind}"),
         ]
     return [
@@ -250,7 +219,7 @@ _CONSTANTS = {
 
 
 def _summed(name: str) -> list[onnx.NodeProto]:
-    """Nodes from a map to its sums in a window: rows in float32, what they come to in float64."""
+    """The nodes from a map to its sums in a window: of rows in float32, of those in float64."""
     node = helper.make_node
     return [
         node("Gather", ["window", "window_begin"], ["window_starts"], axis=0),
@@ -273,7 +242,7 @@ def _pruned(
     inputs: Sequence[onnx.ValueInfoProto],
     outputs: Sequence[onnx.ValueInfoProto],
 ) -> onnx.ModelProto:
-    """The model with what its outputs need of these, and no more."""
+    """The model with the nodes and initializers that its outputs need, and no others."""
     needed = {value.name for value in outputs}
     kept = []
     for node in reversed(nodes):

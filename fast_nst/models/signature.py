@@ -1,4 +1,4 @@
-"""What every model of ours takes and gives, and what to say of one that does not."""
+"""The inputs and outputs of a fast_nst model, and the errors of a file that has others."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import numpy.typing as npt
 from fast_nst.errors import UserError
 
 INPUT, OUTPUT = "image", "stylized"
-KEEP = "keep"  # of networks that remember: how much the statistics count that they are given
+EMA_DECAY = "ema_decay"  # input of `norm_stats.with_running_stats`
 
-# A loaded model that may have other inputs and outputs: by name in, in the model's order out.
+# A loaded graph of any signature: inputs by name to outputs in the graph's order.
 Graph = Callable[[Mapping[str, npt.NDArray[Any]]], list[npt.NDArray[Any]]]
 
 
 def cannot_load(name: str, error: Exception) -> UserError:
-    """What to raise when an engine refuses a file, whose errors share no base class."""
+    """The error for a file that an engine refuses, whatever the engine raised."""
     return UserError(f"{name} cannot be loaded as an ONNX model: {reason_of(error)}")
 
 
 def reason_of(error: Exception) -> str:
-    """An engine's error in part of a line, without the places in its sources."""
+    """An engine's error as part of a line, without the places in its source code."""
     words = re.sub(r"Exception from \S+:\d+:", " ", str(error))
     return " ".join(words.split())[:160]
 
 
-# How an ONNX file says that a parameter lies in another one: the key of a string pair.
+# The protobuf field that names the file of an external initializer.
 _EXTERNAL = b"\x0a\x08location\x12"
 
 
 def check_self_contained(data: bytes, name: str) -> None:
-    """Make sure that loading a model reads no other file; it is not trusted with naming one.
+    """Refuse a model that would make the engine read other files, since models are not trusted.
 
     Args:
-        data: The model file.
-        name: What to call it in an error.
+        data: The content of the model file.
+        name: What error messages call it.
 
     Raises:
-        UserError: It names one, or is not to be told from one that does.
+        UserError: The file may have external initializers.
     """
     if _EXTERNAL in data:
         raise UserError(
@@ -52,7 +52,7 @@ def check_self_contained(data: bytes, name: str) -> None:
 
 @dataclass(frozen=True)
 class Tensor:
-    """What goes in or comes out; a free length is None."""
+    """An input or output of a graph; a dynamic dimension is None."""
 
     name: str
     type: str
@@ -64,15 +64,15 @@ class Tensor:
 
 
 def check_signature(model: str, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
-    """Make sure that a model is one of ours: uint8 (N, H, W, 3) in and out, with free N, H, W.
+    """Refuse a model that does not turn uint8 (N, H, W, 3) into the same, with dynamic N, H, W.
 
     Args:
-        model: What to call it in an error.
-        inputs: What it takes.
-        outputs: What it gives.
+        model: What error messages call it.
+        inputs: Its inputs.
+        outputs: Its outputs.
 
     Raises:
-        UserError: It is another.
+        UserError: It has other inputs or outputs.
     """
     for kind, expected, found in (
         ("input", INPUT, list(inputs)),

@@ -26,8 +26,10 @@ from fast_nst.pictures.edit import (
     Pixels,
     flatten,
     from_array,
+    resize,
     resize_longest,
     resize_shortest,
+    scaled_size,
     strips,
     to_pixels,
 )
@@ -114,6 +116,10 @@ def _may_be_read(path: Path) -> bool:
 MOST_PIXELS = 500_000_000
 
 
+class TooManyPixels(UserError):
+    """A picture, or the painting of it that was asked for, has more pixels than allowed."""
+
+
 @contextlib.contextmanager
 def most_pixels(count: int) -> Iterator[None]:
     """Pictures of so many pixels are taken, in the whole process; Pillow takes 179 million.
@@ -171,7 +177,7 @@ def open_image(source: Source) -> Image.Image:
         raise
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise UserError(
+        raise TooManyPixels(
             f"{name} has over {most:,} pixels, as files do that are made to fill the memory: if "
             "you trust it, raise --max-pixels (in Python: PIL.Image.MAX_IMAGE_PIXELS)"
         ) from error
@@ -355,15 +361,24 @@ def open_style(path: Path, size: int) -> Image.Image:
     return resize_shortest(image, min(size, *image.size))
 
 
-def read_pixels(image: Picture | bytes, size: int | None = None) -> Pixels:
-    """A picture of any kind, decoded and upright.
+def read_pixels(
+    image: Picture | bytes,
+    size: int | None = None,
+    *,
+    max_pixels: int | None = None,
+    stroke_scale: float = 1.0,
+) -> Pixels:
+    """Decode a picture of any kind, upright, and scale it.
 
     Args:
         image: A path, encoded bytes, a PIL image or an array (H, W), (H, W, 3) or (H, W, 4).
         size: Longer side to scale it to, in px.
+        max_pixels: Maximum pixels of the result; see `most_pixels` for the picture itself.
+        stroke_scale: Of the painting; below 1 a copy with more pixels than the result is painted.
 
     Raises:
-        UserError: It cannot be read, or is none.
+        TooManyPixels: The result would have more than `max_pixels`.
+        UserError: The picture cannot be read, or is no picture.
     """
     if isinstance(image, np.ndarray):
         photo = _from_pixels(image)
@@ -374,7 +389,16 @@ def read_pixels(image: Picture | bytes, size: int | None = None) -> Pixels:
             f"cannot stylize a {type(image).__name__}: give a path, a PIL image, a uint8 array or "
             "a list of them"
         )
-    return to_pixels(photo if size is None else resize_longest(photo, size))
+    target = photo.size if size is None else scaled_size(photo.size, size / max(photo.size))
+    width, height = scaled_size(target, max(1 / stroke_scale, 1))
+    if max_pixels is not None and width * height > max_pixels:
+        name = repr(os.fspath(image)) if isinstance(image, str | os.PathLike) else "the input"
+        what = f"size {max(target)}" if stroke_scale >= 1 else f"stroke_scale {stroke_scale:g}"
+        raise TooManyPixels(
+            f"{what} makes {width}x{height} px of {name}, over {max_pixels:,} pixels: choose a "
+            "smaller size or larger strokes, or raise max_pixels"
+        )
+    return to_pixels(resize(photo, target))
 
 
 def _from_pixels(array: Array) -> Image.Image:

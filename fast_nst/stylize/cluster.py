@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.pictures.read import most_pixels
-from fast_nst.stylize.folder import Job, Outcome, Painted, is_there, paint_one
-from fast_nst.stylize.painting import Manner, paint_file
+from fast_nst.pictures.read import MOST_PIXELS, most_pixels
+from fast_nst.stylize.folder import Job, Outcome, Painted, is_there, paint_file, paint_one
+from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.stylizer import Stylizer
 
 LOCAL = "local"
@@ -29,12 +29,12 @@ class Painter:
 
     Args:
         stylize: With what; it comes pickled, and opens its model anew.
-        manner: How.
+        options: How.
     """
 
-    def __init__(self, stylize: Stylizer, manner: Manner) -> None:
+    def __init__(self, stylize: Stylizer, options: PaintOptions) -> None:
         self._stylize = stylize
-        self._manner = manner
+        self._options = options
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Paint pictures.
@@ -47,7 +47,7 @@ class Painter:
             that become an `Outcome` again.
         """
         rows: dict[str, list[Any]] = {name: [] for name in ("number", *_FIELDS)}
-        with most_pixels(self._manner.max_pixels):
+        with most_pixels(self._options.max_pixels or MOST_PIXELS):
             for number, source, target in zip(
                 batch["number"], batch["source"], batch["target"], strict=True
             ):
@@ -60,7 +60,7 @@ class Painter:
         return rows
 
     def _paint(self, job: Job) -> Painted:
-        return paint_file(job, self._stylize, self._manner)
+        return paint_file(job, self._stylize, self._options)
 
 
 _FIELDS = ("width", "height", "milliseconds", "in_tiles", "error")
@@ -68,7 +68,7 @@ _FIELDS = ("width", "height", "milliseconds", "in_tiles", "error")
 
 def _row_of(outcome: Outcome) -> tuple[int, int, float, bool, str]:
     painted = outcome.painted or Painted((0, 0), 0.0)
-    return *painted.size, painted.milliseconds, painted.in_tiles, outcome.error or ""
+    return *painted.size, painted.milliseconds, painted.is_tiled, outcome.error or ""
 
 
 def _outcome_of(job: Job, row: dict[str, Any]) -> Outcome:
@@ -79,14 +79,14 @@ def _outcome_of(job: Job, row: dict[str, Any]) -> Outcome:
 
 
 def paint_on_cluster(
-    jobs: Sequence[Job], stylize: Stylizer, manner: Manner, overwrite: bool, address: str
+    jobs: Sequence[Job], stylize: Stylizer, options: PaintOptions, overwrite: bool, address: str
 ) -> Iterator[Outcome]:
     """Work through a folder with every core of a cluster.
 
     Args:
         jobs: From `plan`, with a source and a target each, at places that all machines reach.
-        stylize: With what; each worker gets a twin with one thread.
-        manner: How.
+        stylize: With what; each worker gets a clone with one thread.
+        options: How.
         overwrite: Replace outputs that exist.
         address: Of the cluster; "auto" is the one that runs here, "local" one for this run.
 
@@ -123,7 +123,7 @@ def paint_on_cluster(
         blocks = min(-(-len(files) // _BATCH), _MOST_BLOCKS)
         outcomes = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
             Painter,
-            fn_constructor_args=(stylize.clone(1, of=1), manner),
+            fn_constructor_args=(stylize.clone(1), options),
             batch_size=_BATCH,
             num_cpus=1,
             compute=ActorPoolStrategy(min_size=1, max_size=min(cores, blocks)),

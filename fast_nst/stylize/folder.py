@@ -1,16 +1,22 @@
-"""Which picture goes where, and what happens when one of them is bad."""
+"""Folders: which file becomes which, several painted at a time, past those that fail."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from fast_nst.engines.engine import cores
 from fast_nst.errors import UserError
+from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.read import find_images
-from fast_nst.pictures.write import WRITERS, check_writable_format
+from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
+from fast_nst.stylize.painting import PaintOptions, paint_image
+from fast_nst.stylize.prefetch import run_ahead
+from fast_nst.stylize.stylizer import Stylizer
 
 PIPE = "-"
 
@@ -132,12 +138,12 @@ class Painted:
     Attributes:
         size: Width and height of the result, in px.
         milliseconds: Of stylizing alone.
-        in_tiles: Whether it was too large for one piece.
+        is_tiled: Whether it was painted in tiles.
     """
 
     size: tuple[int, int]
     milliseconds: float
-    in_tiles: bool = False
+    is_tiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,37 +187,77 @@ def paint_one(job: Job, paint: Callable[[Job], Painted], overwrite: bool = False
         return Outcome(job, error=str(error))
 
 
+def paint_file(job: Job, stylizer: Stylizer, options: PaintOptions) -> Painted:
+    """Read, paint and write one picture.
+
+    Args:
+        job: With a source and a target.
+        stylizer: The style and what runs it.
+        options: How.
+
+    Raises:
+        UserError: The picture cannot be read, painted or written.
+    """
+    if job.source is None or job.target is None:
+        raise UserError("a pipe is no file")
+    painting = paint_image(job.source, stylizer.model, stylizer.session, options)
+    image = to_image(painting.pixels)
+    save_image(image, job.target, options.quality)
+    return Painted(image.size, painting.milliseconds, painting.is_tiled)
+
+
+def workers_for(jobs: Sequence[Job], threads: int | None) -> int:
+    """How many pictures are painted at a time."""
+    return max(min(threads or cores(), len(jobs)), 1)
+
+
+def paint_folder(
+    jobs: Sequence[Job], stylizer: Stylizer, options: PaintOptions, overwrite: bool = False
+) -> Iterator[Outcome]:
+    """Paint several pictures at a time: one per CPU thread, each thread with a clone.
+
+    Args:
+        jobs: From `plan`, with a source and a target each.
+        stylizer: The style and what runs it.
+        options: How.
+        overwrite: Replace existing outputs.
+
+    Yields:
+        The outcome of each, in the order of the jobs.
+    """
+    engine = stylizer.session.options
+    workers = workers_for(jobs, engine.threads)
+    own = threading.local()
+
+    def paint(job: Job) -> Painted:
+        if not hasattr(own, "stylizer"):
+            is_shared = not engine.on_cpu or workers == 1
+            threads = (engine.threads or cores()) // workers
+            own.stylizer = stylizer if is_shared else stylizer.clone(threads, workers)
+        return paint_file(job, own.stylizer, options)
+
+    yield from paint_all(jobs, paint, overwrite, workers)
+
+
 def paint_all(
     jobs: Iterable[Job],
     paint: Callable[[Job], Painted],
     overwrite: bool = False,
     threads: int = 1,
 ) -> Iterator[Outcome]:
-    """Work through a folder: past outputs that exist, and past what fails.
+    """Paint a folder; existing outputs are skipped, and failures do not end it.
 
     Each thread takes a picture from its file to its painting's file, so that one is decoded while
-    another is painted and a third encoded. No more than two a thread are begun or wait to be told.
+    another is painted and a third encoded.
 
     Args:
         jobs: From `plan`, with a target each.
-        paint: Reads, stylizes and writes one; from several threads at a time.
-        overwrite: Replace outputs that exist.
-        threads: How many work.
+        paint: Reads, paints and writes one; from several threads at a time.
+        overwrite: Replace existing outputs.
+        threads: How many pictures are painted at a time.
 
     Yields:
-        What became of each, in the order of the jobs.
+        The outcome of each, in the order of the jobs.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor  # a picture alone starts without
-
-    begun: deque[Future[Outcome]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for job in jobs:
-                begun.append(pool.submit(paint_one, job, paint, overwrite))
-                if len(begun) > 2 * threads:
-                    yield begun.popleft().result()
-            while begun:
-                yield begun.popleft().result()
-        finally:  # interrupted: what is begun is finished, the rest is not begun
-            for future in begun:
-                future.cancel()
+    calls = (partial(paint_one, job, paint, overwrite) for job in jobs)
+    yield from run_ahead(calls, threads, ahead=2 * threads)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_name, style_files
-from fast_nst.models.model import Model
+from fast_nst.models.model import ModelSource
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -102,7 +102,7 @@ def gallery_sheet(threads: int | None = None) -> Sheet:
     return Sheet({path.stem: _painter(path, threads) for path in style_files()})
 
 
-def strength_sheet(model: Model, threads: int | None = None) -> Sheet:
+def strength_sheet(model: ModelSource, threads: int | None = None) -> Sheet:
     """One style from calm to bold, under its `STRENGTHS`; the photograph is strength 0.
 
     Args:
@@ -146,6 +146,6 @@ def _label(name: str) -> str:
     return name if is_name(name) else Path(name).stem
 
 
-def _painter(model: Model | Mapping[str, float], threads: int | None) -> Painter:
+def _painter(model: ModelSource | Mapping[str, float], threads: int | None) -> Painter:
     """A model that is opened only for its painting: a sheet needs one at a time."""
     return lambda photo: Stylizer(model, threads=threads)(photo)

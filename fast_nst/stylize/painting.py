@@ -1,124 +1,222 @@
-"""From a photograph's file to its painting's, by the same steps wherever it is done."""
+"""Painting one picture: the network, and what the options add to it."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from PIL import Image
+from fast_nst.errors import FadeWarning, UserError
+from fast_nst.models.model import Model
+from fast_nst.options import number, whole
+from fast_nst.pictures.detail import DETAIL, add_detail, check_detail
+from fast_nst.pictures.edit import (
+    Array,
+    Pixels,
+    blend,
+    enlarge,
+    from_array,
+    keep_colors,
+    resize,
+    scaled_size,
+    to_array,
+)
+from fast_nst.pictures.read import Picture, read_pixels
+from fast_nst.stylize.session import Session
+from fast_nst.stylize.tiles import OnProgress
 
-from fast_nst.errors import UserError
-from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
-from fast_nst.pictures.read import open_image
-from fast_nst.pictures.write import save_image
-from fast_nst.stylize.folder import Job, Painted
-from fast_nst.stylize.stylizer import Stylizer
+MAX_STRENGTH = 1.5
+MIN_STROKE_SCALE, MAX_STROKE_SCALE = 0.1, 10
+FADE_BELOW = 0.25  # in strength; the identity model alone gives a soft photograph, paler in color
+LOST_DETAIL = 0.5  # of the luma that a smaller copy has lost, added back
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
-    """How pictures are painted, beside what paints them.
+class PaintOptions:
+    """How a picture is painted.
 
     Attributes:
-        size: Longer side of the result, in px; None is that of the photograph.
-        keep_colors: See `Stylizer`.
-        stroke_scale: See `Stylizer`.
-        quality: Of JPEG and WebP files.
-        max_pixels: That a picture may have.
-    """
-
-    size: int | None
-    keep_colors: bool
-    stroke_scale: float
-    quality: int
-    max_pixels: int
-
-
-def paint_file(job: Job, stylize: Stylizer, manner: Manner) -> Painted:
-    """Read, stylize and write one picture, within `most_pixels`.
+        size: Longer side of the result, in px; None keeps that of the photograph.
+        strength: From 0, the photograph, over 1, the style as trained, to 1.5.
+        detail: How much of the photograph's fine structure is added to the painting, from 0 to 1;
+            in proportion less below strength 1.
+        keep_colors: Keep the photograph's colors, and paint its lightness only.
+        stroke_scale: How many times larger than trained the strokes are, from 0.1 to 10.
+        max_pixels: Reject results with more pixels; None has no limit.
+        format: Of the file: png, jpg or webp; None is that of the photograph.
+        quality: Of JPEG and WebP files, from 1 to 100.
 
     Raises:
-        UserError: It cannot be read, painted or written.
+        UserError: A value is not a number, or out of its range.
     """
-    source, target = job.source, job.target
-    if source is None or target is None:
-        raise UserError("a pipe is no file")
-    return paint_picture(
-        source, lambda image: save_image(image, target, manner.quality), stylize, manner
-    )
+
+    size: int | None = None
+    strength: float = 1.0
+    detail: float = DETAIL
+    keep_colors: bool = False
+    stroke_scale: float = 1.0
+    max_pixels: int | None = None
+    format: str | None = None
+    quality: int = 95
+
+    def __post_init__(self) -> None:
+        for name in ("strength", "detail", "stroke_scale"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
+        check_strength(self.strength)
+        check_detail(self.detail)
+        if not MIN_STROKE_SCALE <= self.stroke_scale <= MAX_STROKE_SCALE:
+            raise UserError(
+                f"stroke_scale is {self.stroke_scale:g}: it must be from {MIN_STROKE_SCALE:g} "
+                f"(finer strokes) over 1 (as trained) to {MAX_STROKE_SCALE:g} (larger)"
+            )
+        if self.size is not None:
+            object.__setattr__(self, "size", whole("size", self.size))
+            if self.size < 1:
+                raise UserError(f"size is {self.size}: the longer side must be at least 1 px")
 
 
-def paint_picture(
-    source: Path | bytes,
-    write: Callable[[Image.Image], None],
-    stylize: Stylizer,
-    manner: Manner,
-    show: Callable[[int, int], Any] = max,
-) -> Painted:
-    """Read, stylize and write one picture.
+@dataclass(frozen=True)
+class Painting:
+    """A painted picture.
+
+    Attributes:
+        pixels: The painting, with the photograph's transparency and EXIF data.
+        milliseconds: The time that painting took, without reading.
+        is_tiled: Whether it was painted in tiles.
+    """
+
+    pixels: Pixels
+    milliseconds: float
+    is_tiled: bool
+
+
+def paint_image(
+    source: Picture | bytes | Pixels,
+    model: Model,
+    session: Session,
+    options: PaintOptions,
+    on_progress: OnProgress | None = None,
+) -> Painting:
+    """Read a picture, scale it and paint it.
 
     Args:
-        source: Its file, or what is in it.
-        write: Gets the painting, "RGB" or "RGBA".
-        stylize: With what.
-        manner: How.
-        show: Told of a picture in tiles how far it is; see `Stylizer.paint`.
+        source: A path, encoded bytes, a PIL image, a uint8 array (H, W), (H, W, 3) or (H, W, 4);
+            or what was read already, at its final size.
+        model: The style.
+        session: What runs it.
+        options: How it is painted.
+        on_progress: For a picture in tiles, see `tiles.paint_in_tiles`.
 
     Raises:
-        UserError: It cannot be read, painted or written.
+        UserError: The picture cannot be read, has too many pixels, or memory does not suffice.
     """
-    try:
-        return _paint(source, write, stylize, manner, show)
-    except MemoryError as error:
-        raise UserError(f"no memory for {_name(source)}: give a smaller --size") from error
-
-
-def _paint(
-    source: Path | bytes,
-    write: Callable[[Image.Image], None],
-    stylize: Stylizer,
-    manner: Manner,
-    show: Callable[[int, int], Any],
-) -> Painted:
-    photo = _read(source, manner)
-    passes = 0
+    tiles = 0
 
     def on_tile(done: int, total: int) -> None:
-        nonlocal passes
-        passes = done
-        show(done, total)
+        nonlocal tiles
+        tiles = done
+        if on_progress is not None:
+            on_progress(done, total)
 
-    started = time.perf_counter()
-    painting = stylize.paint(
-        photo.rgb,
-        keep_colors=manner.keep_colors,
-        stroke_scale=manner.stroke_scale,
-        on_tile=on_tile,
-    )
+    try:
+        photo = source
+        if not isinstance(photo, Pixels):
+            photo = read_pixels(
+                photo,
+                options.size,
+                max_pixels=options.max_pixels,
+                stroke_scale=options.stroke_scale,
+            )
+        started = time.perf_counter()
+        painted = paint_pixels(photo.rgb, model, session, options, on_tile)
+    except MemoryError as error:
+        name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the input"
+        raise UserError(f"not enough memory for {name}: choose a smaller size") from error
     milliseconds = 1000 * (time.perf_counter() - started)
-    result = dataclasses.replace(photo, rgb=painting)
-    del photo, painting  # before Pillow has its copy
-    image = to_image(result)
-    write(image)
-    return Painted(image.size, milliseconds, passes > 0)
+    return Painting(dataclasses.replace(photo, rgb=painted), milliseconds, tiles > 0)
 
 
-def _name(source: Path | bytes) -> str:
-    return "the input" if isinstance(source, bytes) else repr(str(source))
+def paint_pixels(
+    pixels: Array,
+    model: Model,
+    session: Session,
+    options: PaintOptions,
+    on_progress: OnProgress | None = None,
+) -> Array:
+    """Paint decoded pixels at their own size.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        model: The style.
+        session: What runs it.
+        options: How; its `size` is not used.
+        on_progress: For a picture in tiles, see `tiles.paint_in_tiles`.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        UserError: The styles do not mix, or memory does not suffice.
+
+    Warns:
+        FadeWarning: The model does not mix, so that below strength 1 its painting is cross-faded
+            with the photograph.
+    """
+    if options.strength == 0:
+        return pixels.copy()
+    strength = model.network_strength(options.strength)
+    size = pixels.shape[1], pixels.shape[0]
+    small_size = scaled_size(size, 1 / options.stroke_scale)
+    if small_size == size:
+        painted = session.run(model, strength, pixels[None], on_progress)[0]
+    else:
+        small = to_array(resize(from_array(pixels), small_size))
+        painted = session.run(model, strength, small[None], on_progress)[0]
+        painted = enlarge(painted, small, pixels, LOST_DETAIL)
+    return finish(pixels, painted, model, options)
 
 
-def _read(source: Path | bytes, manner: Manner) -> Pixels:
-    photo = open_image(source)
-    if manner.size is None:
-        return to_pixels(photo)
-    width, height = scaled_size(photo.size, manner.size / max(photo.size))
-    if width * height > manner.max_pixels:
+def finish(pixels: Array, painted: Array, model: Model, options: PaintOptions) -> Array:
+    """Add what strength, detail and colors take from the photograph.
+
+    Args:
+        pixels: (H, W, 3) uint8, the photograph.
+        painted: (H, W, 3) uint8, what the network made of it.
+        model: The style.
+        options: How; its strength is above 0.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    painted = add_detail(pixels, painted, options.detail * min(options.strength, 1.0))
+    if options.keep_colors:
+        painted = keep_colors(pixels, painted)
+    if model.network_strength(options.strength) == options.strength:
+        return blend(pixels, painted, painting_weight(options.strength))
+    line = f"strength {options.strength:g} fades pixels: {model.unmixable}"
+    warnings.warn(line, FadeWarning, stacklevel=6)
+    return blend(pixels, painted, options.strength)
+
+
+def painting_weight(strength: float) -> float:
+    """The weight of the network's output in the result, the rest being the photograph.
+
+    A cubic from 0 at strength 0 to 1 at 0.25, without a step or a corner.
+    """
+    t = min(strength / FADE_BELOW, 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a strength that is out of range.
+
+    Raises:
+        UserError: It is not from 0 to 1.5.
+    """
+    if not 0 <= strength <= MAX_STRENGTH:
         raise UserError(
-            f"--size {manner.size} makes {width}x{height} px of {_name(source)}, over "
-            f"{manner.max_pixels:,} pixels: raise --max-pixels or choose a smaller size"
+            f"strength is {strength:g}: it must be from 0 (photograph) over 1 (painting) to "
+            f"{MAX_STRENGTH:g} (stronger)"
         )
-    return to_pixels(resize(photo, (width, height)))

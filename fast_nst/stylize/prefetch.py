@@ -1,116 +1,60 @@
-"""Steps of work in threads of their own, with bounded queues between them."""
+"""Bounded work ahead: of a folder's pictures, and of a film's frames."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Iterator
-from queue import Empty, Full, Queue
-from typing import Any, Generic, TypeVar
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
+_Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
-_PATIENCE = 0.1  # s, after which a waiting thread looks whether it is still wanted
-_END = object()
 
 
-def prefetch(items: Iterator[_Item], room: int) -> Generator[_Item]:
+def run_ahead(
+    calls: Iterable[Callable[[], _Result]], threads: int, ahead: int
+) -> Generator[_Result]:
+    """Results of calls, in their order, of which some are made before they are asked for.
+
+    When the generator is closed, calls that have begun are finished, and no others begin.
+
+    Args:
+        calls: Taken one by one; what one raises is raised in its place.
+        threads: How many run at a time.
+        ahead: How many at most are begun, or done, before their results are taken.
+    """
+    begun: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for call in calls:
+                begun.append(pool.submit(call))
+                if len(begun) > ahead:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
+
+
+def prefetch(items: Iterator[_Item], ahead: int) -> Generator[_Item]:
     """The same items, made in another thread while those before are worked on.
 
     Args:
-        items: What raises in it is raised here.
-        room: How many may wait.
+        items: An iterator; a generator is closed at the end.
+        ahead: How many at most are made before they are taken.
     """
-    queue: Queue[Any] = Queue(room)
-    given_up = threading.Event()
-    failure: list[BaseException] = []
-
-    def put(item: Any) -> bool:
-        while not given_up.is_set():
-            try:
-                queue.put(item, timeout=_PATIENCE)
-            except Full:
-                continue
-            return True
-        return False
-
-    def work() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            put(_END)
-
-    thread = threading.Thread(target=work, name="ahead", daemon=True)
-    thread.start()
+    end = object()
+    calls = itertools.repeat(partial(next, items, end))
+    results = run_ahead(calls, 1, ahead)
     try:
-        while (item := queue.get()) is not _END:
-            yield item
-        if failure:
-            raise failure[0]
-    finally:
-        given_up.set()
-        thread.join()
-
-
-class BackgroundWriter(Generic[_Item]):
-    """Items, worked on in another thread while the next are made.
-
-    Args:
-        work: Done with each, in their order.
-        room: How many may wait.
-    """
-
-    def __init__(self, work: Callable[[_Item], Any], room: int) -> None:
-        self._work = work
-        self._queue: Queue[Any] = Queue(room)
-        self._failure: BaseException | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="behind", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            while (item := self._queue.get()) is not _END:
-                self._work(item)
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self._ended.set()
-
-    def put(self, item: _Item) -> None:
-        """Hand over an item; waits for room, and raises what the work on another has raised."""
-        self._put(item)
-
-    def _put(self, item: Any) -> None:
-        while True:
-            if self._ended.is_set():
-                break
-            try:
-                self._queue.put(item, timeout=_PATIENCE)
+        for item in results:
+            if item is end:
                 return
-            except Full:
-                continue
-        if self._failure is not None:
-            raise self._failure
-
-    def finish(self) -> None:
-        """Wait until all is done."""
-        self._put(_END)
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def give_up(self) -> None:
-        """Leave what waits, and wait for what is being done."""
-        while not self._ended.is_set():
-            try:
-                self._queue.get_nowait()
-            except Empty:
-                try:
-                    self._queue.put_nowait(_END)
-                except Full:
-                    continue
-                break
-        self._thread.join()
+            yield item
+    finally:
+        results.close()
+        if isinstance(items, Generator):
+            items.close()

@@ -1,113 +1,187 @@
-"""The networks that a stylizer runs, one for each strength, within a budget of memory."""
+"""Sessions: an engine with a memory policy. Any model, images of any size, from any thread."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import dataclasses
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fast_nst.engines.engine import Engine, EngineOptions, open_engine, open_graph
 from fast_nst.engines.forks import after_fork
 from fast_nst.errors import UserError
-from fast_nst.models.model import Part
+from fast_nst.models.geometry import Geometry, geometry_of
+from fast_nst.models.model import Model
 from fast_nst.models.signature import reason_of
 from fast_nst.pictures.edit import Array
-from fast_nst.stylize.budget import Budget
 from fast_nst.stylize.tiles import (
-    OnTile,
+    OnProgress,
     TiledNetwork,
-    memory_of_a_tile,
+    memory_of_tile,
     paint_in_tiles,
-    pixels_in_tile,
-    working_memory,
+    pixels_per_tile,
 )
 
-_KEPT_ENGINES = 8
+_Opened = TypeVar("_Opened")
+
+
+class MemoryBudget:
+    """Working memory that several threads share: each waits until there is enough left.
+
+    Args:
+        amount: In bytes.
+    """
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+        self._reset()
+        after_fork(self, MemoryBudget._reset)
+
+    def _reset(self) -> None:
+        """Also in a forked process, which lacks the threads that hold a part."""
+        self._left = self.amount
+        self._released = threading.Condition()
+
+    @contextlib.contextmanager
+    def reserve(self, amount: int) -> Iterator[None]:
+        """Hold a part of it; who wants more than all of it waits to be alone."""
+        taken = min(amount, self.amount)
+        with self._released:
+            self._released.wait_for(lambda: self._left >= taken)
+            self._left -= taken
+        try:
+            yield
+        finally:
+            with self._released:
+                self._left += taken
+                self._released.notify_all()
 
 
 class Session:
-    """A model, or a blend of several, ready to run at any strength on pictures of any size.
+    """Runs models on images of any size within a budget of memory.
+
+    What is opened for a model and a strength is cached, least recently used first out. An image
+    that would take more memory than there is goes in tiles; a batch, image by image.
 
     Args:
-        parts: The models with their shares.
-        options: What runs them, and in how much memory.
-        budget: The memory, where others take of it too.
-        share: What may be held between two pictures, in bytes; default: all.
+        options: Engine, device, threads and memory.
+        capacity: How many networks are cached.
+        share: Bytes that a cached network may hold between two images; default: all.
+        budget: The memory, if it is shared with other sessions.
     """
 
     def __init__(
         self,
-        parts: Sequence[Part],
         options: EngineOptions,
-        budget: Budget | None = None,
+        capacity: int = 8,
         share: int | None = None,
+        budget: MemoryBudget | None = None,
     ) -> None:
-        self._parts = parts
-        self._options = options
-        self._budget = budget or Budget(options.working_bytes)
+        self.options = options
+        self._budget = budget or MemoryBudget(options.working_bytes)
         self._share = self._budget.amount if share is None else share
-        # No lru_cache of a method: its cycle would keep networks until Python looks for cycles.
-        self._engines: dict[float, Engine] = {}
-        self._opening = threading.Lock()
-        after_fork(self, Session._begin_anew)
+        self._capacity = capacity
+        self._cache: dict[Hashable, Future[Any]] = {}  # what was used last stands last
+        self._lock = threading.Lock()
+        after_fork(self, Session._after_fork)
 
-    def _begin_anew(self) -> None:
-        self._opening = threading.Lock()  # whoever held it is not in this process
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._cache = {key: opened for key, opened in self._cache.items() if opened.done()}
 
-    def clone(self, options: EngineOptions, of: int, parts: Sequence[Part]) -> Session:
-        """Another one, for another thread or model, one of so many that share the memory."""
-        return Session(parts, options, self._budget, self._budget.amount // of)
-
-    def _file(self, strength: float) -> tuple[bytes, str]:
-        """The model of a strength, and what to call it in an error."""
-        first = self._parts[0]
-        if len(self._parts) == 1 and strength == 1:
-            return first.data, first.name
-        from fast_nst.models.graphs import mix
-
-        return mix(self._parts, strength), "the mixed model"
-
-    def engine(self, strength: float) -> Engine:
-        """The network of a strength, opened when it is first asked for.
-
-        Raises:
-            UserError: The models do not mix, or the engine refuses what they make.
-        """
-        with self._opening:
-            engine = self._engines.pop(strength, None)
-            if engine is None:
-                data, name = self._file(strength)
-                engine = open_engine(data, name, self._options, self._share)
-            self._engines[strength] = engine  # what was used last stands last
-            if len(self._engines) > _KEPT_ENGINES:
-                del self._engines[next(iter(self._engines))]
-            return engine
-
-    def run(self, images: Array, strength: float, on_tile: OnTile | None = None) -> Array:
-        """The bare network of a strength.
+    def clone(self, threads: int, of: int = 1) -> Session:
+        """Another session within the same budget, for a thread of its own.
 
         Args:
+            threads: Threads per image.
+            of: How many clones share the memory.
+        """
+        options = dataclasses.replace(self.options, threads=threads)
+        return Session(options, self._capacity, self._budget.amount // of, self._budget)
+
+    def cached(self, key: Hashable, open: Callable[[], _Opened]) -> _Opened:
+        """What `open` returns for this key; opened once, whichever thread asks first.
+
+        Args:
+            key: Of everything that the result depends on.
+            open: Its errors are raised, and not cached.
+        """
+        with self._lock:
+            future = self._cache.pop(key, None)
+            is_new = future is None
+            if future is None:
+                future = Future()
+            self._cache[key] = future
+            if len(self._cache) > self._capacity:
+                del self._cache[next(iter(self._cache))]
+        if is_new:
+            try:
+                future.set_result(open())
+            except BaseException as error:
+                with self._lock:
+                    self._cache.pop(key, None)
+                future.set_exception(error)
+                future.exception()  # retrieved, also if nobody else waits
+                raise
+        opened: _Opened = future.result()
+        return opened
+
+    def engine(self, model: Model, strength: float) -> Engine:
+        """The network of a model at a strength.
+
+        Raises:
+            UserError: The styles do not mix, or the engine refuses the file.
+        """
+        return self.cached(
+            (model, strength),
+            lambda: open_engine(*model.at(strength), self.options, self._share),
+        )
+
+    def run(
+        self,
+        model: Model,
+        strength: float,
+        images: Array,
+        on_progress: OnProgress | None = None,
+    ) -> Array:
+        """The bare network: nothing is taken from the photograph.
+
+        Args:
+            model: The style.
+            strength: Of the parameters, from `Model.network_strength`.
             images: (N, H, W, 3) uint8.
-            strength: Of the parameters.
-            on_tile: See `tiles.paint_in_tiles`.
+            on_progress: For an image in tiles, see `tiles.paint_in_tiles`.
 
         Returns:
             (N, H, W, 3) uint8.
 
         Raises:
-            UserError: The engine gives up, which is for want of memory, or the model does not
-                keep the size.
+            UserError: The engine fails, usually for want of memory, or the model changes the size.
         """
+        count, height, width = images.shape[:3]
+        engine = self.engine(model, strength)
+        geometry = read_geometry(engine.metadata)
+        memory = geometry.working_memory(height, width)
+        available = self._budget.amount
         try:
-            painted = self._run(images, strength, on_tile)
+            if memory > available:
+                del engine
+                with self._budget.reserve(memory_of_tile(geometry, available)):
+                    painted = self._run_in_tiles(model, strength, images, geometry, on_progress)
+            else:
+                batches = np.array_split(images, 1 if count * memory <= available else count)
+                memory *= len(batches[0])
+                with self._budget.reserve(memory):
+                    painted = _joined([engine.run(b, memory <= self._share) for b in batches])
         except UserError:
             raise
         except Exception as error:  # the engines' own errors share no base class
-            size = f"{images.shape[2]}x{images.shape[1]}"
             raise UserError(
-                f"cannot stylize {size} px, make it smaller with --size: {reason_of(error)}"
+                f"cannot stylize {width}x{height} px, choose a smaller size: {reason_of(error)}"
             ) from error
         if painted.shape != images.shape:
             raise UserError(
@@ -116,36 +190,41 @@ class Session:
             )
         return painted
 
-    def _run(self, images: Array, strength: float, on_tile: OnTile | None) -> Array:
-        count, height, width = images.shape[:3]
-        network = self.engine(strength).metadata.get("network", "")
-        each = working_memory(height, width, network)
-        most = self._budget.amount
-        if each > most:
-            with self._budget.part(memory_of_a_tile(network, most)):
-                return self._run_in_tiles(images, strength, network, on_tile)
-        batches = np.array_split(images, 1 if count * each <= most else count)
-        memory = len(batches[0]) * each
-        with self._budget.part(memory):
-            run = functools.partial(self.engine(strength).run, keep_memory=memory <= self._share)
-            return _joined(map(run, batches))
-
     def _run_in_tiles(
-        self, images: Array, strength: float, network: str, on_tile: OnTile | None
+        self,
+        model: Model,
+        strength: float,
+        images: Array,
+        geometry: Geometry,
+        on_progress: OnProgress | None,
     ) -> Array:
-        with self._opening:
-            self._engines.clear()  # what they hold of earlier pictures would come on top
-        tiled = TiledNetwork(
-            *self._file(strength), lambda derived: open_graph(derived, self._options)
+        with self._lock:
+            self._cache.clear()  # the memory that they hold would come on top
+        network = TiledNetwork(
+            *model.at(strength), geometry, lambda derived: open_graph(derived, self.options)
         )
-        most = pixels_in_tile(self._budget.amount, network)
-        reduced = self._options.statistics == "reduced"
+        pixels = pixels_per_tile(geometry, self._budget.amount)
+        is_reduced = self.options.statistics == "reduced"
         return _joined(
-            paint_in_tiles(image, tiled, most, reduced, on_tile)[None] for image in images
+            [
+                paint_in_tiles(image, network, pixels, is_reduced, on_progress)[None]
+                for image in images
+            ]
         )
 
 
-def _joined(parts: Iterable[Array]) -> Array:
-    """Parts of a batch as one; a single one is not copied."""
-    found = list(parts)
-    return found[0] if len(found) == 1 else np.concatenate(found)
+def read_geometry(metadata: dict[str, str]) -> Geometry:
+    """`geometry_of`, with an error for people.
+
+    Raises:
+        UserError: The metadata are damaged.
+    """
+    try:
+        return geometry_of(metadata)
+    except ValueError as error:
+        raise UserError(f"the model's metadata are damaged: {error}: export it again") from error
+
+
+def _joined(batches: list[Array]) -> Array:
+    """Batches as one; a single one is not copied."""
+    return batches[0] if len(batches) == 1 else np.concatenate(batches)

@@ -1,9 +1,9 @@
-"""Pictures of any size in bounded memory: through the network tile by tile, without a seam.
+"""Images of any size in bounded memory: painted tile by tile, without visible seams.
 
-Each tile is painted with a margin around it as wide as the network looks, at whole cells of its
-coarsest map, with the noise that lies there; its instance norms get the statistics of the whole
-picture, which were taken before, norm by norm, over the same tiles. All that is left between this
-and a painting in one piece is rounding.
+Each tile is painted with a halo around it as wide as the network's receptive field reaches, aligned
+to its coarsest feature map, and with the noise of its position. Its instance norms get the
+statistics of the whole image, which are accumulated first, norm by norm, over the same tiles. What
+remains as a difference to painting in one piece is rounding.
 """
 
 from __future__ import annotations
@@ -17,48 +17,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fast_nst.errors import UserError
+from fast_nst.models.geometry import Geometry
 from fast_nst.models.signature import INPUT, Graph
 from fast_nst.pictures.edit import Array, from_array, resize_longest, to_array
 
 Affine = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
-# Working memory in bytes a pixel, as benchmarks/large.py measures it, and some more.
-BYTES_A_PIXEL = {"fast": 80, "fine": 270, "johnson": 1000}
-_OF_A_TILE = 1.75  # times that: scale and shift take maps of their own
 REDUCED_PIXELS = 1_000_000
-_LARGEST_CORE = 1024  # px; larger ones are slower, for they leave the cache
-_SMALLEST_CORE = 64
-_MARGIN = 64  # px, of the networks that we have; only memory is reckoned with it
-_SMALLEST_SIDE = 16  # px; the networks mirror smaller pictures outwards to it
+_TILE_MEMORY = 1.75  # times that of painting in one piece: scale and shift take maps of their own
+_MAX_CORE = 1024  # px; larger tiles are slower, since they leave the cache
+_MIN_CORE = 64
 _TO_THE_END = np.iinfo(np.int64).max
-
-
-def working_memory(height: int, width: int, network: str) -> int:
-    """Bytes that painting a picture in one piece takes.
-
-    Args:
-        height: In px.
-        width: In px.
-        network: Its name, as the model's metadata say; an unknown one is taken for a heavy one.
-    """
-    return max(height, _SMALLEST_SIDE) * max(width, _SMALLEST_SIDE) * bytes_a_pixel(network)
-
-
-def bytes_a_pixel(network: str) -> int:
-    """Of working memory, where a picture is painted in one piece; see `working_memory`."""
-    return BYTES_A_PIXEL.get(network, max(BYTES_A_PIXEL.values()))
 
 
 @dataclass(frozen=True)
 class Span:
-    """Part of an axis, in px: from start to stop, and with its margins.
+    """A tile's extent along one axis, in px, without and with its halo.
 
     Attributes:
-        start: The first pixel that is painted.
+        start: The first pixel of the tile.
         stop: The one after the last.
-        outer_start: The first pixel that the network is given.
+        outer_start: The first pixel of the tile with its halo.
         outer_stop: The one after the last.
-        length: Of the whole axis.
+        length: Length of the whole axis.
     """
 
     start: int
@@ -69,87 +51,89 @@ class Span:
 
     @property
     def outer(self) -> slice:
-        """What the network is given of the picture."""
+        """The tile with its halo, in the image."""
         return slice(self.outer_start, self.outer_stop)
 
     @property
     def core(self) -> slice:
-        """What is kept, of the picture."""
+        """The tile, in the image."""
         return slice(self.start, self.stop)
 
     @property
     def inner(self) -> slice:
-        """What is kept, of what the network is given."""
+        """The tile, in the tile with its halo."""
         return slice(self.start - self.outer_start, self.stop - self.outer_start)
 
-    def window(self, step: int, extra: int) -> tuple[int, int]:
-        """The part of a map that counts, as the two ends of a Python slice.
+    def window(self, stride: int, padding: int) -> tuple[int, int]:
+        """The tile's positions in a feature map of the tile with its halo.
 
         Args:
-            step: Pixels between the map's cells.
-            extra: Cells that the map has beyond the picture, at each side. They count at the
-                picture's own border only.
+            stride: Pixels between two positions of the map.
+            padding: Positions that the map has beyond the image, at each side. They belong to the
+                tiles at the image's border.
+
+        Returns:
+            Begin and end, as of a Python slice.
         """
         return (
-            self.inner.start // step + extra if self.start > 0 else 0,
-            self.inner.stop // step + extra if self.stop < self.length else _TO_THE_END,
+            self.inner.start // stride + padding if self.start > 0 else 0,
+            self.inner.stop // stride + padding if self.stop < self.length else _TO_THE_END,
         )
 
 
-Tile = tuple[Span, Span]
-OnTile = Callable[[int, int], Any]
+Tile = tuple[Span, Span]  # rows, columns
+OnProgress = Callable[[int, int], Any]
 
 
-def spans(length: int, most: int, margin: int, cell: int) -> list[Span]:
-    """An axis in parts of about equal length.
+def spans(length: int, max_core: int, halo: int, stride: int) -> list[Span]:
+    """Divide an axis into spans of about equal length.
 
     Args:
-        length: Of the axis, in px.
-        most: Of a part without its margins, in px.
-        margin: At each side, as far as there are pixels.
-        cell: Parts begin at its multiples; `most` and `margin` are multiples too.
+        length: Length of the axis, in px.
+        max_core: Maximum length of a span without its halo, a multiple of `stride`.
+        halo: Width of the halo at each side, a multiple of `stride`; it ends at the image's border.
+        stride: Spans begin at its multiples.
     """
-    count = math.ceil(length / most)
-    step = math.ceil(length / count / cell) * cell
+    count = math.ceil(length / max_core)
+    step = math.ceil(length / count / stride) * stride
     return [
         Span(
             start,
             min(start + step, length),
-            max(start - margin, 0),
-            min(start + step + margin, length),
+            max(start - halo, 0),
+            min(start + step + halo, length),
             length,
         )
         for start in range(0, length, step)
     ]
 
 
-def pixels_in_tile(memory: int, network: str) -> float:
-    """How many pixels a tile may have, with its margins, in so many bytes of working memory."""
-    return memory / (_OF_A_TILE * bytes_a_pixel(network))
+def pixels_per_tile(geometry: Geometry, memory: int) -> float:
+    """The pixels that a tile with its halo may have in `memory` bytes of working memory."""
+    return memory / (_TILE_MEMORY * geometry.bytes_per_pixel)
 
 
-def memory_of_a_tile(network: str, most: int) -> int:
-    """Bytes that painting in tiles takes at a time, of so many that it may."""
-    largest = (_LARGEST_CORE + 2 * _MARGIN) ** 2 * _OF_A_TILE * bytes_a_pixel(network)
-    return min(most, round(largest))
+def memory_of_tile(geometry: Geometry, available: int) -> int:
+    """Bytes of working memory that a tile takes, at most `available`."""
+    largest = (_MAX_CORE + 2 * geometry.halo) ** 2 * _TILE_MEMORY * geometry.bytes_per_pixel
+    return min(available, round(largest))
 
 
-def tiles(height: int, width: int, pixels: float, margin: int, cell: int) -> list[Tile]:
-    """A picture in parts, (rows, columns) each, that have no more than so many pixels.
+def tiles(height: int, width: int, max_pixels: float, geometry: Geometry) -> list[Tile]:
+    """Divide an image into tiles.
 
     Args:
         height: In px.
         width: In px.
-        pixels: In a part, with its margins. There is a smallest part, whatever is asked for.
-        margin: See `spans`.
-        cell: See `spans`.
+        max_pixels: Maximum pixels of a tile with its halo, down to a core of 64 px.
+        geometry: Halo and stride of the network.
     """
-    core = min(max(math.sqrt(pixels) - 2 * margin, _SMALLEST_CORE), _LARGEST_CORE)
-    most = int(core) // cell * cell
+    halo, stride = geometry.halo, geometry.stride
+    core = min(max(math.sqrt(max_pixels) - 2 * halo, _MIN_CORE), _MAX_CORE)
+    max_core = int(core) // stride * stride
     return list(
         itertools.product(
-            spans(height, most, margin, cell),
-            spans(width, most, margin, cell),
+            spans(height, max_core, halo, stride), spans(width, max_core, halo, stride)
         )
     )
 
@@ -157,87 +141,99 @@ def tiles(height: int, width: int, pixels: float, margin: int, cell: int) -> lis
 def paint_in_tiles(
     pixels: Array,
     network: TiledNetwork,
-    most: float,
+    max_pixels: float,
     reduced: bool = False,
-    on_tile: OnTile | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Array:
-    """Paint a picture with no more than so much of it in work at a time.
+    """Paint an image with only one tile of it in working memory.
 
     Args:
         pixels: (H, W, 3) uint8.
-        network: What paints.
-        most: Pixels in a tile, with its margins.
-        reduced: Take the norms' statistics of a copy of `REDUCED_PIXELS`: faster, and another
-            picture.
-        on_tile: Told after each tile how many passes through the network are done, and of how many.
+        network: The model.
+        max_pixels: Maximum pixels of a tile with its halo.
+        reduced: Take the norms' statistics from a copy of a megapixel, which is faster, and gives a
+            slightly different picture.
+        on_progress: Called after each pass of a tile through the network with the passes done and
+            their total number.
 
     Returns:
         (H, W, 3) uint8.
     """
     height, width = pixels.shape[:2]
-    parts = tiles(height, width, most, network.margin, network.cell)
+    parts = tiles(height, width, max_pixels, network.geometry)
     measured, measured_parts = pixels, parts
     if reduced and height * width > REDUCED_PIXELS:
         longest = round(max(height, width) * math.sqrt(REDUCED_PIXELS / (height * width)))
         measured = to_array(resize_longest(from_array(pixels), max(longest, 1)))
-        measured_parts = tiles(
-            measured.shape[0], measured.shape[1], most, network.margin, network.cell
-        )
+        measured_parts = tiles(*measured.shape[:2], max_pixels, network.geometry)
     total = len(network.norms) * len(measured_parts) + len(parts)
     done = itertools.count(1)
 
-    def one_more() -> None:
-        if on_tile is not None:
-            on_tile(next(done), total)
+    def on_pass() -> None:
+        if on_progress is not None:
+            on_progress(next(done), total)
 
-    affine = network.statistics(measured, measured_parts, one_more)
-    return network.paint(pixels, parts, affine, one_more)
+    affine = network.statistics(measured, measured_parts, on_pass)
+    return network.paint(pixels, parts, affine, on_pass)
 
 
 class TiledNetwork:
-    """A model that paints in tiles. Its graphs are opened when they are needed, and let go then.
+    """A model that paints in tiles. Its graphs are opened one at a time, when they are needed.
 
     Args:
-        data: The model file, exported by us.
-        name: What to call it in an error.
-        open_graph: Makes a derived model file runnable.
+        data: The content of an exported model file.
+        name: What error messages call it.
+        geometry: Of the model's network.
+        open_graph: Loads a derived graph into an engine.
+
+    Raises:
+        UserError: The geometry is not that of the network.
     """
 
-    def __init__(self, data: bytes, name: str, open_graph: Callable[[bytes], Graph]) -> None:
+    def __init__(
+        self, data: bytes, name: str, geometry: Geometry, open_graph: Callable[[bytes], Graph]
+    ) -> None:
         from fast_nst.models.graphs import load
-        from fast_nst.models.norm_stats import noise_tile_of, norms_of, reach_of
+        from fast_nst.models.norm_stats import noise_tile_of, norms_of
 
         self._model = load(data, name)
         self._open_graph = open_graph
         self._noise = noise_tile_of(self._model)
         self.norms = norms_of(self._model)
-        self.margin, self.cell = reach_of(self._model)
+        self.geometry = geometry
+        if len(self.norms) != len(geometry.norms):
+            raise UserError(
+                f"{name} cannot be painted in tiles, since its file does not tell the receptive "
+                "field of its network: export it with fast-nst export, or raise max_memory"
+            )
 
     def statistics(
-        self, pixels: Array, parts: list[Tile], on_tile: Callable[[], Any] = bool
+        self, pixels: Array, parts: list[Tile], on_pass: Callable[[], Any] = bool
     ) -> list[Affine]:
-        """What each norm does to a picture: its scale and shift, (C,) float32 each.
+        """The scale and shift of each norm for an image, (C,) float32 each.
 
         Args:
             pixels: (H, W, 3) uint8.
-            parts: Of the picture.
-            on_tile: Called after each part, at each norm.
+            parts: The image's tiles.
+            on_pass: Called after each tile, at each norm.
         """
         affine: list[Affine] = []
         for k, norm in enumerate(self.norms):
             graph = self._graph(until=k)
-            step, extra = self._map_at(k, graph)
+            feature_map = self.geometry.norms[k]
             sums, squares = np.zeros((2, len(norm.weight)))
             count = 0
             for part in parts:
-                (top, bottom), (left, right) = (span.window(step, extra) for span in part)
+                (top, bottom), (left, right) = (
+                    span.window(feature_map.stride, feature_map.padding) for span in part
+                )
                 feeds = self._feeds(pixels, part, affine)
                 feeds["window"] = np.array([top, left, bottom, right])
                 found = graph(feeds)
                 sums += found[0][0]
                 squares += found[1][0]
                 count += int(found[2])
-                on_tile()
+                on_pass()
             mean = sums / count
             affine.append(norm.affine(mean, squares / count - mean**2))
         return affine
@@ -247,15 +243,15 @@ class TiledNetwork:
         pixels: Array,
         parts: list[Tile],
         affine: list[Affine],
-        on_tile: Callable[[], Any] = bool,
+        on_pass: Callable[[], Any] = bool,
     ) -> Array:
-        """(H, W, 3) uint8 to the same.
+        """Paint an image.
 
         Args:
-            pixels: The picture.
-            parts: Of it.
+            pixels: (H, W, 3) uint8.
+            parts: The image's tiles.
             affine: From `statistics`.
-            on_tile: Called after each part.
+            on_pass: Called after each tile.
         """
         painting = np.empty_like(pixels)
         graph = self._graph()
@@ -263,40 +259,25 @@ class TiledNetwork:
             rows, columns = part
             painted = graph(self._feeds(pixels, part, affine))[0][0]
             painting[rows.core, columns.core] = painted[rows.inner, columns.inner]
-            on_tile()
+            on_pass()
         return painting
 
     def _graph(self, until: int | None = None) -> Graph:
-        from fast_nst.models.norm_stats import with_statistics
+        from fast_nst.models.norm_stats import with_given_stats
 
-        return self._open_graph(with_statistics(self._model, until).SerializeToString())
-
-    def _map_at(self, k: int, graph: Graph) -> tuple[int, int]:
-        """Of the map at a norm: pixels between its cells, and cells beyond the picture at a side.
-
-        Found with two small pictures: a side of s px has s / step + 2 * extra cells.
-        """
-        affine = [(np.zeros_like(norm.weight),) * 2 for norm in self.norms[:k]]
-        cells = []
-        for side in (small := 8 * self.cell, large := 16 * self.cell):
-            span = Span(0, side, 0, side, side)
-            feeds = self._feeds(np.zeros((side, side, 3), np.uint8), (span, span), affine)
-            feeds["window"] = np.array([0, 0, _TO_THE_END, _TO_THE_END])
-            cells.append(math.isqrt(int(graph(feeds)[2])))
-        step = (large - small) // (cells[1] - cells[0])
-        return step, (cells[0] - small // step) // 2
+        return self._open_graph(with_given_stats(self._model, until).SerializeToString())
 
     def _feeds(
         self, pixels: Array, part: Tile, affine: list[Affine]
     ) -> dict[str, npt.NDArray[Any]]:
-        """What the derived graphs take for a part of a picture, but the window."""
+        """The inputs of the derived graphs for a tile, without the window."""
         rows, columns = part
         inside = pixels[None, rows.outer, columns.outer]
         feeds: dict[str, npt.NDArray[Any]] = {INPUT: np.ascontiguousarray(inside)}
         if self._noise is not None:
+            stride = self.geometry.stride
             places = [
-                (span.outer_start // self.cell + np.arange(max(-(-length // self.cell), 4)))
-                % period
+                (span.outer_start // stride + np.arange(max(-(-length // stride), 4))) % period
                 for span, length, period in zip(
                     part, inside.shape[1:3], self._noise.shape, strict=True
                 )

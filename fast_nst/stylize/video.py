@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.files import written_whole
-from fast_nst.models.model import Model
+from fast_nst.models.catalogue import is_name, live_name
+from fast_nst.models.model import Model, ModelSource
 from fast_nst.options import plain
 from fast_nst.pictures.read import MOST_PIXELS
-from fast_nst.stylize.prefetch import BackgroundWriter, prefetch
-from fast_nst.stylize.stream import LAG, Look, Stream, Task
+from fast_nst.stylize.painting import PaintOptions
+from fast_nst.stylize.prefetch import prefetch
+from fast_nst.stylize.stream import LAG, Stream, Task
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.videos.clip import Clip, Frame, Reader, Writer
 from fast_nst.videos.codecs import check_target
 from fast_nst.videos.files import check_pyav, open_reader, open_writer
 from fast_nst.videos.rate import at_rate
 
-_WAITING = 4  # frames at most, before the network and behind it
-_STEP = 0.02  # of strength, and of a style's share: the difference does not show
-_MOST_RATE = {".gif": 50}  # frames a second; browsers slow down a GIF that has more
-EachFrame = Callable[[int, int], bool | None]
+LIVE = "fast"  # the network for films
+_AHEAD = 4  # frames that are decoded, and paintings that are made, ahead at most
+_STEP = 0.02  # of strength, and of a style's weight: the difference is not visible
+_MAX_RATE = {".gif": 50}  # frames per second; browsers slow down a GIF that has more
+OnFrame = Callable[[int, int], bool | None]
 
 
 @dataclass(frozen=True)
@@ -50,57 +55,102 @@ class PaintedVideo:
     notes: list[str]
 
 
-@dataclass(frozen=True)
 class Fade:
-    """How a film's look changes, evenly over its length, in steps too small to show.
+    """A linear change of strength and style over a film, in steps too small to be visible.
 
-    Attributes:
-        first: Strength at its beginning.
-        last: And at its end.
-        into: Whether it passes into a second style.
-        seconds: Its length up to its last frame; None if it is not known.
+    Args:
+        options: How frames are painted; its strength is that of the first frame.
+        last: Strength of the last frame.
+        first_style: The style at the beginning.
+        second_style: The style at the end; None for the same.
+        seconds: Time of the last frame; None if it is not known.
+
+    Raises:
+        UserError: `last` is out of range, or the two styles do not mix.
     """
 
-    first: float
-    last: float
-    into: bool
-    seconds: float | None
-
-    @property
-    def _steps(self) -> int:
-        steps = abs(self.last - self.first) / _STEP
-        return round(max(steps, 1 / _STEP if self.into else 0))
+    def __init__(
+        self,
+        options: PaintOptions,
+        last: float,
+        first_style: Model,
+        second_style: Model | None,
+        seconds: float | None,
+    ) -> None:
+        self._first, self._last = options, replace(options, strength=last)
+        self._styles = first_style, second_style
+        self._seconds = seconds
+        steps = abs(last - options.strength) / _STEP
+        self._steps = round(steps if second_style is None else max(steps, 1 / _STEP))
+        if second_style is not None:
+            first_style.blended(second_style, 0.5).network_strength(1.0)
+        self.at_step = functools.cache(self._at_step)
 
     def task(self, frame: Frame) -> Task:
-        """A frame with its look, and with what comes next."""
-        time = float(frame.time)
-        return Task(frame.pixels, self.look(time), self.look(time, later=1))
+        """The task of painting a frame, with what comes next."""
+        step = 0
+        if self._steps > 0:
+            position = min(float(frame.time) / self._seconds, 1.0) if self._seconds else 1.0
+            step = int(position * self._steps + 1e-9)
+        return Task(frame, *self.at_step(step), self.at_step(min(step + 1, self._steps)))
 
-    def look(self, time: float, later: int = 0) -> Look:
-        """Of a frame.
+    def _at_step(self, step: int) -> tuple[Model, PaintOptions]:
+        done = step / self._steps if self._steps else 0.0
+        strength = self._first.strength + (self._last.strength - self._first.strength) * done
+        first, second = self._styles
+        model = first if second is None else first.blended(second, done)
+        return model, replace(self._first, strength=round(strength, 6))
 
-        Args:
-            time: Of the frame, in seconds.
-            later: How many steps on.
-        """
-        steps = self._steps
-        if steps == 0:
-            return Look(self.first)
-        position = min(time / self.seconds, 1.0) if self.seconds else 1.0
-        done = min(int(position * steps + 1e-9) + later, steps) / steps
-        strength = self.first + (self.last - self.first) * done
-        return Look(round(strength, 6), done if self.into else 0.0)
+
+def film_models(
+    first: Mapping[str, float], second: Mapping[str, float], steady: bool = True
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Styles replaced by their small models for films, which are of the network `LIVE`.
+
+    Args:
+        first: A blend, names or files to weights.
+        second: Another one, or nothing.
+        steady: Whether models trained for temporal consistency are preferred.
+
+    Returns:
+        Both blends; unchanged if a style has no such model, since two networks do not mix.
+
+    Raises:
+        UserError: There is no such style, or its file cannot be read.
+    """
+    live = {name: _film_model(name, steady) for name in (*first, *second)}
+    if None in live.values():
+        return dict(first), dict(second)
+
+    def replaced(blend: Mapping[str, float]) -> dict[str, float]:
+        return {live[name] or name: weight for name, weight in blend.items()}
+
+    return replaced(first), replaced(second)
+
+
+def _film_model(name: str, steady: bool) -> str | None:
+    found = live_name(name, steady) if is_name(name) else None
+    return found or (name if is_film_model(name) else None)
+
+
+def is_film_model(name: str) -> bool:
+    """Whether the network of a style or file is the one for films.
+
+    Raises:
+        UserError: There is no such style, or its file cannot be read.
+    """
+    return Stylizer(name, threads=1, engine="onnxruntime").metadata.get("network") == LIVE
 
 
 def stylize_video(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    stylize: Stylizer,
+    style: Stylizer | str | Mapping[str, float] | None = None,
     *,
     strength: float | tuple[float, float] | None = None,
-    to: Model | Mapping[str, float] | None = None,
+    to: ModelSource | Mapping[str, float] | None = None,
     detail: float = 0.0,
-    keep_colors: bool = False,
+    keep_colors: bool = PaintOptions.keep_colors,
     steady: bool = True,
     size: int | None = None,
     fps: float | Fraction | None = None,
@@ -109,39 +159,46 @@ def stylize_video(
     codec: str | None = None,
     crf: int | None = None,
     max_pixels: int = MOST_PIXELS,
-    each: EachFrame | None = None,
+    on_progress: OnFrame | None = None,
 ) -> PaintedVideo:
     """Paint a video, or an animated GIF or WebP, and keep its sound and subtitles.
 
     Args:
         source: Anything that FFmpeg's libraries read, or an animation.
-        target: Its suffix says what is written: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp. A
-            file that is there is replaced once the new one is whole.
-        stylize: The style.
-        strength: As for `Stylizer`, or that at the beginning and that at the end; default: the
+        target: The file to write: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp. An existing file is
+            replaced once the new one is complete.
+        style: A style's name, or a blend of names and weights, which are painted by their small
+            models for films, as `fast-nst video` does; a `Stylizer` paints as it is.
+        strength: As for `Stylizer`, or those of the first and the last frame; default: 1, or the
             stylizer's.
-        to: Another style, as `Stylizer` takes it, to pass into over the video's length.
+        to: Another style to fade into over the length of the video.
         detail: As for `Stylizer.stream`.
         keep_colors: As for `Stylizer`.
-        steady: Carry the network's statistics from frame to frame; see `stylize.stream`.
+        steady: Average the network's statistics over the frames of a scene; see `stylize.stream`.
         size: Longer side of the frames, in px; default: the video's own.
-        fps: Frames a second; default: each of the video's own, at its time.
+        fps: Constant frame rate, in frames per second; default: the video's own timestamps.
         start: Where to begin, in seconds.
-        until: Where to end; default: at the end.
-        codec: h264, hevc, vp9, av1 or another encoder of FFmpeg's; default: the container's.
-        crf: Quality as the codec counts it: less is better, and larger.
-        max_pixels: That a frame may have.
-        each: Called with the frames done, of how many (0 if that is not known); if it returns true,
-            the video ends there, and is playable.
+        until: Where to end, in seconds; default: at the end.
+        codec: h264, hevc, vp9, av1 or another encoder of FFmpeg; default: that of the container.
+        crf: Constant rate factor of the codec: lower is better, and larger.
+        max_pixels: Maximum pixels of a frame.
+        on_progress: Called with the frames done and their total (0 if it is not known); if it
+            returns true, the video ends there, and is playable.
 
     Raises:
-        UserError: It cannot be read, painted or written; there is no new file then.
+        UserError: The video cannot be read, painted or written; no file is written then.
     """
     source, target = Path(source), Path(target)
+    if not isinstance(style, Stylizer):
+        blend = style if isinstance(style, Mapping) else {style or DEFAULT_MODEL.stem: 1.0}
+        second = to if isinstance(to, Mapping) else {to: 1.0} if isinstance(to, str) else {}
+        blend, second = film_models(blend, second, steady)
+        style, to = Stylizer(blend, pictures=math.inf), second or to
     if isinstance(strength, tuple):
         first, last = strength
     else:
-        first = last = stylize.strength if strength is None else strength
+        first = last = style.strength if strength is None else strength
+    options = PaintOptions(strength=first, detail=detail, keep_colors=keep_colors)
     start, until, fps = plain(start), plain(until), plain(fps)
     begin, end = _exact(start), None if until is None else _exact(until)
     if begin < 0 or (end is not None and end <= begin):
@@ -157,19 +214,18 @@ def stylize_video(
     reader = open_reader(source, size, begin, end, max_pixels)
     try:
         clip, frames = _at_rate(reader, fps, target.suffix.lower())
-        fade = Fade(first, last, to is not None, _length(clip))
-        if fade.seconds is None and (first != last or to is not None):
+        seconds = _length(clip)
+        if seconds is None and (first != last or to is not None):
             raise UserError(
                 f"{str(source)!r} does not say how long it is, and a change over its length needs "
-                "that: give --until"
+                "that: give until"
             )
+        fade = Fade(options, last, style.model, None if to is None else Model.read(to), seconds)
         with written_whole(target) as temporary:
             writer = open_writer(temporary, target, clip, codec, crf, source, begin, end)
             try:
-                painter = stylize.painter(
-                    to, keep_colors=keep_colors, steady=steady, workers=LAG, detail=detail
-                )
-                return _painted(frames, painter, fade, reader, writer, clip, each)
+                stream = Stream(style, steady=steady, workers=LAG)
+                return _painted(frames, stream, fade, reader, writer, clip, on_progress)
             finally:
                 writer.close()
     finally:
@@ -195,7 +251,7 @@ def _at_rate(
     reader: Reader, fps: float | Fraction | None, suffix: str
 ) -> tuple[Clip, Iterator[Frame]]:
     """The clip with another rate, if one is asked for or the format wants it."""
-    clip, most = reader.clip, _MOST_RATE.get(suffix)
+    clip, most = reader.clip, _MAX_RATE.get(suffix)
     rate = None if fps is None else Fraction(fps).limit_denominator(100_000)
     if most is not None and (rate or clip.rate) > most:
         reader.notes.append(f"{suffix} files play at {most} frames a second at most: so does this")
@@ -207,34 +263,26 @@ def _at_rate(
 
 def _painted(
     frames: Iterator[Frame],
-    painter: Stream,
+    stream: Stream,
     fade: Fade,
     reader: Reader,
     writer: Writer,
     clip: Clip,
-    each: EachFrame | None,
+    on_progress: OnFrame | None,
 ) -> PaintedVideo:
-    """Take frames from the reader and hand paintings over to the writer, a thread each."""
-    behind = BackgroundWriter(writer.write, _WAITING)
+    """Write paintings while the next frames are painted, and those after them decoded."""
     count, end, is_whole = 0, Fraction(0), True
-    try:
-        with contextlib.ExitStack() as stack:
-            decoded = stack.enter_context(contextlib.closing(prefetch(frames, _WAITING)))
-            shown, given = itertools.tee(decoded)
-            paintings = stack.enter_context(
-                contextlib.closing(painter.paint(fade.task(frame) for frame in given))
-            )
-            for frame, painting in zip(shown, paintings, strict=True):
-                behind.put(replace(frame, pixels=painting))
-                count += 1
-                end = frame.time + (frame.duration or 1 / clip.rate)
-                if each is not None and each(count, clip.frames or 0):
-                    is_whole = False
-                    break
-        behind.finish()
-    except BaseException:
-        behind.give_up()
-        raise
+    with (
+        contextlib.closing(prefetch(frames, _AHEAD)) as decoded,
+        contextlib.closing(prefetch(stream.paint(map(fade.task, decoded)), _AHEAD)) as paintings,
+    ):
+        for frame in paintings:
+            writer.write(frame)
+            count += 1
+            end = frame.time + (frame.duration or 1 / clip.rate)
+            if on_progress is not None and on_progress(count, clip.frames or 0):
+                is_whole = False
+                break
     writer.finish(is_whole)
     notes = [*reader.notes, *writer.notes]
     return PaintedVideo(

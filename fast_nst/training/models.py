@@ -22,6 +22,7 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from fast_nst.errors import UserError
+from fast_nst.models.geometry import KEY as GEOMETRY
 from fast_nst.models.graphs import (
     NOISE_TILE,
     load,
@@ -100,7 +101,7 @@ def to_onnx(network: ImageTransformation, metadata: dict[str, str], exact: bool 
 
     Args:
         network: (N, 3, H, W) in [0, 1] to the same.
-        metadata: Written into the file as it is.
+        metadata: Written into the file, with the network's geometry.
         exact: Keep every weight as float32, also where the network's class wants float16.
 
     Returns:
@@ -127,7 +128,9 @@ def _exported(network: ImageTransformation, metadata: dict[str, str], half: bool
     model = onnx.load_model_from_string(_GRAPHS[kind])
     model = _tidy(_with_initializers(model, values, half))
     onnx.checker.check_model(model, full_check=True)
-    data = with_metadata(model.SerializeToString(), **metadata)
+    data = with_metadata(
+        model.SerializeToString(), **metadata, **{GEOMETRY: network.geometry.to_json()}
+    )
     check_parity(data, pixels)
     return data
 

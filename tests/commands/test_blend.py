@@ -112,7 +112,7 @@ def test_without_a_common_root_pixels_fade_and_it_is_said_once(photo: Path, here
     words += ["--detail", "0"]
     assert main(words) == 0
     err = capsys.readouterr().err
-    assert err.count("note: strength 0.5 fades pixels: 'negative.onnx' names no root") == 1
+    assert err.count("note: strength 0.5 fades pixels: 'negative.onnx' names no base") == 1
     expected = 0.5 * pixels(photo) + 0.5 * (255 - pixels(photo).astype(float))
     assert np.abs(pixels("out/a.png") - expected).max() <= 0.51
     assert main([*words, "--quiet", "--overwrite"]) == 0

@@ -16,9 +16,9 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from fast_nst.engines.engine import PAYS_FROM
+from fast_nst.pictures import read
 from fast_nst.pictures.edit import Pixels
 from fast_nst.pictures.read import find_images
-from fast_nst.stylize import painting
 from tests.conftest import noise, pixels
 
 
@@ -206,19 +206,21 @@ def test_the_first_ctrl_c_finishes_what_is_begun(negative: Path, tmp_path: Path)
 def test_a_picture_without_memory_does_not_stop_the_others(
     stylize, folder: Path, tmp_path: Path, monkeypatch
 ):
-    original = painting.to_pixels
+    original = read.to_pixels
 
     def to_pixels(image: Image.Image) -> Pixels:
         if image.width > 8:
             raise MemoryError
         return original(image)
 
-    monkeypatch.setattr(painting, "to_pixels", to_pixels)
+    monkeypatch.setattr(read, "to_pixels", to_pixels)
     Image.new("RGB", (9, 9)).save(folder / "large.png")
     code, _, err = stylize(folder, "-o", tmp_path / "out", "--format", "png")
     assert code == 1
     assert "3 of 4 pictures stylized" in err
-    assert f"error: no memory for {str(folder / 'large.png')!r}: give a smaller --size" in err
+    assert (
+        f"error: not enough memory for {str(folder / 'large.png')!r}: choose a smaller size" in err
+    )
     assert stylize(folder / "large.png", "-o", tmp_path / "one.png")[0] == 2
     assert stylize(folder / "one.png", "-o", f"{tmp_path}/f.png/", "--format", "jpg")[0] == 0
     assert (tmp_path / "f.png" / "one.jpg").exists()

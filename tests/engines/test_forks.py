@@ -27,7 +27,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """
 PAINTED = "expected = stylize(pixels)"
 AS_BEFORE = "np.testing.assert_array_equal(stylize(pixels), expected)"
-HELD = "stylize._session._opening.acquire(); stylize._session._budget.part(10**12).__enter__()"
+HELD = "stylize.session._lock.acquire(); stylize.session._budget.reserve(10**12).__enter__()"
 WORK = {
     "nothing": "pass",
     "same": AS_BEFORE,

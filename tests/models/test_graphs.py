@@ -22,7 +22,7 @@ from fast_nst.assets import SAMPLE_PHOTOGRAPHS, STARTS, STYLES
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import find_model, style_names
 from fast_nst.models.graphs import (
-    NoCommonRoot,
+    NoCommonBase,
     fingerprint,
     load,
     metadata_of,
@@ -31,7 +31,7 @@ from fast_nst.models.graphs import (
     parameters,
     with_metadata,
 )
-from fast_nst.models.model import Part, normalized, parts_of
+from fast_nst.models.model import Model, WeightedModel, normalized
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_image
@@ -100,7 +100,7 @@ def test_mixed_files_paint_as_mixed_state_dicts(strength: float, pixels: np.ndar
     kept = sum(share * length(v) for share, v in zip(shares, vectors, strict=True))
     factor = strength * kept / length(mean)
     state = {key: (root[key].double() + factor * mean[key]).float() for key in root}
-    mixed = mix(parts_of(dict(zip(names, shares, strict=True))), strength)
+    mixed = mix(Model.read(dict(zip(names, shares, strict=True))).parts, strength)
     for key, value in parameters(load(mixed, "mix")).items():
         np.testing.assert_allclose(value, state[key].numpy(), rtol=1e-6, atol=1e-8)
     network = build_network("fine").eval()
@@ -112,7 +112,7 @@ def test_mixed_files_paint_as_mixed_state_dicts(strength: float, pixels: np.ndar
 @pytest.mark.parametrize("name", [*NAMES, "udnie_fast"])
 def test_one_style_at_strength_1_is_that_style(name: str, pixels: np.ndarray):
     data = find_model(name).read_bytes()
-    mixed = mix(parts_of(name), 1.0)
+    mixed = mix(Model.read(name).parts, 1.0)
     assert fingerprint(parameters(load(mixed, "mix"))) == fingerprint(parameters(load(data, name)))
     # The mix has float32 where the file may have float16: both are cast to the same numbers.
     np.testing.assert_array_equal(
@@ -121,8 +121,8 @@ def test_one_style_at_strength_1_is_that_style(name: str, pixels: np.ndarray):
 
 
 def test_styles_of_two_networks_do_not_mix_and_it_is_said_which_are_which():
-    with pytest.raises(NoCommonRoot, match="two networks") as caught:
-        mix(parts_of({"udnie": 1, "udnie_fast": 1, "evening_fast": 1}), 1.0)
+    with pytest.raises(NoCommonBase, match="two networks") as caught:
+        mix(Model.read({"udnie": 1, "udnie_fast": 1, "evening_fast": 1}).parts, 1.0)
     said = str(caught.value)
     assert "udnie.onnx' of fine" in said
     assert "udnie_fast.onnx', " in said
@@ -130,7 +130,7 @@ def test_styles_of_two_networks_do_not_mix_and_it_is_said_which_are_which():
 
 
 def test_styles_of_fast_mix_with_each_other(pixels: np.ndarray):
-    mixed = mix(parts_of({"udnie_fast": 1, "evening_fast": 1}), 0.5)
+    mixed = mix(Model.read({"udnie_fast": 1, "evening_fast": 1}).parts, 0.5)
     metadata = metadata_of(load(mixed, "mix"))
     assert metadata["network"] == "fast"
     assert metadata["root"] == metadata_of(load(FAST_ROOT.read_bytes(), "root"))["root"]
@@ -138,7 +138,7 @@ def test_styles_of_fast_mix_with_each_other(pixels: np.ndarray):
 
 
 def test_a_mix_says_what_it_is_of():
-    data = mix(parts_of({"starry_night": 3, "the_scream": 2}), 1.1)
+    data = mix(Model.read({"starry_night": 3, "the_scream": 2}).parts, 1.1)
     said = metadata_of(load(data, "mix"))
     assert said["title"] == "The Starry Night 0.6 + The Scream 0.4"
     assert said["artist"] == "Vincent van Gogh, Edvard Munch"
@@ -152,13 +152,13 @@ def test_a_mix_says_what_it_is_of():
         assert part["recipe"] == json.loads(original["recipe"])
         assert part["style_sha256"] == original["style_sha256"]
     # A mix is a style like others: it mixes on, and is exported and read back.
-    again = json.loads(metadata_of(load(mix([Part("x", data)], 0.5), "mix"))["blend"])
+    again = json.loads(metadata_of(load(mix([WeightedModel("x", data)], 0.5), "mix"))["blend"])
     assert again["parts"][0]["blend"] == blend
 
 
 def test_every_pair_at_half_and_half_is_a_picture(pixels: np.ndarray):
     for first, second in itertools.combinations(NAMES, 2):
-        mixed = mix(parts_of({first: 0.5, second: 0.5}), 1.0)
+        mixed = mix(Model.read({first: 0.5, second: 0.5}).parts, 1.0)
         weights = parameters(load(mixed, "mix"))
         assert all(np.isfinite(value).all() for value in weights.values())
         painting = Stylizer(mixed)(pixels)
@@ -201,9 +201,9 @@ def _cut(model: onnx.ModelProto) -> None:
     [
         (lambda: changed(_cut), "damaged parameters"),
         (lambda: with_metadata((STYLES / "udnie.onnx").read_bytes(), root="0" * 64), "another"),
-        (lambda: with_metadata((STYLES / "udnie.onnx").read_bytes(), root=""), "names no root"),
-        (inverting_model, "names no root"),
-        (lambda: to_onnx(build_network("johnson").eval(), {"network": "johnson"}), "names no root"),
+        (lambda: with_metadata((STYLES / "udnie.onnx").read_bytes(), root=""), "names no base"),
+        (inverting_model, "names no base"),
+        (lambda: to_onnx(build_network("johnson").eval(), {"network": "johnson"}), "names no base"),
         (
             lambda: to_onnx(
                 build_network("johnson"),
@@ -211,14 +211,14 @@ def _cut(model: onnx.ModelProto) -> None:
             ),
             "other parameters",
         ),
-        (lambda: changed(_poison), "no numbers"),
+        (lambda: changed(_poison), "not finite"),
         (lambda: changed(_widen), "other parameters"),
         (lambda: b"hello", "not an ONNX model"),
     ],
 )
-def test_what_has_no_common_root_is_refused_in_one_line(make: Callable[[], bytes], word: str):
-    with pytest.raises(NoCommonRoot, match=word) as caught:
-        mix([*parts_of("evening"), Part("'mine.onnx'", make())], 1.0)
+def test_what_has_no_common_base_is_refused_in_one_line(make: Callable[[], bytes], word: str):
+    with pytest.raises(NoCommonBase, match=word) as caught:
+        mix([*Model.read("evening").parts, WeightedModel("'mine.onnx'", make())], 1.0)
     assert "\n" not in str(caught.value)
     assert "'mine.onnx'" in str(caught.value)
 
@@ -227,20 +227,20 @@ def test_what_has_no_common_root_is_refused_in_one_line(make: Callable[[], bytes
     ("blend", "word"),
     [
         ({}, "a blend of nothing"),
-        ({"udnie": -1}, "share of 'udnie' is -1"),
-        ({"udnie": float("nan")}, "share of 'udnie' is nan"),
-        ({"udnie": True}, "share of 'udnie' is True"),
-        ({"udnie": "1"}, "share of 'udnie' is '1'"),
-        ({"udnie": 0, "evening": 0}, "all shares are 0"),
+        ({"udnie": -1}, "weight of 'udnie' is -1"),
+        ({"udnie": float("nan")}, "weight of 'udnie' is nan"),
+        ({"udnie": True}, "weight of 'udnie' is True"),
+        ({"udnie": "1"}, "weight of 'udnie' is '1'"),
+        ({"udnie": 0, "evening": 0}, "all weights are 0"),
         ({"udnei": 1, "evening": 1}, "Did you mean 'udnie'"),
     ],
 )
 def test_what_is_no_blend_gets_a_clear_word(blend: dict, word: str):
     with pytest.raises(UserError, match=word):
-        parts_of(blend)
+        Model.read(blend)
 
 
-def test_a_style_with_share_0_is_left_out():
-    assert [part.share for part in parts_of({"udnie": 0, "evening": 2})] == [2.0]
+def test_a_style_with_weight_0_is_left_out():
+    assert [part.weight for part in Model.read({"udnie": 0, "evening": 2}).parts] == [2.0]
     assert set(style_names()) >= set(NAMES)
-    assert Path(parts_of("udnie")[0].name.strip("'")) == STYLES / "udnie.onnx"
+    assert Path(Model.read("udnie").parts[0].name.strip("'")) == STYLES / "udnie.onnx"

@@ -13,7 +13,7 @@ from fast_nst.assets import LIVE_STYLES, STARTS
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import style_files
 from fast_nst.models.graphs import load, parameters
-from fast_nst.models.initializers import parameter_places
+from fast_nst.models.initializers import initializer_offsets
 
 SHIPPED = [*style_files(), *LIVE_STYLES.glob("*.onnx")]
 SHIPPED += [path for starts in STARTS.values() for path in starts.values()]
@@ -22,7 +22,7 @@ SHIPPED += [path for starts in STARTS.values() for path in starts.values()]
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_the_numbers_there_are_the_parameters(path):
     data = path.read_bytes()
-    places = parameter_places(data)
+    places = initializer_offsets(data)
     expected = parameters(load(data, "it"))
     assert list(places) == list(expected)
     for name, (offset, length, kind) in places.items():
@@ -34,7 +34,7 @@ def test_the_numbers_there_are_the_parameters(path):
 
 def test_roots_are_float32_since_mixed_numbers_take_their_places():
     for starts in STARTS.values():
-        places = parameter_places(starts["photograph"].read_bytes())
+        places = initializer_offsets(starts["photograph"].read_bytes())
         assert {place.type for place in places.values()} == {"float32"}
 
 
@@ -46,26 +46,26 @@ def with_tensor(tensor: onnx.TensorProto) -> bytes:
 
 def test_other_tensors_are_passed_over():
     tensor = numpy_helper.from_array(np.ones(3, np.float32), "other")
-    assert parameter_places(with_tensor(tensor)) == {}
+    assert initializer_offsets(with_tensor(tensor)) == {}
 
 
 def test_numbers_in_another_form_are_refused():
     apart = onnx.helper.make_tensor("network.a", onnx.TensorProto.FLOAT, [2], [1.0, 2.0])
     double = numpy_helper.from_array(np.ones(3), "network.a")
     for tensor in (apart, double):
-        with pytest.raises(UserError, match=r"^network\.a does not lie in one piece of floats"):
-            parameter_places(with_tensor(tensor))
+        with pytest.raises(UserError, match=r"^network\.a is not stored as raw floats"):
+            initializer_offsets(with_tensor(tensor))
 
 
 def test_damaged_files_end_in_a_sentence():
     data = STARTS["fine"]["photograph"].read_bytes()
     with pytest.raises(UserError, match="damaged"):
-        parameter_places(data[:-1000])
+        initializer_offsets(data[:-1000])
     chance = np.random.default_rng(0)
     for _ in range(300):
         flipped = bytearray(data[:3000])
         for place in chance.integers(0, len(flipped), 5):
             flipped[place] = chance.integers(0, 256)
         with contextlib.suppress(UserError):
-            for offset, length, _ in parameter_places(bytes(flipped)).values():
+            for offset, length, _ in initializer_offsets(bytes(flipped)).values():
                 assert 0 <= offset <= offset + length <= len(flipped)

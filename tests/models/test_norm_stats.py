@@ -17,11 +17,10 @@ from fast_nst.models.catalogue import find_model
 from fast_nst.models.graphs import load
 from fast_nst.models.norm_stats import (
     Norm,
-    carrying_statistics,
     noise_tile_of,
     norms_of,
-    reach_of,
-    with_statistics,
+    with_given_stats,
+    with_running_stats,
 )
 from fast_nst.networks import build_network
 from fast_nst.training.models import read_model, to_onnx
@@ -71,7 +70,7 @@ def test_a_window_is_summed_exactly():
     pixels = noise(7, 9)
     window = np.array([1, 2, -1, 2**62])
     sums, squares, count = run(
-        with_statistics(one_norm(), until=0), image=pixels[None], window=window
+        with_given_stats(one_norm(), until=0), image=pixels[None], window=window
     )
     inside = pixels[1:-1, 2:].astype(np.float64)
     np.testing.assert_array_equal(sums, [inside.sum((0, 1))])
@@ -83,7 +82,7 @@ def test_scale_and_shift_come_from_outside():
     pixels = noise(3, 5)
     scale, shift = np.float32([1, 2, 3]), np.float32([-1, 0, 1])
     (out,) = run(
-        with_statistics(one_norm()),
+        with_given_stats(one_norm()),
         image=pixels[None],
         scale_0=scale.reshape(1, 3, 1, 1),
         shift_0=shift.reshape(1, 3, 1, 1),
@@ -95,20 +94,20 @@ def test_the_file_stays_as_it_is():
     model = load(DEFAULT_MODEL.read_bytes(), "the model")
     before = model.SerializeToString()
     for until in (None, 0, 3):
-        with_statistics(model, until)
+        with_given_stats(model, until)
     assert model.SerializeToString() == before
 
 
 def test_the_graph_stops_at_the_norm():
     model = load(DEFAULT_MODEL.read_bytes(), "the model")
-    stem = with_statistics(model, until=0)
+    stem = with_given_stats(model, until=0)
     assert {value.name for value in stem.graph.input} == {"image", "window"}
     assert sum(node.op_type == "Conv" for node in stem.graph.node) == 1
     assert not any(tensor.name.startswith("network.blocks") for tensor in stem.graph.initializer)
-    third = with_statistics(model, until=2)
+    third = with_given_stats(model, until=2)
     expected = {"image", "window", "noise", "scale_0", "shift_0", "scale_1", "shift_1"}
     assert {value.name for value in third.graph.input} == expected
-    whole = with_statistics(model)
+    whole = with_given_stats(model)
     assert len(whole.graph.input) == 2 + 2 * len(norms_of(model))
     assert not any(node.op_type == "InstanceNormalization" for node in whole.graph.node)
 
@@ -135,7 +134,7 @@ def test_the_sums_are_those_that_pytorch_sees(name: str):
     if tile is not None:
         feeds["noise"] = tile[:10, :11]
     for k, (norm, x) in enumerate(zip(norms_of(model), seen, strict=True)):
-        graph = with_statistics(model, until=k)
+        graph = with_given_stats(model, until=k)
         wanted = {value.name for value in graph.graph.input}
         sums, squares, count = run(graph, **{n: v for n, v in feeds.items() if n in wanted})
         assert count == math.prod(x.shape[2:])
@@ -152,35 +151,11 @@ def test_the_sums_are_those_that_pytorch_sees(name: str):
         }
 
 
-def test_the_reach_is_what_the_convolutions_add_up_to():
-    node, weight = helper.make_node, np.zeros((1, 1, 5, 5), np.float32)
-    graph = helper.make_graph(
-        [
-            node("Conv", ["image", "w"], ["a"], kernel_shape=[5, 5], strides=[2, 2]),  # 2 px
-            node("Relu", ["a"], ["b"]),
-            node("Conv", ["b", "w"], ["c"], kernel_shape=[5, 5], strides=[2, 2]),  # 2 of 2 px
-            node("Conv", ["c", "w"], ["d"], kernel_shape=[5, 5], strides=[1, 1]),  # 2 of 4
-            node("Resize", ["d", "", "by"], ["e"], mode="nearest"),
-            node("Conv", ["e", "w"], ["f"], kernel_shape=[5, 5]),  # 2 of 2
-            node("DepthToSpace", ["f"], ["g"], blocksize=2),
-            node("Conv", ["g", "w"], ["h"], kernel_shape=[5, 5]),  # 2 of 1
-        ],
-        "chain",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 64, 64])],
-        [helper.make_tensor_value_info("h", TensorProto.FLOAT, None)],
-        [
-            numpy_helper.from_array(weight, "w"),
-            numpy_helper.from_array(np.float32([1, 1, 2, 2]), "by"),
-        ],
-    )
-    assert reach_of(helper.make_model(graph)) == (20 + 2 * 4, 4)
-
-
 def carried(keep: float, mean: list[float], variance: list[float]) -> dict[str, np.ndarray]:
     def column(values: list[float]) -> np.ndarray:
         return np.float32(values).reshape(1, -1, 1, 1)
 
-    return {"keep": np.float32(keep), "mean_0": column(mean), "variance_0": column(variance)}
+    return {"ema_decay": np.float32(keep), "mean_0": column(mean), "variance_0": column(variance)}
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.25, 1.0])
@@ -188,7 +163,7 @@ def test_a_norm_that_remembers_by_hand(keep: float):
     image = noise(5, 7)[None]
     given = carried(keep, [100, 110, 120], [50, 500, 5000])
     feeds = {name: np.asarray(value) for name, value in given.items()}
-    found, mean, variance = run(carrying_statistics(one_norm()), image=image, **feeds)
+    found, mean, variance = run(with_running_stats(one_norm()), image=image, **feeds)
     x = image.transpose(0, 3, 1, 2).astype(np.float64)
     own_mean, own_variance = x.mean((2, 3), keepdims=True), x.var((2, 3), keepdims=True)
     np.testing.assert_allclose(mean, own_mean, rtol=1e-5)
@@ -202,16 +177,16 @@ def test_a_norm_that_remembers_by_hand(keep: float):
 
 def test_a_network_that_remembers_nothing_paints_as_before():
     model = load(DEFAULT_MODEL.read_bytes(), "the default")
-    derived = carrying_statistics(model)
-    assert [given.name for given in derived.graph.input][:2] == ["image", "keep"]
+    derived = with_running_stats(model)
+    assert [given.name for given in derived.graph.input][:2] == ["image", "ema_decay"]
     image = noise(45, 70)[None]
     (expected,) = run(model, image=image)
-    feeds = {"keep": np.zeros((), np.float32)}
+    feeds = {"ema_decay": np.zeros((), np.float32)}
     for given in derived.graph.input[2:]:
         channels = given.type.tensor_type.shape.dim[1].dim_value
         feeds[given.name] = np.zeros((1, channels, 1, 1), np.float32)
     painted, *own = run(derived, image=image, **feeds)
     assert np.abs(painted.astype(int) - expected).max() <= 1
     assert len(own) == 2 * len(norms_of(model)) == len(feeds) - 1
-    again, *_ = run(derived, image=255 - image, **{**feeds, "keep": np.array(0.9, np.float32)})
+    again, *_ = run(derived, image=255 - image, **{**feeds, "ema_decay": np.array(0.9, np.float32)})
     assert np.abs(again.astype(int) - painted).max() > 50

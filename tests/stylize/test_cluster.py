@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 from fast_nst import Stylizer
-from fast_nst.commands.infer import InferOptions
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.pictures.detail import add_detail
@@ -24,10 +23,11 @@ from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.cluster import Painter, paint_on_cluster
 from fast_nst.stylize.folder import Job
+from fast_nst.stylize.painting import PaintOptions
 from tests.conftest import inverting_model, noise
 
 PICTURES = 60
-MANNER = InferOptions(inputs=["in"], output="out").manner
+OPTIONS = PaintOptions()
 
 
 def test_a_stylizer_can_be_pickled():
@@ -46,7 +46,7 @@ def test_a_worker_tells_what_became_of_each(tmp_path: Path):
         "source": [str(tmp_path / name).encode() for name in names],
         "target": [str(tmp_path / "out" / name).encode() for name in names],
     }
-    rows = Painter(Stylizer(inverting_model()), MANNER)(batch)
+    rows = Painter(Stylizer(inverting_model()), OPTIONS)(batch)
     assert (rows["number"], rows["width"]) == ([3, 4], [8, 0])
     assert [bool(error) for error in rows["error"]] == [False, True]
     assert open_image(tmp_path / "out" / "good.png").size == (8, 6)
@@ -56,7 +56,7 @@ def test_without_ray(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     jobs = [Job(tmp_path / "a.png", tmp_path / "b.png")]
     with pytest.raises(UserError, match=r"Ray is not installed: pip install 'fast-nst\[cluster\]'"):
-        next(paint_on_cluster(jobs, Stylizer(inverting_model()), MANNER, False, "local"))
+        next(paint_on_cluster(jobs, Stylizer(inverting_model()), OPTIONS, False, "local"))
 
 
 def test_one_picture_is_not_spread(photo: Path, negative: Path, capsys):

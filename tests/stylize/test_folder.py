@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fast_nst.errors import UserError
-from fast_nst.stylize.budget import Budget
 from fast_nst.stylize.folder import Job, Painted, paint_all
+from fast_nst.stylize.session import MemoryBudget
 
 PAINTED = Painted((1, 1), 0.0)
 
@@ -83,13 +83,13 @@ def test_who_stops_listening_stops_the_work(tmp_path: Path):
 
 
 def test_a_budget_is_never_overdrawn():
-    budget, held, most = Budget(10), 0, 0
+    budget, held, most = MemoryBudget(10), 0, 0
     lock = threading.Lock()
 
     def work(amount: int) -> None:
         nonlocal held, most
         for _ in range(20):
-            with budget.part(amount):
+            with budget.reserve(amount):
                 with lock:
                     held += min(amount, 10)
                     most = max(most, held)
@@ -108,8 +108,8 @@ def test_a_budget_is_never_overdrawn():
 
 
 def test_a_budget_gets_back_what_an_error_had():
-    budget = Budget(10)
-    with pytest.raises(ValueError), budget.part(10):
+    budget = MemoryBudget(10)
+    with pytest.raises(ValueError), budget.reserve(10):
         raise ValueError
-    with budget.part(10):
+    with budget.reserve(10):
         pass

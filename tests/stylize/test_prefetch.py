@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fast_nst.stylize.prefetch import BackgroundWriter, prefetch
+from fast_nst.stylize.prefetch import prefetch, run_ahead
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -31,13 +31,13 @@ def counted(made: list[int], stop: int = 10**9) -> Iterator[int]:
         yield number
 
 
-def test_ahead_keeps_the_order_and_its_bound():
+def test_prefetch_keeps_the_order_and_its_bound():
     made: list[int] = []
-    items = prefetch(counted(made, 50), room=3)
+    items = prefetch(counted(made, 50), ahead=3)
     assert next(items) == 0
-    assert eventually(lambda: len(made) == 5)  # one taken, three wait, one wants to
+    assert eventually(lambda: len(made) == 4)  # one taken, three ahead
     time.sleep(0.15)
-    assert len(made) == 5
+    assert len(made) == 4
     assert list(items) == list(range(1, 50))
 
 
@@ -46,66 +46,75 @@ def test_what_is_raised_ahead_is_raised_here_after_what_came_before():
         yield 1
         raise ValueError("broken")
 
-    items = prefetch(broken(), room=3)
+    items = prefetch(broken(), ahead=3)
     assert next(items) == 1
     with pytest.raises(ValueError, match="broken"):
         next(items)
 
 
-def test_ahead_ends_when_nobody_wants_more():
-    items = prefetch(counted([]), room=2)
+def test_prefetch_ends_when_nobody_wants_more():
+    items = prefetch(counted([]), ahead=2)
     assert next(items) == 0
     items.close()
 
 
-def test_behind_works_in_order_and_waits_for_room():
-    done: list[int] = []
-    gate = threading.Event()
+def test_prefetch_closes_a_generator():
+    closed = []
 
-    def work(number: int) -> None:
-        gate.wait(5)
-        done.append(number)
+    def items() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(True)
 
-    behind = BackgroundWriter(work, room=2)
-    for number in range(3):  # one is being worked on, two wait
-        behind.put(number)
-    full = threading.Thread(target=behind.put, args=(3,))
-    full.start()
+    ahead = prefetch(items(), ahead=2)
+    next(ahead)
+    ahead.close()
+    assert closed == [True]
+
+
+def test_calls_run_ahead_in_order_and_bounded():
+    begun: list[int] = []
+
+    def call(number: int) -> Callable[[], int]:
+        def run() -> int:
+            begun.append(number)
+            time.sleep(0.01 * (number % 3))
+            return number
+
+        return run
+
+    results = run_ahead(map(call, range(20)), threads=2, ahead=4)
+    assert next(results) == 0
+    assert eventually(lambda: len(begun) == 5)
     time.sleep(0.05)
-    assert full.is_alive()
-    gate.set()
-    full.join(5)
-    behind.finish()
-    assert done == [0, 1, 2, 3]
+    assert len(begun) == 5
+    assert list(results) == list(range(1, 20))
 
 
-def test_what_fails_behind_is_raised_at_the_next_item_or_at_the_end():
-    def fail(_: int) -> None:
+def test_what_a_call_raises_comes_in_its_place():
+    def fail() -> int:
         raise ValueError("full disk")
 
-    behind = BackgroundWriter(fail, room=1)
-    with pytest.raises(ValueError, match="full disk"):  # noqa: PT012
-        for number in range(100):
-            behind.put(number)
-    behind = BackgroundWriter(fail, room=1)
-    behind.put(0)
+    results = run_ahead([lambda: 1, fail, lambda: 3], threads=2, ahead=2)
+    assert next(results) == 1
     with pytest.raises(ValueError, match="full disk"):
-        behind.finish()
+        next(results)
 
 
-def test_giving_up_leaves_what_waits():
+def test_closing_finishes_what_has_begun_and_begins_no_more():
     done: list[int] = []
     begun, gate = threading.Event(), threading.Event()
 
     def work(number: int) -> None:
         begun.set()
-        gate.wait(5)
+        if number:
+            gate.wait(5)
         done.append(number)
 
-    behind = BackgroundWriter(work, room=5)
-    for number in range(5):
-        behind.put(number)
+    results = run_ahead((lambda n=n: work(n) for n in range(9)), threads=1, ahead=5)
+    next(results)
     assert begun.wait(5)
     threading.Timer(0.1, gate.set).start()
-    behind.give_up()
-    assert done == [0]
+    results.close()
+    assert done == [0, 1]

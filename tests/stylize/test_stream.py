@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,20 @@ import pytest
 
 from fast_nst import Stylizer, UserError
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
-from fast_nst.models.model import Part
+from fast_nst.models.model import Model, WeightedModel
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_photograph
+from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.stream import (
+    DECAY,
     LAG,
-    REMEMBERED,
-    Look,
-    Memory,
+    RunningStats,
+    Stream,
     Task,
-    is_cut,
-    passing,
+    is_scene_change,
     thumbnail,
 )
+from fast_nst.videos.clip import Frame
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +45,14 @@ def difference(first: np.ndarray, second: np.ndarray) -> int:
     return int(np.abs(first.astype(int) - second).max())
 
 
-def through(memory: Memory, levels: list[int], own: list[list[float]], in_flight: int) -> list:
+def through(stats: RunningStats, levels: list[int], own: list[list[float]], in_flight: int) -> list:
     """What frames are given, of which so many are painted at a time."""
     given, waiting = [], []
     for level, values in zip(levels, own, strict=True):
-        memory.see(np.full((8, 8, 3), level, np.uint8))
-        while len(waiting) >= in_flight or memory.is_behind:
-            memory.take(waiting.pop(0))
-        given.append(memory.given())
+        stats.begin(np.full((8, 8, 3), level, np.uint8))
+        while len(waiting) >= in_flight or stats.is_waiting:
+            stats.update(waiting.pop(0))
+        given.append(stats.current())
         waiting.append([np.float32(values)] if values else [])
     return given
 
@@ -61,52 +63,61 @@ def test_averages_by_hand(in_flight: int):
     values = [1.0, 2.0, 4.0, 8.0, 16.0]
     averages = values[:1]
     for value in values[1:]:
-        averages.append(REMEMBERED * averages[-1] + (1 - REMEMBERED) * value)
-    given = through(Memory(), [100] * 5, [[value] for value in values], in_flight)
+        averages.append(DECAY * averages[-1] + (1 - DECAY) * value)
+    given = through(RunningStats(), [100] * 5, [[value] for value in values], in_flight)
     assert given[0] == ([], 0.0)
     for number, (state, keep) in enumerate(given[1:], start=1):
-        assert keep == REMEMBERED
+        assert keep == DECAY
         np.testing.assert_allclose(state[0], averages[max(number - LAG, 0)], rtol=1e-6)
 
 
 @pytest.mark.parametrize("in_flight", range(1, LAG + 1))
 def test_a_new_scene_forgets_the_old_one(in_flight: int):
     own = [[float(number)] for number in range(8)]
-    given = through(Memory(), [10] * 4 + [200] * 4, own, in_flight)
-    assert [keep for _, keep in given] == [0, REMEMBERED, REMEMBERED, REMEMBERED] * 2
+    given = through(RunningStats(), [10] * 4 + [200] * 4, own, in_flight)
+    assert [keep for _, keep in given] == [0, DECAY, DECAY, DECAY] * 2
     for number in (5, 6):
         assert given[number][0][0].tolist() == [4.0]  # of frame 4, the scene's first, alone
 
 
 def test_frames_without_statistics_give_none():
-    given = through(Memory(), [100] * 5, [[], [], [3.0], [3.0], [3.0]], 1)
-    assert given == [([], 0.0)] * 4 + [([np.float32([3])], REMEMBERED)]
+    given = through(RunningStats(), [100] * 5, [[], [], [3.0], [3.0], [3.0]], 1)
+    assert given == [([], 0.0)] * 4 + [([np.float32([3])], DECAY)]
 
 
 def test_cuts_are_told_from_what_moves_or_dims(film: list[np.ndarray]):
     small = [thumbnail(frame) for frame in film]
     assert max(small[0].shape) <= 33
-    cuts = [is_cut(a, b) for a, b in itertools.pairwise(small)]
+    cuts = [is_scene_change(a, b) for a, b in itertools.pairwise(small)]
     assert cuts == [number == 7 for number in range(11)]
-    assert is_cut(None, small[0])
-    assert is_cut(small[0], small[0][:-1])
-    assert not is_cut(small[0], small[0] * np.float32(0.9))
+    assert is_scene_change(None, small[0])
+    assert is_scene_change(small[0], small[0][:-1])
+    assert not is_scene_change(small[0], small[0] * np.float32(0.9))
 
 
-def test_one_blend_passes_into_another():
-    a, b, c = (Part(name, b"", share) for name, share in (("a", 2.0), ("b", 6.0), ("c", 1.0)))
-    shares = {part.name: part.share for part in passing([a, b], [c], 0.2)}
-    assert shares == pytest.approx({"a": 0.2, "b": 0.6, "c": 0.2})
-    assert [part.name for part in passing([a], [c], 0)] == ["a"]
-    assert [part.name for part in passing([a], [c], 1)] == ["c"]
+def test_one_blend_fades_into_another():
+    a, b, c = (WeightedModel(name, b"", w) for name, w in (("a", 2.0), ("b", 6.0), ("c", 1.0)))
+    blend = Model((a, b)).blended(Model((c,)), 0.2)
+    weights = {part.name: part.weight for part in blend.parts}
+    assert weights == pytest.approx({"a": 0.2, "b": 0.6, "c": 0.2})
+    first, second = Model((a,)), Model((c,))
+    assert [part.name for part in first.blended(second, 0).parts] == ["a"]
+    assert [part.name for part in first.blended(second, 1).parts] == ["c"]
+
+
+def tasks(stylize: Stylizer, frames: list[np.ndarray], **options) -> Iterator[Task]:
+    for number, pixels in enumerate(frames):
+        yield Task(Frame(pixels, Fraction(number)), stylize.model, PaintOptions(**options))
+
+
+def painted(stylize: Stylizer, given: Iterable[Task], **how) -> list[np.ndarray]:
+    return [frame.pixels for frame in Stream(stylize, **how).paint(given)]
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_two_at_a_time_are_the_same_as_one_by_one(film: list[np.ndarray], engine: str):
     stylize = Stylizer(engine=engine)
-    one, two = (
-        list(stylize.painter(workers=n).paint(Task(f, Look(1.0)) for f in film)) for n in (1, 2)
-    )
+    one, two = (painted(stylize, tasks(stylize, film, detail=0), workers=n) for n in (1, 2))
     assert len(one) == len(two) == len(film)
     assert max(map(difference, one, two)) <= 1
 
@@ -158,26 +169,32 @@ def test_a_painting_comes_before_the_next_frame_is_taken(film: list[np.ndarray])
 def test_the_same_array_is_not_painted_again(film: list[np.ndarray]):
     frames = [film[0], film[0], film[1], film[1]]
     for workers in (1, 2):
-        painter = Stylizer().painter(workers=workers)
-        found = list(painter.paint(Task(frame, Look(1.0)) for frame in frames))
+        stylize = Stylizer()
+        found = painted(stylize, tasks(stylize, frames), workers=workers)
         assert found[0] is found[1]
         assert found[2] is found[3]
         assert found[0] is not found[2]
 
 
-def test_looks_change_from_frame_to_frame(film: list[np.ndarray]):
-    stylize = Stylizer("udnie", detail=0)
-    looks = [Look(0), Look(0.1), Look(0.6), Look(1.2), Look(1, 0.5), Look(1, 1.0)]
+def test_style_and_strength_change_from_frame_to_frame(film: list[np.ndarray]):
+    stylize, other = Stylizer("udnie", detail=0), Stylizer("great_wave", detail=0)
+    strengths = (0, 0.1, 0.6, 1.2)
+    looks = [(stylize.model, PaintOptions(strength=s, detail=0)) for s in strengths]
+    for weight in (0.5, 1.0):
+        looks.append((stylize.model.blended(other.model, weight), PaintOptions(detail=0)))
     upcoming = [*looks[1:], None]
-    tasks = [Task(film[0].copy(), *pair) for pair in zip(looks, upcoming, strict=True)]
-    found = list(stylize.painter("great_wave", steady=False, workers=2).paint(tasks))
+    frame = Frame(film[0], Fraction(0))
+    given = [
+        Task(replace(frame, pixels=film[0].copy()), *look, following)
+        for look, following in zip(looks, upcoming, strict=True)
+    ]
+    found = painted(stylize, given, steady=False, workers=2)
     assert difference(found[0], film[0]) == 0
     for number in (1, 2, 3):
-        assert difference(found[number], stylize(film[0], strength=looks[number].strength)) <= 1
+        assert difference(found[number], stylize(film[0], strength=strengths[number])) <= 1
     half = Stylizer({"udnie": 0.5, "great_wave": 0.5}, detail=0)
     assert difference(found[4], half(film[0])) <= 1
-    other = Stylizer("great_wave", detail=0)
-    assert difference(found[5], other(film[0])) <= 2  # mixed with nothing
+    assert difference(found[5], other(film[0])) <= 1
 
 
 def test_colors_and_detail_can_be_kept(film: list[np.ndarray]):
@@ -215,8 +232,10 @@ def test_what_is_no_frame(frame: object):
 def test_what_cannot_be_mixed_is_said(negative: Path, film: list[np.ndarray]):
     stylize = Stylizer(negative)
     assert difference(next(stylize.stream(film)), 255 - film[0]) == 0
-    for to, look in ((None, Look(1.2)), ("udnie", Look(1.0, 0.5))):
-        with pytest.raises(UserError, match="names no root"):
-            list(stylize.painter(to).paint([Task(film[0], look)]))
+    with pytest.raises(UserError, match="names no base"):
+        painted(stylize, tasks(stylize, film[:1], strength=1.2))
+    blend = stylize.model.blended(Model.read("udnie"), 0.5)
+    with pytest.raises(UserError, match="names no base"):
+        painted(stylize, [Task(Frame(film[0], Fraction(0)), blend, PaintOptions())])
     with pytest.raises(UserError, match="strength is 2"):
-        list(stylize.painter().paint([replace(Task(film[0], Look(1.0)), look=Look(2.0))]))
+        PaintOptions(strength=2.0)

@@ -8,7 +8,7 @@ import pytest
 from fast_nst import Stylizer
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import enlarge, from_array, keep_colors, resize, to_array
-from fast_nst.stylize.strokes import LOST_DETAIL
+from fast_nst.stylize.painting import LOST_DETAIL, PaintOptions, paint_pixels
 from tests.conftest import inverting_model, noise
 
 
@@ -23,7 +23,9 @@ def test_larger_strokes_are_those_of_a_smaller_picture(stylize: Stylizer):
     small = to_array(resize(from_array(pixels), (30, 20)))
     expected = enlarge(255 - small, small, pixels, LOST_DETAIL)
     np.testing.assert_array_equal(stylize(pixels, stroke_scale=2), expected)
-    np.testing.assert_array_equal(stylize.paint(pixels, stroke_scale=2.0), expected)
+    options = PaintOptions(stroke_scale=2.0, detail=0)
+    painted = paint_pixels(pixels, stylize.model, stylize.session, options)
+    np.testing.assert_array_equal(painted, expected)
     colored = stylize(pixels, stroke_scale=2, keep_colors=True)
     np.testing.assert_array_equal(colored, keep_colors(pixels, expected))
     # Finer strokes take a larger picture; nothing of the photograph is lost on the way there.

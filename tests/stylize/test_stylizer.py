@@ -19,12 +19,12 @@ from PIL import Image
 
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
-from fast_nst.errors import UserError
+from fast_nst.errors import FadeWarning, UserError
 from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import keep_colors, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize import session as session_module
-from fast_nst.stylize.strength import FADE_BELOW, FadeWarning, painting_share
+from fast_nst.stylize.painting import FADE_BELOW, PaintOptions, paint_pixels, painting_weight
 from tests.conftest import inverting_model, noise
 
 
@@ -64,7 +64,7 @@ def test_alpha_is_kept_and_gray_becomes_colour(stylize: Stylizer):
 def test_without_a_root_strength_fades_pixels(height: int, width: int, strength: float):
     pixels = noise(height, width)
     stylize = Stylizer(inverting_model(), threads=1, detail=0)
-    assert "names no root" in stylize.unmixable
+    assert "names no base" in stylize.unmixable
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         painted = stylize(pixels, strength=strength)
@@ -111,7 +111,7 @@ def test_wrong_arguments_get_a_clear_word(stylize: Stylizer):
         ({"strength": 1.6}, "strength is 1.6"),
         ({"strength": -0.1}, "strength is -0.1"),
         ({"strength": float("nan")}, "strength is nan"),
-        ({"strength": 1.2}, "strength 1.2 is above 1, and the model names no root"),
+        ({"strength": 1.2}, "strength 1.2 is above 1, and the model names no base"),
         ({"size": 0}, "size is 0"),
         ({"detail": 1.1}, "detail is 1.1"),
         ({"detail": float("nan")}, "detail is nan"),
@@ -122,7 +122,7 @@ def test_wrong_arguments_get_a_clear_word(stylize: Stylizer):
         Stylizer("udnie", strength=2)
     with pytest.raises(UserError, match="detail is -1"):
         Stylizer("udnie", detail=-1)
-    with pytest.raises(UserError, match="this blend is not possible: the model names no root"):
+    with pytest.raises(UserError, match="this blend is not possible: the model names no base"):
         Stylizer({"udnie": 0.5, inverting_model(): 0.5})
     with pytest.raises(UserError, match="Did you mean 'cpu'"):
         Stylizer(inverting_model(), provider="cpuu")
@@ -242,7 +242,13 @@ def test_0_is_the_photograph_and_the_way_there_has_no_step():
 
 
 def test_the_share_of_the_painting_by_hand():
-    assert [painting_share(s) for s in (0, FADE_BELOW / 2, FADE_BELOW, 1, 1.5)] == [0, 0.5, 1, 1, 1]
+    assert [painting_weight(s) for s in (0, FADE_BELOW / 2, FADE_BELOW, 1, 1.5)] == [
+        0,
+        0.5,
+        1,
+        1,
+        1,
+    ]
 
 
 def test_a_stylizers_strength_is_the_calls_strength():
@@ -345,7 +351,7 @@ def test_detail_comes_on_top_of_what_the_network_paints():
     for painted in (
         stylize(pixels, detail=0.8),
         stylize([pixels], detail=0.8)[0],
-        stylize.paint(pixels, detail=0.8),
+        paint_pixels(pixels, stylize.model, stylize.session, PaintOptions(detail=0.8)),
         bold(pixels),
         bold.clone(1, of=2)(pixels),
         pickle.loads(pickle.dumps(bold))(pixels),
@@ -370,20 +376,20 @@ def test_detail_goes_with_the_strength():
     assert np.abs(near_zero.astype(int) - pixels).max() <= 1
 
 
-def test_twins_paint_alike_within_one_budget():
+def test_clones_paint_alike_within_one_budget():
     stylize = Stylizer({"udnie": 1, "evening": 1}, strength=0.8)
-    twins = [stylize.clone(1, of=2) for _ in range(2)]
+    clones = [stylize.clone(1, of=2) for _ in range(2)]
     pixels = noise(60, 70)
-    for twin in twins:
-        assert "threads=1" in repr(twin)
-        assert twin.metadata == stylize.metadata
-        assert np.abs(twin(pixels).astype(int) - stylize(pixels)).max() <= 1
-        # Beyond its share a twin lets the memory go; beyond the budget it waits.
+    for clone in clones:
+        assert "threads=1" in repr(clone)
+        assert clone.metadata == stylize.metadata
+        assert np.abs(clone(pixels).astype(int) - stylize(pixels)).max() <= 1
+        # Beyond its share a clone lets the memory go; beyond the budget it waits.
         large = noise(1000, 1000)
-        shared = twin._session._budget
-        assert shared is stylize._session._budget
-        with shared.part(shared.amount - 10_000_000):
-            waiting = threading.Thread(target=twin, args=(large,))
+        shared = clone.session._budget
+        assert shared is stylize.session._budget
+        with shared.reserve(shared.amount - 10_000_000):
+            waiting = threading.Thread(target=clone, args=(large,))
             waiting.start()
             waiting.join(0.2)
             assert waiting.is_alive()

@@ -20,29 +20,35 @@ from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, SAMPLE_PHOTOGRAPHS
 from fast_nst.engines.engine import EngineOptions, open_engine, open_graph
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import find_model
+from fast_nst.models.geometry import GEOMETRIES, geometry_of
+from fast_nst.models.graphs import load, metadata_of
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import resize, to_array
 from fast_nst.pictures.read import most_pixels, open_image
+from fast_nst.stylize.painting import PaintOptions, paint_pixels
 from fast_nst.stylize.tiles import (
     REDUCED_PIXELS,
     Span,
     TiledNetwork,
     paint_in_tiles,
-    pixels_in_tile,
+    pixels_per_tile,
     spans,
     tiles,
-    working_memory,
 )
 from fast_nst.training.models import to_onnx
 from tests.conftest import inverting_model, noise
 
 FAST = LIVE_STYLES / "composition_vii_fast.onnx"
 ONE_THREAD = EngineOptions(engine="onnxruntime", threads=1)
+FAST_GEOMETRY = GEOMETRIES["fast"]
 SMALL = 200 * 180  # px in a tile: a core of 76
 
 
 def tiled(data: bytes) -> TiledNetwork:
-    return TiledNetwork(data, "the model", lambda derived: open_graph(derived, ONE_THREAD))
+    geometry = geometry_of(metadata_of(load(data, "the model")))
+    return TiledNetwork(
+        data, "the model", geometry, lambda derived: open_graph(derived, ONE_THREAD)
+    )
 
 
 @functools.cache
@@ -94,7 +100,7 @@ def test_only_a_picture_s_own_border_counts_what_lies_beyond():
 
 def test_tiles_keep_within_their_pixels():
     for height, width, pixels in ((3000, 4000, 10**6), (37, 5000, 10**5), (900, 900, 300**2)):
-        parts = tiles(height, width, pixels, 56, 4)
+        parts = tiles(height, width, pixels, FAST_GEOMETRY)
         for rows, columns in parts:
             given = (span.outer_stop - span.outer_start for span in (rows, columns))
             assert math.prod(given) <= pixels
@@ -103,12 +109,15 @@ def test_tiles_keep_within_their_pixels():
 
 
 def test_memory_is_counted_by_the_network():
+    def working_memory(height: int, width: int, network: str) -> int:
+        return geometry_of({"network": network}).working_memory(height, width)
+
     assert working_memory(1000, 1000, "fast") == 80_000_000
     assert working_memory(1, 1000, "fast") == 16 * 80_000
     assert working_memory(1000, 1000, "fine") == 270_000_000
     assert working_memory(1000, 1000, "johnson") == 10**9
     assert working_memory(1000, 1000, "unheard of") == 10**9
-    assert pixels_in_tile(140, "fast") == 1
+    assert pixels_per_tile(FAST_GEOMETRY, 140) == 1
 
 
 @pytest.mark.parametrize("size", [(500, 333), (211, 640), (402, 12), (1, 700), (257, 256)])
@@ -116,7 +125,7 @@ def test_nothing_shows(size: tuple[int, int]):
     data, pixels = FAST.read_bytes(), photograph(*size)
     whole = open_engine(data, "the model", ONE_THREAD).run(pixels[None])[0]
     network = tiled(data)
-    assert len(tiles(*pixels.shape[:2], SMALL, network.margin, network.cell)) > 2
+    assert len(tiles(*pixels.shape[:2], SMALL, network.geometry)) > 2
     assert largest_difference(paint_in_tiles(pixels, network, SMALL), whole) <= 1
 
 
@@ -132,7 +141,7 @@ def test_nothing_shows_at_any_size(height: int, width: int, side: int, seed: int
 def test_nothing_shows_with_fine(size: tuple[int, int]):
     data, pixels = DEFAULT_MODEL.read_bytes(), photograph(*size)
     network = tiled(data)
-    assert len(tiles(*pixels.shape[:2], 240**2, network.margin, network.cell)) > 1
+    assert len(tiles(*pixels.shape[:2], 240**2, network.geometry)) > 1
     painted = paint_in_tiles(pixels, network, 240**2)
     assert largest_difference(painted, _whole(data)(pixels)) <= 1
 
@@ -154,7 +163,7 @@ def test_nothing_shows_with_johnson_either():
     [DEFAULT_MODEL.read_bytes(), FAST.read_bytes(), johnson()],
     ids=["fine", "fast", "johnson"],
 )
-def test_nothing_bears_on_a_pixel_from_beyond_the_margin(data: bytes):
+def test_nothing_bears_on_a_pixel_from_beyond_the_halo(data: bytes):
     network, pixels = tiled(data), noise(260, 264)
     parts = [(Span(0, 260, 0, 260, 260), Span(0, 264, 0, 264, 264))]
     affine = network.statistics(pixels, parts)
@@ -162,7 +171,7 @@ def test_nothing_bears_on_a_pixel_from_beyond_the_margin(data: bytes):
     changed[131, 133] ^= 255
     differs = network.paint(pixels, parts, affine) != network.paint(changed, parts, affine)
     rows, columns = np.nonzero(differs.any(2))
-    assert max(np.abs(rows - 131).max(), np.abs(columns - 133).max()) <= network.margin
+    assert max(np.abs(rows - 131).max(), np.abs(columns - 133).max()) <= network.geometry.halo
     assert len(rows) > 100
 
 
@@ -183,7 +192,7 @@ def test_reduced_statistics_are_those_of_a_small_copy():
     side = (REDUCED_PIXELS / (1600 * 1200)) ** 0.5
     copy = photograph(1600, 1200)
     copy = to_array(resize(Image.fromarray(copy), (round(1600 * side), round(1200 * side))))
-    parts = tiles(1200, 1600, 10**6, network.margin, network.cell)
+    parts = tiles(1200, 1600, 10**6, network.geometry)
     own = [(Span(0, n, 0, n, n), Span(0, m, 0, m, m)) for n, m in (copy.shape[:2],)]
     expected = network.paint(large, parts, network.statistics(copy, own))
     painted = paint_in_tiles(large, network, 10**6, reduced=True)
@@ -194,8 +203,8 @@ def test_reduced_statistics_are_those_of_a_small_copy():
 def test_tiles_tell_how_far_they_are():
     told = []
     network, pixels = tiled(FAST.read_bytes()), noise(200, 300)
-    paint_in_tiles(pixels, network, SMALL, on_tile=lambda *at: told.append(at))
-    parts = len(tiles(200, 300, SMALL, network.margin, network.cell))
+    paint_in_tiles(pixels, network, SMALL, on_progress=lambda *at: told.append(at))
+    parts = len(tiles(200, 300, SMALL, network.geometry))
     total = 7 * parts  # six norms, and the painting
     assert told == [(done, total) for done in range(1, total + 1)]
 
@@ -206,7 +215,8 @@ def test_a_stylizer_takes_what_exceeds_its_memory_in_tiles():
     styles = {"the_scream_fast": 2, "great_wave_fast": 1}
     frugal, plain = Stylizer(styles, max_memory="64MB"), Stylizer(styles)
     told = []
-    frugal.paint(np.array(photo.convert("RGB")), on_tile=lambda *at: told.append(at))
+    pixels = np.array(photo.convert("RGB"))
+    paint_pixels(pixels, frugal.model, frugal.session, PaintOptions(), lambda *at: told.append(at))
     assert len(told) > 7
     for how in ({}, {"strength": 0.2}, {"keep_colors": True}, {"strength": 1.4, "size": 1200}):
         first, second = np.array(frugal(photo, **how)), np.array(plain(photo, **how))
@@ -245,7 +255,7 @@ def test_a_style_is_the_same_at_12_megapixels(name: str):
     data, pixels = find_model(name).read_bytes(), photograph(4000, 3000)
     whole = _whole(data)(pixels)
     _whole.cache_clear()
-    painted = paint_in_tiles(pixels, tiled(data), pixels_in_tile(10**9, "fast"))
+    painted = paint_in_tiles(pixels, tiled(data), pixels_per_tile(FAST_GEOMETRY, 10**9))
     assert largest_difference(painted, whole) <= 1
 
 

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from fast_nst import Stylizer, UserError
+from fast_nst.models.model import Model
 from fast_nst.stylize import stream, video
-from fast_nst.stylize.stream import Look, Task
+from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.video import Fade, stylize_video
 from fast_nst.videos.clip import Frame
 from fast_nst.videos.read import VideoReader
@@ -41,7 +42,7 @@ def test_every_frame_is_painted_at_its_time_with_the_sound(
 ):
     told = []
     done = stylize_video(
-        clip, tmp_path / "out.mp4", invert, crf=4, each=lambda *numbers: told.append(numbers)
+        clip, tmp_path / "out.mp4", invert, crf=4, on_progress=lambda *numbers: told.append(numbers)
     )
     given, found = probe(clip), probe(tmp_path / "out.mp4")
     assert (done.frames, done.size, done.broken, done.is_whole) == (20, (96, 64), 0, True)
@@ -103,21 +104,32 @@ def test_a_part_at_another_size_and_rate(clip: Path, invert: Stylizer, tmp_path:
 
 
 def test_the_fade_is_even_and_its_ends_are_exact():
-    fade = Fade(0, 1.2, False, 3.0)
-    assert fade.look(0) == Look(0)
-    assert fade.look(3) == fade.look(5) == Look(1.2)
-    looks = [fade.look(t / 100).strength for t in range(301)]
-    assert looks == sorted(looks)
-    assert max(np.diff(looks)) <= 0.0201
-    assert len(set(looks)) == 61
-    assert max(abs(look - 1.2 * t / 300) for t, look in enumerate(looks)) <= 0.0201
-    assert fade.look(1, later=1).strength == pytest.approx(fade.look(1).strength + 0.02)
-    frame = Frame(moving(0), Fraction(1))
-    assert fade.task(frame) == Task(frame.pixels, fade.look(1), fade.look(1, later=1))
-    assert Fade(1, 1, False, None).look(7, later=1) == Look(1)
-    into = Fade(1, 1, True, 3.0)
-    assert [into.look(t).share for t in (0, 1.5, 3)] == [0, 0.5, 1]
-    assert Fade(1.2, 0, False, 1.0).look(1) == Look(0)
+    model = Model.read("udnie")
+
+    def fade(first: float, last: float, seconds: float | None = 3.0, into: Model | None = None):
+        made = Fade(PaintOptions(strength=first, detail=0.2), last, model, into, seconds)
+        return lambda time: made.task(Frame(moving(0), Fraction(time)))
+
+    def strength(time: float) -> float:
+        return task(time).options.strength
+
+    task = fade(0, 1.2)
+    assert strength(0) == 0
+    assert strength(3) == strength(5) == 1.2
+    found = [strength(Fraction(t, 100)) for t in range(301)]
+    assert found == sorted(found)
+    assert max(np.diff(found)) <= 0.0201
+    assert len(set(found)) == 61
+    assert max(abs(s - 1.2 * t / 300) for t, s in enumerate(found)) <= 0.0201
+    assert task(1).next[1].strength == pytest.approx(strength(1) + 0.02)
+    assert task(1).model == task(1).next[0] == model
+    assert task(1).options.detail == 0.2
+    assert fade(1, 1, None)(7).options.strength == 1
+    assert fade(1.2, 0, 1.0)(1).options.strength == 0
+    into = fade(1, 1, into=Model.read("evening"))
+    weights = [[part.weight for part in into(t).model.parts] for t in (0, 1.5, 3)]
+    assert weights == [[1.0], [0.5, 0.5], [1.0]]
+    assert into(3).model == Model.read("evening")
 
 
 def test_a_video_fades_into_its_painting(clip: Path, tmp_path: Path):
@@ -153,7 +165,7 @@ def test_a_change_over_a_length_that_nobody_knows(
 
     read = video.open_reader
     monkeypatch.setattr(video, "open_reader", lengthless)
-    with pytest.raises(UserError, match="give --until"):
+    with pytest.raises(UserError, match="give until"):
         stylize_video(clip, tmp_path / "out.mp4", Stylizer(), strength=(0, 1))
 
 
@@ -189,7 +201,7 @@ def test_an_animation_has_no_sound_and_says_so(clip: Path, invert: Stylizer, tmp
 
 def test_what_ends_early_is_playable(clip: Path, invert: Stylizer, tmp_path: Path):
     target = tmp_path / "out.mp4"
-    done = stylize_video(clip, target, invert, each=lambda done, total: done == 7)
+    done = stylize_video(clip, target, invert, on_progress=lambda done, total: done == 7)
     found = probe(target)
     assert (done.frames, done.is_whole) == (7, False)
     assert len(found.times) == 7
@@ -222,13 +234,13 @@ def test_what_fails_leaves_no_file_and_no_thread(
     if where == "reading":
         monkeypatch.setattr(VideoReader, "_rgb", after(5, VideoReader._rgb))
     elif where == "painting":
-        monkeypatch.setattr(stream, "finished", after(5, stream.finished))
+        monkeypatch.setattr(stream, "finish", after(5, stream.finish))
     elif where == "writing":
         monkeypatch.setattr(VideoWriter, "_converted", after(5, VideoWriter._converted))
     elif where == "finishing":
         monkeypatch.setattr(VideoWriter, "finish", after(0, VideoWriter.finish))
     with pytest.raises(UserError, match="it broke"):
-        stylize_video(clip, target, invert, each=tell)
+        stylize_video(clip, target, invert, on_progress=tell)
     assert target.read_bytes() == b"precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "in.mp4",
