@@ -13,8 +13,8 @@ import pytest
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
 from fast_nst.models.graphs import load, parameters
-from fast_nst.web.files import File, page_files
-from fast_nst.web.models import Model
+from fast_nst.web.files import PageFile, page_files
+from fast_nst.web.models import ServedModel
 from fast_nst.web.runtime import Runtime
 from fast_nst.web.site import write_site
 
@@ -22,17 +22,17 @@ RUNTIME = Runtime({"runtime/ort.wasm.bundle.min.mjs": b"module", "runtime/a.wasm
 
 
 @pytest.fixture
-def files(models: dict[str, Model]) -> dict[str, File]:
+def files(models: dict[str, ServedModel]) -> dict[str, PageFile]:
     return page_files(models, RUNTIME, None)
 
 
-def told(files: Mapping[str, File]) -> dict:
+def config_of(files: Mapping[str, PageFile]) -> dict:
     return json.loads(files["config.json"].data)
 
 
-def test_every_file_that_the_page_names_is_there(files: dict[str, File]):
-    browser = told(files)["browser"]
-    named = {browser["runtime"], *told(files)["samples"]}
+def test_page_files_contain_every_referenced_file(files: dict[str, PageFile]):
+    browser = config_of(files)["browser"]
+    named = {browser["runtime"], *config_of(files)["samples"]}
     named |= {root["file"] for root in browser["roots"].values()}
     named |= {each["file"] for each in browser["files"].values()}
     for path, file in files.items():
@@ -44,7 +44,7 @@ def test_every_file_that_the_page_names_is_there(files: dict[str, File]):
     assert named - set(files) == {"openapi.json"}  # the service makes that
 
 
-def test_nothing_comes_from_elsewhere(files: dict[str, File]):
+def test_page_files_reference_no_other_host(files: dict[str, PageFile]):
     for path, file in files.items():
         if path.endswith((".html", ".js", ".css", ".svg")):
             found = set(re.findall(r"https?://[\w./]+", file.data.decode()))
@@ -53,8 +53,10 @@ def test_nothing_comes_from_elsewhere(files: dict[str, File]):
             assert not re.search(rb"<script(?! type=\"module\" src=)", file.data)
 
 
-def test_the_places_are_those_of_the_files(files: dict[str, File], models: dict[str, Model]):
-    browser = told(files)["browser"]
+def test_config_has_the_parameter_offsets_of_the_model_files(
+    files: dict[str, PageFile], models: dict[str, ServedModel]
+):
+    browser = config_of(files)["browser"]
     assert set(browser["files"]) == set(models)
     assert browser["files"]["negative"]["parameters"] is None
     expected = parameters(load(models["udnie"].part.data, "udnie"))
@@ -69,13 +71,13 @@ def test_the_places_are_those_of_the_files(files: dict[str, File], models: dict[
         assert files[root["file"]].data == STARTS[network]["photograph"].read_bytes()
 
 
-def test_without_a_runtime_no_model_is_sent(models: dict[str, Model]):
+def test_page_files_without_runtime_contain_no_model(models: dict[str, ServedModel]):
     files = page_files(models, None, {"max_bytes": 1})
-    assert told(files)["browser"] is None
+    assert config_of(files)["browser"] is None
     assert not [path for path in files if path.endswith((".onnx", ".wasm"))]
 
 
-def test_a_site_is_written_and_replaced(files: dict[str, File], tmp_path: Path):
+def test_write_site_writes_and_replaces_a_site(files: dict[str, PageFile], tmp_path: Path):
     folder = tmp_path / "a" / "site"
     size = write_site(folder, files)
     written = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
@@ -86,20 +88,22 @@ def test_a_site_is_written_and_replaced(files: dict[str, File], tmp_path: Path):
     (folder / "config.json").write_text(json.dumps({"paths": [*older["paths"], "old.js"]}))
     write_site(folder, files)
     assert not (folder / "old.js").exists()
-    assert told(files)["paths"] == sorted(files)
+    assert config_of(files)["paths"] == sorted(files)
     assert list(folder.parent.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("config", ['{"name": "my project"}', "[1]", "null", '{"paths": 3}', "{"])
-def test_a_config_of_something_else_is_no_site(files: dict[str, File], tmp_path: Path, config: str):
+def test_write_site_rejects_a_folder_with_an_unrelated_config(
+    files: dict[str, PageFile], tmp_path: Path, config: str
+):
     (tmp_path / "config.json").write_text(config)
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match=r"holds other files, such as 'config\.json'"):
+    with pytest.raises(UserError, match=r"contains other files, such as 'config\.json'"):
         write_site(tmp_path, files)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_what_was_put_beside_a_site_is_not_lost(files: dict[str, File], tmp_path: Path):
+def test_write_site_keeps_a_file_added_to_a_site(files: dict[str, PageFile], tmp_path: Path):
     folder = tmp_path / "site"
     write_site(folder, files)
     (folder / "CNAME").write_text("paint.example")
@@ -109,8 +113,8 @@ def test_what_was_put_beside_a_site_is_not_lost(files: dict[str, File], tmp_path
     assert (folder / "index.html").exists()
 
 
-def test_a_site_that_cannot_be_replaced_stays(
-    files: dict[str, File], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_write_site_restores_the_old_site_on_failure(
+    files: dict[str, PageFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     folder = tmp_path / "site"
     write_site(folder, files)
@@ -130,20 +134,20 @@ def test_a_site_that_cannot_be_replaced_stays(
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_folder_with_other_things_is_left_alone(files: dict[str, File], tmp_path: Path):
+def test_write_site_rejects_a_folder_with_other_files(files: dict[str, PageFile], tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="holds other files"):
+    with pytest.raises(UserError, match="contains other files"):
         write_site(tmp_path, files)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         write_site(tmp_path / "thesis.txt", files)
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         write_site(tmp_path / "link", files)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["link", "thesis.txt"]
 
 
-def test_what_cannot_be_written_leaves_nothing(files: dict[str, File], tmp_path: Path):
-    bad = {**files, "x" * 300: File(b"", "")}
+def test_write_site_leaves_nothing_on_failure(files: dict[str, PageFile], tmp_path: Path):
+    bad = {**files, "x" * 300: PageFile(b"", "")}
     with pytest.raises(UserError, match="cannot write"):
         write_site(tmp_path / "site", bad)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
-from tests.web.browser import (
+from tests.web.browser.helpers import (
     SHOWN,
     apply,
     canvas_pixels,
@@ -37,7 +37,7 @@ def quiet(page: Page) -> Page:
     return page
 
 
-def test_the_first_sample_comes_after_ones_own_photograph(
+def test_late_first_sample_does_not_replace_a_photograph(
     browser: Browser, address: str, picture: Path
 ):
     with opened(browser, f"{address}/healthz") as page:
@@ -50,7 +50,7 @@ def test_the_first_sample_comes_after_ones_own_photograph(
         expect(page.locator("#photo-error")).to_be_empty()
 
 
-def test_the_sample_that_was_chosen_last_stays(page: Page):
+def test_late_sample_does_not_replace_a_newer_one(page: Page):
     with held_back(page, "**/samples/chelsea.jpg"):
         page.get_by_role("button", name="chelsea").click()
         page.get_by_role("button", name="coffee").click()
@@ -58,7 +58,9 @@ def test_the_sample_that_was_chosen_last_stays(page: Page):
     expect(page.locator("#status")).to_contain_text("600 × 400 px")
 
 
-def test_a_photograph_while_the_camera_asks(browser: Browser, address: str, picture: Path):
+def test_photograph_during_camera_permission_stops_the_camera(
+    browser: Browser, address: str, picture: Path
+):
     with opened(browser, address) as page:
         painted(page)
         page.evaluate(
@@ -86,7 +88,7 @@ def test_a_photograph_while_the_camera_asks(browser: Browser, address: str, pict
         assert is_shown(page, picture)
 
 
-def test_a_style_that_paints_slowly_gives_way(quiet: Page, picture: Path):
+def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**") as held:
         apply(quiet, {"style": "udnie"})
         expect(quiet.locator("#status")).to_have_text("Painting …")
@@ -107,7 +109,7 @@ def test_a_style_that_paints_slowly_gives_way(quiet: Page, picture: Path):
     assert is_shown(quiet, picture)
 
 
-def test_a_thumbnail_of_the_photograph_before_is_dropped(quiet: Page, picture: Path):
+def test_late_thumbnail_of_an_old_photograph_is_dropped(quiet: Page, picture: Path):
     canvas = "li[data-name='composition_vii'] canvas"
     with held_back(quiet, "**/api/stylize?style=composition_vii%3A1&**detail=0&**") as held:
         quiet.get_by_role("button", name="coffee").click()
@@ -123,7 +125,7 @@ def test_a_thumbnail_of_the_photograph_before_is_dropped(quiet: Page, picture: P
     assert np.array_equal(canvas_pixels(quiet, canvas), before)
 
 
-def test_after_a_failure_nothing_of_the_photograph_before_is_left(quiet: Page, picture: Path):
+def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
     quiet.get_by_role("checkbox", name="Udnie").check()
     expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
     quiet.route(PAINT, lambda route: route.abort())
@@ -153,7 +155,7 @@ def is_clear(page: Page, selector: str) -> bool:
     )
 
 
-def test_a_photograph_takes_the_errors_of_others_away(page: Page, picture: Path, tmp_path: Path):
+def test_new_photograph_clears_old_errors(page: Page, picture: Path, tmp_path: Path):
     apply(page, {"size": 100000})
     page.get_by_role("button", name="Download").click()
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
@@ -166,7 +168,7 @@ def test_a_photograph_takes_the_errors_of_others_away(page: Page, picture: Path,
     expect(page.locator("#photo-error")).to_be_empty()
 
 
-def test_with_the_camera_on_its_picture_is_downloaded(page: Page, picture: Path, tmp_path: Path):
+def test_download_with_the_camera_on(page: Page, picture: Path, tmp_path: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
     expect(page.locator("#status")).to_contain_text("frames a second")
@@ -177,7 +179,7 @@ def test_with_the_camera_on_its_picture_is_downloaded(page: Page, picture: Path,
     expect(page.get_by_role("button", name="Stop the camera")).to_be_hidden()
 
 
-def test_a_bad_file_leaves_the_camera_on_and_its_end_the_photograph(
+def test_bad_file_leaves_the_camera_on_and_stopping_restores_the_photograph(
     page: Page, picture: Path, tmp_path: Path
 ):
     give(page, picture, SHOWN)
@@ -192,7 +194,7 @@ def test_a_bad_file_leaves_the_camera_on_and_its_end_the_photograph(
     assert is_shown(page, picture)
 
 
-def test_a_camera_whose_frames_cannot_be_painted(page: Page, picture: Path):
+def test_camera_stops_when_its_frames_fail(page: Page, picture: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
     expect(page.locator("#status")).to_contain_text("frames a second")

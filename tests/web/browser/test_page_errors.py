@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.browser import (
+from tests.web.browser.helpers import (
     SHOWN,
     apply,
     downloaded,
@@ -24,7 +24,7 @@ from tests.web.browser import (
 pytestmark = pytest.mark.browser
 
 
-def test_where_no_camera_is_given_the_button_says_so(browser: Browser):
+def test_camera_and_copy_explain_insecure_contexts(browser: Browser):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing
         outside = probe.getsockname()[0]
@@ -40,7 +40,7 @@ def test_where_no_camera_is_given_the_button_says_so(browser: Browser):
         expect(page.locator("#result-error")).to_contain_text("download it instead")
 
 
-def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
+def test_errors_appear_next_to_their_cause(page: Page, tmp_path: Path):
     text = tmp_path / "notes.txt"
     text.write_text("not a picture")
     give(page, text)
@@ -57,7 +57,7 @@ def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
 
 
-def test_another_photograph_does_not_lose_a_download(page: Page, large: Path, picture: Path):
+def test_download_survives_a_new_photograph(page: Page, large: Path, picture: Path):
     give(page, large, "683 × 1024 px")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
@@ -68,9 +68,7 @@ def test_another_photograph_does_not_lose_a_download(page: Page, large: Path, pi
     expect(page.get_by_role("button", name="Download")).to_be_enabled()
 
 
-def test_the_photograph_that_was_given_last_is_painted(
-    page: Page, phone: Path, picture: Path, tmp_path: Path
-):
+def test_latest_photograph_wins(page: Page, phone: Path, picture: Path, tmp_path: Path):
     with held_back(page, "**/api/stylize?strength=0&**") as held:  # the service reads it
         give(page, phone)
         give(page, picture, SHOWN)
@@ -79,7 +77,7 @@ def test_the_photograph_that_was_given_last_is_painted(
     assert found.shape == (251, 373, 3)
 
 
-def test_a_site_without_its_runtime_says_so(browser: Browser, site: str):
+def test_site_without_runtime_shows_an_error(browser: Browser, site: str):
     context = browser.new_context()
     page = context.new_page()
     page.route("**/*.mjs", lambda route: route.fulfill(status=404))
@@ -99,7 +97,7 @@ def test_a_site_without_its_runtime_says_so(browser: Browser, site: str):
     ],
     ids=["missing", "page", "noise", "no answer"],
 )
-def test_a_style_file_that_is_not_there_stops_no_other(
+def test_missing_style_file_does_not_affect_other_styles(
     browser: Browser, site: str, answer: dict[str, Any] | None, reason: str
 ):
     with opened(browser, f"{site}style.css") as page:
@@ -130,7 +128,7 @@ def test_a_style_file_that_is_not_there_stops_no_other(
         assert len(runtimes) == 1
 
 
-def test_a_page_that_cannot_start_says_so(browser: Browser, site: str):
+def test_page_that_cannot_start_shows_an_error(browser: Browser, site: str):
     context = browser.new_context()
     page = context.new_page()
     page.route("**/config.json", lambda route: route.abort())
@@ -140,7 +138,7 @@ def test_a_page_that_cannot_start_says_so(browser: Browser, site: str):
 
 
 @pytest.mark.parametrize("size", ["-3", "0", "1.5"])
-def test_a_size_that_is_none(page: Page, size: str):
+def test_invalid_size_disables_download(page: Page, size: str):
     page.locator("#size").fill(size)
     expect(page.locator("#size-error")).to_have_text("Give a whole number of pixels, 1 or more.")
     expect(page.get_by_role("button", name="Download")).to_be_disabled()
@@ -149,7 +147,7 @@ def test_a_size_that_is_none(page: Page, size: str):
     expect(page.get_by_role("button", name="Download")).to_be_enabled()
 
 
-def test_a_size_that_no_browser_can_paint(site_page: Page, picture: Path, tmp_path: Path):
+def test_size_above_the_browsers_limit(site_page: Page, picture: Path, tmp_path: Path):
     give(site_page, picture, SHOWN)
     set_range(site_page, "size", 60000)
     site_page.get_by_role("button", name="Download").click()
@@ -160,7 +158,7 @@ def test_a_size_that_no_browser_can_paint(site_page: Page, picture: Path, tmp_pa
     expect(error).to_be_empty()
 
 
-def test_a_service_that_has_stopped(browser: Browser):
+def test_stopped_service_shows_an_error(browser: Browser):
     with serving() as (address, process), opened(browser, address) as page:
         painted(page)
         expect(page.locator("#where-label")).to_be_hidden()

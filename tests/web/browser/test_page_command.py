@@ -15,7 +15,7 @@ from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from tests.conftest import inverting_model
-from tests.web.browser import SHOWN, give, opened, painted, serving
+from tests.web.browser.helpers import SHOWN, give, opened, painted, serving
 
 pytestmark = pytest.mark.browser
 
@@ -46,7 +46,7 @@ def as_pasted(line: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_word_is_one_word(page: Page, tmp_path: Path, name: str):
+def test_command_quotes_every_word(page: Page, tmp_path: Path, name: str):
     line = page.evaluate(
         """async (name) => {
             const { quoted } = await import("./command.js");
@@ -68,7 +68,7 @@ def test_every_word_is_one_word(page: Page, tmp_path: Path, name: str):
         ([("x y", 0.3), ("-m", 0.7)], False, ["-m", "./x y.onnx:0.3", "-m", "./-m.onnx:0.7"]),
     ],
 )
-def test_names_that_are_no_flags_and_no_shares(page: Page, styles, is_named, expected):
+def test_command_with_names_like_flags_or_shares(page: Page, styles, is_named, expected):
     line = page.evaluate(
         """async ([styles, isNamed]) => {
             const { commandOf } = await import("./command.js");
@@ -84,7 +84,7 @@ def test_names_that_are_no_flags_and_no_shares(page: Page, styles, is_named, exp
     assert words == ["fast-nst", "infer", "PHOTO", *expected, "-o", "painting.png"]
 
 
-def test_it_paints_with_the_file(
+def test_command_runs_with_own_model_files(
     browser: Browser, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     folder = tmp_path / "mine"

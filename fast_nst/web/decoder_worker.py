@@ -1,7 +1,7 @@
-"""What is done with picture files in a process of its own, which can be ended at any time.
+"""Decoding and encoding of images in a worker process, which can be killed at any time.
 
 Pillow's decoders and encoders cannot be interrupted, and some files keep them busy for minutes.
-This module is what such a process imports, so it needs little beside Pillow.
+Each worker process imports this module, so it imports little beside Pillow.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ from fast_nst.pictures.edit import Array, Pixels, resize, scaled_size, to_image,
 from fast_nst.pictures.read import most_pixels, open_image
 from fast_nst.pictures.write import WRITERS, encode_image
 
-_PIECE = 2**20  # bytes of an array that are sent at a time
+_CHUNK = 2**20  # bytes of an array in one message
 
 
-class TooLarge(UserError):
-    """More pixels than the service takes."""
+class ImageTooLarge(UserError):
+    """An image, or its result, with more pixels than the service accepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decode:
-    """Read a picture, at the size that it is painted at.
+    """Decode an image and resize it to the result's size.
 
     Attributes:
-        upload: Its file.
-        most: Pixels that it, and its painting, may have.
-        size: Longer side of the result, in px.
-        stroke_scale: From 0.1 to 10.
+        upload: The image file.
+        most: Maximum pixels of the image, of the result, and of the network's input.
+        size: Longer side of the result, in px; None keeps the image's.
+        stroke_scale: Factor on the size of brush strokes, 0.1 to 10; below 1 the network's input
+            is larger than the result.
     """
 
     upload: bytes | bytearray
@@ -47,42 +48,42 @@ class Decode:
     stroke_scale: float
 
     def __call__(self) -> Pixels:
-        """Do it.
+        """Run the task.
 
         Raises:
-            TooLarge: The picture, or its painting, has too many pixels.
-            UserError: It cannot be read.
+            ImageTooLarge: More than `most` pixels are needed.
+            UserError: The file is not a readable image.
         """
         with most_pixels(self.most):
             try:
                 photo = open_image(bytes(self.upload))
             except UserError as error:
                 if isinstance(error.__cause__, Image.DecompressionBombError):
-                    raise TooLarge(
-                        f"the picture has over {self.most:,} pixels: give a smaller one"
+                    raise ImageTooLarge(
+                        f"the image has over {self.most:,} pixels: give a smaller one"
                     ) from error
                 raise
         size = photo.size
         if self.size is not None:
             size = scaled_size(size, self.size / max(size))
-        # Finer strokes are painted on a larger copy.
+        # Finer strokes come from a larger input.
         width, height = scaled_size(size, max(1 / self.stroke_scale, 1))
         if width * height > self.most:
-            raise TooLarge(
-                f"this size and stroke scale make {width}x{height} px of the picture, over "
-                f"{self.most:,} pixels: choose a smaller size or larger strokes"
+            raise ImageTooLarge(
+                f"this size and stroke scale need {width}x{height} px, over {self.most:,} pixels: "
+                "choose a smaller size or a larger stroke scale"
             )
         return to_pixels(resize(photo, size))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encode:
-    """Write a painting.
+    """Encode an image.
 
     Attributes:
-        painting: Its pixels.
+        painting: The pixels.
         file_format: png, jpg or webp.
-        quality: Of JPEG and WebP.
+        quality: Of JPEG and WebP, 1 to 100.
     """
 
     painting: Pixels
@@ -90,23 +91,23 @@ class Encode:
     quality: int
 
     def __call__(self) -> bytes:
-        """Do it.
+        """Run the task.
 
         Raises:
-            UserError: The format cannot hold it.
+            UserError: The format does not support the image's size.
         """
         image = to_image(self.painting)
         try:
             return encode_image(image, WRITERS[f".{self.file_format}"], self.quality)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{self.file_format} cannot hold {image.width}x{image.height} px: choose png or a "
-                "smaller size"
+                f"{self.file_format} does not support {image.width}x{image.height} px: choose png "
+                "or a smaller size"
             ) from error
 
 
 def send(connection: Connection, message: Any) -> None:
-    """Send anything; pixels, and what holds them, without a second copy of them."""
+    """Send a message; the arrays of `Pixels` and `Encode` are sent without pickling a copy."""
     pixels = message.painting if isinstance(message, Encode) else message
     if not isinstance(pixels, Pixels):
         connection.send((message, ()))
@@ -119,15 +120,15 @@ def send(connection: Connection, message: Any) -> None:
     connection.send((head, tuple(array.shape for array in arrays)))
     for array in arrays:
         flat = np.ascontiguousarray(array).reshape(-1).data
-        for start in range(0, len(flat), _PIECE):
-            connection.send_bytes(flat[start : start + _PIECE])
+        for start in range(0, len(flat), _CHUNK):
+            connection.send_bytes(flat[start : start + _CHUNK])
 
 
 def receive(connection: Connection) -> Any:
-    """What `send` has sent.
+    """Receive a message of `send`.
 
     Raises:
-        EOFError: The other side has ended.
+        EOFError: The other end was closed.
     """
     head, shapes = connection.recv()
     if not shapes:
@@ -150,34 +151,34 @@ def _received(connection: Connection, shape: tuple[int, ...]) -> Array:
 
 
 def serve(connection: Connection) -> None:
-    """The process: does what it is sent, and ends with the one that started it.
+    """The worker's main loop: runs tasks until the pipe closes or the parent process ends.
 
     Args:
-        connection: Brings `Decode` and `Encode`; takes what they give, or the error.
+        connection: Receives `Decode` and `Encode`; sends their results or exceptions.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service handles Ctrl-C and ends this
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     while True:
         try:
             task = receive(connection)
         except EOFError:
             return
-        answer: Any
+        result: Any
         try:
-            answer = task()
+            result = task()
         except (UserError, MemoryError) as error:
-            answer = error
+            result = error
         except Exception:
-            answer = RuntimeError(traceback.format_exc())
-        task = None
+            result = RuntimeError(traceback.format_exc())
+        task = None  # frees its arrays
         try:
-            send(connection, answer)
+            send(connection, result)
         except BrokenPipeError:
             return
 
 
-def _end_with_parent() -> None:
-    """Also while Pillow works, which would not look."""
+def _exit_with_parent() -> None:
+    """In a thread, since the main thread may be inside Pillow."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fast_nst.pictures.read import open_image
-from tests.web.browser import apply, by_command, downloaded, give, opened, painted, serving
+from tests.web.browser.helpers import apply, by_command, downloaded, give, opened, painted, serving
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,7 @@ def heavy(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_with_too_many_bytes(page: Page, heavy: Path, picture: Path, tmp_path: Path):
+def test_file_above_max_upload_is_copied(page: Page, heavy: Path, picture: Path, tmp_path: Path):
     give(page, heavy, "1024 × 683 px")
     note = page.locator("#photo-note")
     expect(note).to_contain_text(" MB, and the service takes 9.0: a copy of it")
@@ -45,7 +45,9 @@ def test_a_file_with_too_many_bytes(page: Page, heavy: Path, picture: Path, tmp_
     expect(page.locator("#result-status")).to_have_text("Downloaded.")
 
 
-def test_more_pixels_than_the_service_takes(browser: Browser, large: Path, tmp_path: Path):
+def test_photograph_above_max_pixels_of_the_service_is_copied(
+    browser: Browser, large: Path, tmp_path: Path
+):
     with (
         serving("--max-pixels", "300000", "--max-upload", "0.2MB") as (address, _),
         opened(browser, address) as page,
@@ -64,7 +66,7 @@ def test_more_pixels_than_the_service_takes(browser: Browser, large: Path, tmp_p
         expect(page.locator("#gallery-error")).to_be_empty()
 
 
-def test_more_pixels_than_a_browser_paints(site_page: Page, tmp_path: Path):
+def test_photograph_above_max_pixels_of_a_browser_is_copied(site_page: Page, tmp_path: Path):
     path = tmp_path / "vast.jpg"
     open_image("fast_nst/assets/photos/coffee.jpg").resize((7900, 5267)).save(path)
     give(site_page, path, "1024 × 683 px")
@@ -79,7 +81,7 @@ def test_more_pixels_than_a_browser_paints(site_page: Page, tmp_path: Path):
 
 
 @pytest.mark.parametrize("clear", [False, True], ids=["opaque", "clear parts"])
-def test_a_file_within_a_bound(page: Page, clear: bool):
+def test_file_within_encodes_below_a_size(page: Page, clear: bool):
     """Without loss if it can be, nearly without, or smaller; what is transparent stays so."""
     found = page.evaluate(
         """async (clear) => {
