@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import threading
 import traceback
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import Array, Pixels, resize, scaled_size, to_image, to_pixels
+from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
 from fast_nst.pictures.read import most_pixels, open_image
 from fast_nst.pictures.write import WRITERS, encode_image
 
@@ -107,21 +108,14 @@ class Encode:
 
 
 def send(connection: Connection, message: Any) -> None:
-    """Send a message; the arrays of `Pixels` and `Encode` are sent without pickling a copy."""
-    pixels = message.painting if isinstance(message, Encode) else message
-    if not isinstance(pixels, Pixels):
-        connection.send((message, ()))
-        return
-    arrays = [array for array in (pixels.rgb, pixels.alpha) if array is not None]
-    if isinstance(message, Encode):
-        head: Any = (message.file_format, message.quality, pixels.exif)
-    else:
-        head = pixels.exif
-    connection.send((head, tuple(array.shape for array in arrays)))
+    """Send a message whose arrays are not copied by pickle, but sent as they lie in memory."""
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    arrays = [buffer.raw() for buffer in buffers]
+    connection.send((data, [len(array) for array in arrays]))
     for array in arrays:
-        flat = np.ascontiguousarray(array).reshape(-1).data
-        for start in range(0, len(flat), _CHUNK):
-            connection.send_bytes(flat[start : start + _CHUNK])
+        for start in range(0, len(array), _CHUNK):
+            connection.send_bytes(array[start : start + _CHUNK])
 
 
 def receive(connection: Connection) -> Any:
@@ -130,24 +124,13 @@ def receive(connection: Connection) -> Any:
     Raises:
         EOFError: The other end was closed.
     """
-    head, shapes = connection.recv()
-    if not shapes:
-        return head
-    arrays = [_received(connection, shape) for shape in shapes]
-    rgb, alpha = arrays[0], arrays[1] if arrays[1:] else None
-    if not isinstance(head, tuple):
-        return Pixels(rgb, alpha, head)
-    file_format, quality, exif = head
-    return Encode(painting=Pixels(rgb, alpha, exif), file_format=file_format, quality=quality)
-
-
-def _received(connection: Connection, shape: tuple[int, ...]) -> Array:
-    array = np.empty(shape, np.uint8)
-    flat = array.reshape(-1).data
-    done = 0
-    while done < len(flat):
-        done += connection.recv_bytes_into(flat, done)
-    return array
+    data, sizes = connection.recv()
+    buffers = [memoryview(np.empty(size, np.uint8)) for size in sizes]
+    for buffer in buffers:
+        done = 0
+        while done < len(buffer):
+            done += connection.recv_bytes_into(buffer, done)
+    return pickle.loads(data, buffers=buffers)
 
 
 def serve(connection: Connection) -> None:

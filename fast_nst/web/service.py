@@ -176,13 +176,11 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
         upload = await backend.uploads.read(request, timeout)
         look = settings.with_fields(upload.fields).look()
         stylizers.check(look)
-        with queue.slot() as slot:
-            painting = await queue.run(
-                slot,
-                lambda cancelled: stylizers.paint(upload.image, look, cancelled),
-                max(deadline - time.monotonic(), 0),
-                lambda: _disconnected(request),
-            )
+        painting = await queue.run(
+            lambda cancelled: stylizers.paint(upload.image, look, cancelled),
+            max(deadline - time.monotonic(), 0),
+            lambda: _disconnected(request),
+        )
         timing = {"Server-Timing": f"paint;dur={painting.milliseconds:.1f}"}
         return ChunkedResponse(painting.data, media_type=painting.media_type, headers=timing)
 

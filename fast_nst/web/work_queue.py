@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
@@ -28,17 +27,6 @@ class ShuttingDown(Exception):
     """The service is shutting down."""
 
 
-class Slot:
-    """One request's slot in the queue, held until its job has ended.
-
-    Attributes:
-        is_held_by_job: Whether the slot is released by the job's end, not by the request's.
-    """
-
-    def __init__(self) -> None:
-        self.is_held_by_job = False
-
-
 class WorkQueue:
     """A thread pool with a fixed number of slots for jobs that run or wait.
 
@@ -50,8 +38,7 @@ class WorkQueue:
     """
 
     def __init__(self, workers: int, queue: int) -> None:
-        self._capacity = workers + queue
-        self._taken = 0
+        self._slots = workers + queue
         self._jobs: dict[Future[Any], threading.Event] = {}  # unfinished, with their cancel events
         self._waiters: set[asyncio.Future[None]] = set()  # resolved by `stop`
         self._is_stopped = False
@@ -60,7 +47,7 @@ class WorkQueue:
     @property
     def taken(self) -> int:
         """Slots that are taken."""
-        return self._taken
+        return len(self._jobs)
 
     def check(self) -> None:
         """Check for a free slot without taking it.
@@ -71,37 +58,20 @@ class WorkQueue:
         """
         if self._is_stopped:
             raise ShuttingDown
-        if self._taken >= self._capacity:
+        if self.taken >= self._slots:
             raise QueueFull
-
-    @contextlib.contextmanager
-    def slot(self) -> Iterator[Slot]:
-        """Take a slot; it is released on exit, or once the job that `run` got has ended.
-
-        Raises:
-            QueueFull: Every slot is taken.
-            ShuttingDown: `stop` was called.
-        """
-        self.check()
-        self._taken += 1
-        slot = Slot()
-        try:
-            yield slot
-        finally:
-            if not slot.is_held_by_job:
-                self._release()
 
     async def run(
         self,
-        slot: Slot,
         job: Callable[[threading.Event], _Result],
         timeout: float,
         disconnected: Callable[[], Awaitable[Any]],
     ) -> _Result:
         """Run a job in the thread pool and wait for its result.
 
+        The job holds a slot until its thread has ended, which may be after this returns.
+
         Args:
-            slot: The request's.
             job: Called with its cancel event, which is set as soon as nobody waits any more.
             timeout: In seconds, queueing included.
             disconnected: Returns when the client has disconnected.
@@ -110,25 +80,19 @@ class WorkQueue:
             What the job returns; its exceptions are raised here.
 
         Raises:
+            QueueFull: Every slot is taken.
             RequestTimeout: The job was not done in time.
             ClientDisconnected: The client closed the connection.
             ShuttingDown: `stop` was called.
         """
+        self.check()
         cancelled = threading.Event()
-        loop = asyncio.get_running_loop()
-
-        def on_done(future: Future[_Result]) -> None:
-            self._jobs.pop(future, None)
-            with contextlib.suppress(RuntimeError):  # the loop is closed, the count is moot
-                loop.call_soon_threadsafe(self._release)
-
         future = self._threads.submit(job, cancelled)
         self._jobs[future] = cancelled
-        slot.is_held_by_job = True
-        future.add_done_callback(on_done)
+        future.add_done_callback(self._jobs.pop)
         result = asyncio.wrap_future(future)
         disconnect = asyncio.ensure_future(disconnected())
-        shutdown = loop.create_future()
+        shutdown = asyncio.get_running_loop().create_future()
         self._waiters.add(shutdown)
         try:
             done, _ = await asyncio.wait(
@@ -146,9 +110,6 @@ class WorkQueue:
             future.cancel()
             result.cancel()
             disconnect.cancel()
-
-    def _release(self) -> None:
-        self._taken -= 1
 
     def stop(self) -> None:
         """Reject all requests and cancel all jobs; to be called in the event loop's thread."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -29,9 +28,7 @@ async def all_released(queue: WorkQueue) -> None:
 def test_work_queue_returns_the_result_and_releases_the_slot():
     async def scenario() -> int:
         queue = WorkQueue(1, 0)
-        with queue.slot() as slot:
-            assert queue.taken == 1
-            found = await queue.run(slot, lambda cancelled: 42, 30, forever)
+        found = await queue.run(lambda cancelled: 42, 30, forever)
         await asyncio.wait_for(all_released(queue), 30)
         return found
 
@@ -45,20 +42,32 @@ def test_work_queue_raises_the_jobs_error_and_releases_the_slot():
         def fail(cancelled: threading.Event) -> None:
             raise ValueError("no")
 
-        with pytest.raises(ValueError, match="no"), queue.slot() as slot:
-            await queue.run(slot, fail, 30, forever)
+        with pytest.raises(ValueError, match="no"):
+            await queue.run(fail, 30, forever)
         await asyncio.wait_for(all_released(queue), 30)
 
     asyncio.run(scenario())
 
 
-def test_work_queue_releases_a_slot_without_a_job():
-    queue = WorkQueue(1, 1)
-    with queue.slot(), queue.slot():
-        with pytest.raises(QueueFull), queue.slot():
-            pass
+def test_work_queue_rejects_requests_over_its_capacity():
+    async def scenario() -> None:
+        queue, proceed = WorkQueue(1, 1), threading.Event()
+        requests = [
+            asyncio.ensure_future(queue.run(lambda cancelled: proceed.wait(30), 30, forever))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
         assert queue.taken == 2
-    assert queue.taken == 0
+        with pytest.raises(QueueFull):
+            queue.check()
+        with pytest.raises(QueueFull):
+            await queue.run(lambda cancelled: None, 30, forever)
+        assert queue.taken == 2
+        proceed.set()
+        assert await asyncio.gather(*requests) == [True, True]
+        await asyncio.wait_for(all_released(queue), 30)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("reason", ["timeout", "disconnect"])
@@ -75,17 +84,15 @@ def test_work_queue_holds_the_slot_of_a_cancelled_job_until_its_thread_ends(reas
             while not started.is_set():
                 await asyncio.sleep(0.001)
 
-        disconnected: Callable[[], Awaitable[None]] = (
-            disconnect if reason == "disconnect" else forever
-        )
-        with (
-            pytest.raises(ClientDisconnected if reason == "disconnect" else RequestTimeout),
-            queue.slot() as slot,
-        ):
-            await queue.run(slot, job, 30 if reason == "disconnect" else 0.05, disconnected)
+        if reason == "disconnect":
+            with pytest.raises(ClientDisconnected):
+                await queue.run(job, 30, disconnect)
+        else:
+            with pytest.raises(RequestTimeout):
+                await queue.run(job, 0.05, forever)
         assert queue.taken == 1
-        with pytest.raises(QueueFull), queue.slot():
-            pass
+        with pytest.raises(QueueFull):
+            queue.check()
         proceed.set()
         await asyncio.wait_for(all_released(queue), 30)
         assert seen == [True]
@@ -96,15 +103,12 @@ def test_work_queue_holds_the_slot_of_a_cancelled_job_until_its_thread_ends(reas
 def test_work_queue_never_starts_a_cancelled_job():
     async def scenario() -> None:
         queue, proceed, done = WorkQueue(1, 1), threading.Event(), []
-        with queue.slot() as first:
-            long = asyncio.ensure_future(
-                queue.run(first, lambda cancelled: proceed.wait(30), 30, forever)
-            )
-            await asyncio.sleep(0)
-            with pytest.raises(RequestTimeout), queue.slot() as second:
-                await queue.run(second, lambda cancelled: done.append(1), 0, forever)
-            proceed.set()
-            assert await long
+        long = asyncio.ensure_future(queue.run(lambda cancelled: proceed.wait(30), 30, forever))
+        await asyncio.sleep(0)
+        with pytest.raises(RequestTimeout):
+            await queue.run(lambda cancelled: done.append(1), 0, forever)
+        proceed.set()
+        assert await long
         await asyncio.wait_for(all_released(queue), 30)
         assert done == []
 
@@ -120,11 +124,7 @@ def test_work_queue_stop_rejects_requests_and_starts_no_job():
             assert cancelled.wait(30)
             seen.append("cancelled")
 
-        async def request() -> None:
-            with queue.slot() as slot:
-                await queue.run(slot, job, 30, forever)
-
-        requests = [asyncio.ensure_future(request()) for _ in range(2)]
+        requests = [asyncio.ensure_future(queue.run(job, 30, forever)) for _ in range(2)]
         while not started.is_set():
             await asyncio.sleep(0.001)
         assert not queue.join(0)
@@ -133,7 +133,7 @@ def test_work_queue_stop_rejects_requests_and_starts_no_job():
         assert [type(error) for error in found] == [ShuttingDown, ShuttingDown]
         assert queue.join(30)
         assert seen == ["cancelled"]
-        with pytest.raises(ShuttingDown), queue.slot():
-            pass
+        with pytest.raises(ShuttingDown):
+            await queue.run(job, 30, forever)
 
     asyncio.run(scenario())
