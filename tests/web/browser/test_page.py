@@ -78,10 +78,10 @@ def test_slider_uncovers_the_photograph(page: Page, picture: Path):
     page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 20)
     expect(slider).to_have_value("70")
     # On the screen: the photograph to the left, the painting to the right.
-    shot = Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")
-    stage = page.locator("#stage").bounding_box()
-    assert stage is not None
-    left = box["x"] - stage["x"]
+    shot = Image.open(io.BytesIO(page.locator("#viewer").screenshot())).convert("RGB")
+    viewer = page.locator("#viewer").bounding_box()
+    assert viewer is not None
+    left = box["x"] - viewer["x"]
     scale = box["width"] / 373
     for part in (0.2, 0.45, 0.8, 0.9):
         x, y = int(part * 373), 125
@@ -122,7 +122,7 @@ def test_comparison_side_by_side(page: Page, picture: Path):
 def test_camera_is_stylized_live(page: Page, site_page: Page):
     for where in (page, site_page):
         where.get_by_role("button", name="Camera", exact=True).click()
-        expect(where.locator("#status")).to_have_text(re.compile(r"^[\d.]+ frames a second$"))
+        expect(where.locator("#status")).to_have_text(re.compile(r"^[\d.]+ frames per second$"))
         before = canvas_pixels(where, "#after")
         assert before.shape[1] == 512
         where.get_by_role("button", name="Take this picture").click()
@@ -218,7 +218,7 @@ def test_page_behind_a_path_prefix(browser: Browser, address: str, picture: Path
         page.get_by_label("Painted").select_option("browser")
         expect(page.locator("#status")).to_contain_text("Painting")
         painted(page)
-        page.get_by_role("link", name="for programs").click()
+        page.get_by_role("link", name="API").click()
         example = page.locator("pre")
         expect(example).to_contain_text(f"'{prefix}/api/stylize?style=udnie&strength=1.1'")
         page.get_by_role("link", name="the page").click()

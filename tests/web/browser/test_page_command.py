@@ -49,8 +49,8 @@ def as_pasted(line: str, folder: Path) -> list[str]:
 def test_command_quotes_every_word(page: Page, tmp_path: Path, name: str):
     line = page.evaluate(
         """async (name) => {
-            const { quoted } = await import("./command.js");
-            return `fast-nst ${quoted(name)} ${quoted(`${name}'`)}`;
+            const { shellQuote } = await import("./command.js");
+            return `fast-nst ${shellQuote(name)} ${shellQuote(`${name}'`)}`;
         }""",
         name,
     )
@@ -71,12 +71,12 @@ def test_command_quotes_every_word(page: Page, tmp_path: Path, name: str):
 def test_command_with_names_like_flags_or_shares(page: Page, styles, is_named, expected):
     line = page.evaluate(
         """async ([styles, isNamed]) => {
-            const { commandOf } = await import("./command.js");
+            const { commandFor } = await import("./command.js");
             const look = {
                 styles: styles.map(([name, share]) => ({ name, share })),
                 strength: 1, detail: 0.5, strokeScale: 1, keepColors: false, size: null,
             };
-            return commandOf(look, { usual: 0.5, isNamed: () => isNamed, format: "png" });
+            return commandFor(look, { defaultDetail: 0.5, isNamed: () => isNamed, format: "png" });
         }""",
         [styles, is_named],
     )

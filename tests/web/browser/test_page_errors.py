@@ -33,11 +33,11 @@ def test_camera_and_copy_explain_insecure_contexts(browser: Browser):
         opened(browser, address) as page,
     ):
         painted(page)
-        expect(page.locator("#privacy")).to_contain_text(f"goes to {outside}")
+        expect(page.locator("#privacy")).to_contain_text(f"sent to {outside}")
         page.get_by_role("button", name="Camera", exact=True).click()
         expect(page.locator("#photo-error")).to_contain_text("https and localhost only")
         page.get_by_role("button", name="Copy").click()
-        expect(page.locator("#result-error")).to_contain_text("download it instead")
+        expect(page.locator("#result-error")).to_contain_text("Please download it instead")
 
 
 def test_errors_appear_next_to_their_cause(page: Page, tmp_path: Path):
@@ -50,7 +50,7 @@ def test_errors_appear_next_to_their_cause(page: Page, tmp_path: Path):
     expect(page.locator("#photo-error")).to_contain_text("empty")
     text.write_bytes(bytes(9_500_000))  # a file that the service would have to read
     give(page, text)
-    expect(page.locator("#photo-error")).to_contain_text("takes 9.0 MB, not 9.5")
+    expect(page.locator("#photo-error")).to_contain_text("at most 9.0 MB, not 9.5")
     set_range(page, "size", 100000)
     page.get_by_role("button", name="chelsea").click()
     page.get_by_role("button", name="Download").click()
@@ -140,7 +140,7 @@ def test_page_that_cannot_start_shows_an_error(browser: Browser, site: str):
 @pytest.mark.parametrize("size", ["-3", "0", "1.5"])
 def test_invalid_size_disables_download(page: Page, size: str):
     page.locator("#size").fill(size)
-    expect(page.locator("#size-error")).to_have_text("Give a whole number of pixels, 1 or more.")
+    expect(page.locator("#size-error")).to_have_text("Enter a whole number of pixels, 1 or more.")
     expect(page.get_by_role("button", name="Download")).to_be_disabled()
     page.locator("#size").fill("")
     expect(page.locator("#size-error")).to_be_empty()
@@ -152,7 +152,7 @@ def test_size_above_the_browsers_limit(site_page: Page, picture: Path, tmp_path:
     set_range(site_page, "size", 60000)
     site_page.get_by_role("button", name="Download").click()
     error = site_page.locator("#result-error")
-    expect(error).to_contain_text("60000 × 40375 px, and a browser paints 40 million at most")
+    expect(error).to_contain_text("60000 × 40375 px, and a browser can process 40 megapixels")
     set_range(site_page, "size", 200)  # and it goes on
     assert downloaded(site_page, tmp_path / "found.png").shape == (135, 200, 3)
     expect(error).to_be_empty()
@@ -165,6 +165,6 @@ def test_stopped_service_shows_an_error(browser: Browser):
         process.terminate()
         process.wait(timeout=30)
         set_range(page, "strength", 0.5)
-        expect(page.locator("#paint-error")).to_contain_text("is fast-nst serve still running?")
+        expect(page.locator("#paint-error")).to_contain_text("Is fast-nst serve still running?")
         page.get_by_role("button", name="chelsea").click()
         expect(page.locator("#photo-error")).to_contain_text("load the page again")

@@ -29,7 +29,7 @@ def heavy(tmp_path: Path) -> Path:
 def test_file_above_max_upload_is_copied(page: Page, heavy: Path, picture: Path, tmp_path: Path):
     give(page, heavy, "1024 × 683 px")
     note = page.locator("#photo-note")
-    expect(note).to_contain_text(" MB, and the service takes 9.0: a copy of it")
+    expect(note).to_contain_text(" MB, and the service accepts 9.0. A copy of it")
     found = downloaded(page, tmp_path / "found.png")
     assert found.shape == (1600, 2400, 3)
     expect(page.locator("#result-status")).to_have_text(f"{COPIED}2400 × 1600 px.")
@@ -55,7 +55,7 @@ def test_photograph_above_max_pixels_of_the_service_is_copied(
         painted(page)
         give(page, large, "447 × 670 px")
         expect(page.locator("#photo-note")).to_contain_text(
-            "has 1.5 million pixels, and the service takes 0.3: a smaller copy of it is painted."
+            "has 1.5 megapixels, and the service accepts 0.3. A smaller copy of it is painted."
         )
         assert "--size 670" in (page.locator("#line").text_content() or "")
         found = downloaded(page, tmp_path / "found.png")
@@ -71,7 +71,7 @@ def test_photograph_above_max_pixels_of_a_browser_is_copied(site_page: Page, tmp
     open_image("fast_nst/assets/photos/coffee.jpg").resize((7900, 5267)).save(path)
     give(site_page, path, "1024 × 683 px")
     expect(site_page.locator("#photo-note")).to_contain_text(
-        "has 41.6 million pixels, and a browser paints 40: a copy of 7745 px is painted."
+        "has 41.6 megapixels, and a browser can process 40. A copy of 7745 px is painted."
     )
     apply(site_page, {"size": 200})
     found = downloaded(site_page, tmp_path / "found.png")
@@ -85,7 +85,7 @@ def test_file_within_encodes_below_a_size(page: Page, clear: bool):
     """Without loss if it can be, nearly without, or smaller; what is transparent stays so."""
     found = page.evaluate(
         """async (clear) => {
-            const { fileWithin } = await import("./bitmaps.js");
+            const { encodeWithin } = await import("./bitmaps.js");
             const image = new ImageData(300, 200);
             for (let i = 0; i < image.data.length; i++) image.data[i] = (i * i) % 251;
             for (let i = 3; i < image.data.length; i += 4) image.data[i] = 255;
@@ -93,7 +93,7 @@ def test_file_within_encodes_below_a_size(page: Page, clear: bool):
             const bitmap = await createImageBitmap(image);
             const answers = [];
             for (const bytes of [1_000_000, 60_000, 5_000, 1_000]) {
-                const { blob, width, height } = await fileWithin(bitmap, bytes);
+                const { blob, width, height } = await encodeWithin(bitmap, bytes);
                 const made = await createImageBitmap(blob);
                 const canvas = new OffscreenCanvas(width, height);
                 const context = canvas.getContext("2d");

@@ -131,7 +131,7 @@ def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
     quiet.route(PAINT, lambda route: route.abort())
     give(quiet, picture)
     for name in ("#paint-error", "#gallery-error", "#compare .error"):
-        expect(quiet.locator(name)).to_contain_text("is fast-nst serve still running?")
+        expect(quiet.locator(name)).to_contain_text("Is fast-nst serve still running?")
     assert is_shown(quiet, picture)
     assert quiet.locator("canvas[data-painted]").count() == 0
     for canvas in ("#after", "#gallery li:first-child canvas", "#compare canvas"):
@@ -171,7 +171,7 @@ def test_new_photograph_clears_old_errors(page: Page, picture: Path, tmp_path: P
 def test_download_with_the_camera_on(page: Page, picture: Path, tmp_path: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
-    expect(page.locator("#status")).to_contain_text("frames a second")
+    expect(page.locator("#status")).to_contain_text("frames per second")
     found = downloaded(page, tmp_path / "found.png")
     photograph = canvas_pixels(page, "#before")
     assert photograph.shape != (251, 373, 3)
@@ -184,7 +184,7 @@ def test_bad_file_leaves_the_camera_on_and_stopping_restores_the_photograph(
 ):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
-    expect(page.locator("#status")).to_contain_text("frames a second")
+    expect(page.locator("#status")).to_contain_text("frames per second")
     (tmp_path / "empty.png").write_bytes(b"")
     give(page, tmp_path / "empty.png")
     expect(page.locator("#photo-error")).to_contain_text("empty")
@@ -197,7 +197,7 @@ def test_bad_file_leaves_the_camera_on_and_stopping_restores_the_photograph(
 def test_camera_stops_when_its_frames_fail(page: Page, picture: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
-    expect(page.locator("#status")).to_contain_text("frames a second")
+    expect(page.locator("#status")).to_contain_text("frames per second")
     page.route("**/api/stylize?**_fast**", lambda route: route.abort())
     expect(page.locator("#photo-error")).to_contain_text("The camera was stopped.")
     expect(page.locator("#status")).to_contain_text(SHOWN)
