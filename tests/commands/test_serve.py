@@ -41,7 +41,7 @@ def test_serve_until_a_signal(how: signal.Signals, negative: Path):
 
 
 def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
-    """The service, and its port."""
+    """Start the service; returns its process and its port."""
     process = start("--port", "0", *arguments)
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -66,7 +66,7 @@ def test_serve_logs_nothing_for_invalid_requests(negative: Path):
             peer.sendall(request)
             status = int(peer.recv(65536).split()[1])
         assert status == 200 if b"Upgrade" in request else 400 <= status < 500
-    with socket.create_connection(("127.0.0.1", port)) as peer:  # broken off
+    with socket.create_connection(("127.0.0.1", port)) as peer:  # disconnects during the upload
         peer.sendall(post + b"Content-Length: 999\r\n\r\nx")
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == ("", "stopped\n")
@@ -82,11 +82,11 @@ def test_serve_exits_at_once_on_a_second_interrupt(query: str):
     head += f"Content-Length: {len(photograph)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as peer:
         peer.sendall(head.encode() + photograph)
-        time.sleep(2)  # it is at work
+        time.sleep(2)  # the network is running
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         asked = time.monotonic()
-        process.send_signal(signal.SIGINT)  # and need not be waited for
+        process.send_signal(signal.SIGINT)  # no grace period
         assert peer.recv(65536).startswith(b"HTTP/1.1 503")
         assert process.stderr.readline() == "stopped\n"
         assert time.monotonic() - asked < 10
@@ -103,6 +103,16 @@ def test_serve_on_a_port_in_use(capsys: pytest.CaptureFixture[str]):
     said = capsys.readouterr().err
     assert said.startswith(f"error: cannot bind to 127.0.0.1 port {port}: ")
     assert "another --port" in said
+
+
+def test_serve_without_the_web_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "fast_nst.web.connections", None)
+    assert main(["serve", "--no-browser"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: serving the page needs the web extra, which is not installed: ")
+    assert said.endswith("pip install 'fast-nst[web]'\n")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])

@@ -1,4 +1,4 @@
-"""Fixtures of the page's and the service's tests; those of the browser's are in browser/."""
+"""Fixtures of the service's and the static site's tests; browser/ has those of the page."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from fast_nst.web.security import SecurityMiddleware
 from fast_nst.web.service import ChunkedResponse
 
 MOST = 6
-LARGE = 30_000_000  # more than the system buffers
+LARGE = 30_000_000  # more than socket buffers hold
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +75,7 @@ def is_served(address: tuple[str, int]) -> bool:
 
 
 def closed_after(peer: socket.socket, trickle: bytes = b"") -> float:
-    """Seconds until the other side closes; a byte is sent to it now and then."""
+    """Seconds until the server closes; `trickle` is sent every 0.1 s."""
     started = time.monotonic()
     peer.settimeout(0.1)
     while time.monotonic() - started < 10:
@@ -125,7 +125,7 @@ def test_connection_limit_closes_the_longest_idle_connection(
 
 @contextlib.contextmanager
 def readers(address: tuple[str, int], path: str) -> Iterator[list[socket.socket]]:
-    """As many as there may be, who do not read."""
+    """The maximum number of connections, whose clients do not read."""
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(socket.create_connection(address)) for _ in range(MOST)]
         for peer in peers:
@@ -159,12 +159,12 @@ def test_connection_limit_closes_a_client_that_does_not_read(
     monkeypatch.setattr(connections, "_SLOW_AFTER", 0.05)
     with readers(address, path) as peers:
         assert all(is_served(address) for _ in range(3))
-        assert read_whole(peers[0]) < LARGE  # it made room
+        assert read_whole(peers[0]) < LARGE  # closed for a new connection
         assert read_whole(peers[-1]) > LARGE
 
 
 def read_whole(peer: socket.socket) -> int:
-    """Bytes that come."""
+    """The number of bytes until the connection closes."""
     peer.settimeout(5)
     taken = 0
     with contextlib.suppress(ConnectionResetError, TimeoutError):

@@ -41,7 +41,7 @@ def png(height: int, width: int, alpha: bool = False) -> bytes:
 
 @pytest.fixture(scope="module")
 def slow() -> bytes:
-    """A small file with few scans that takes seconds to decode."""
+    """A small progressive JPEG that takes seconds to decode."""
     buffer = io.BytesIO()
     Image.new("L", (6000, 6000)).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
@@ -64,7 +64,7 @@ def test_decode_and_encode_keep_all_pixels(decoders: DecoderPool):
         assert np.array_equal(again.rgb, photo.rgb)
         if alpha:
             assert np.array_equal(again.alpha, photo.alpha)
-    assert len(children()) == 1  # which has done it all
+    assert len(children()) == 1  # all tasks ran in one process
 
 
 def test_decode_and_encode_keep_exif(decoders: DecoderPool):
@@ -92,7 +92,7 @@ def test_decoder_errors_are_raised_in_the_caller(decoders: DecoderPool):
 
 def test_cancelled_decoder_is_killed_and_replaced(decoders: DecoderPool, slow: bytes):
     assert len(slow) < 1_000_000
-    decoders.decode(decode(png(8, 8)), NEVER)  # it has started
+    decoders.decode(decode(png(8, 8)), NEVER)  # waits for its start
     before = children()
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()

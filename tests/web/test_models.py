@@ -1,4 +1,4 @@
-"""Which models a page offers, and under which names."""
+"""The models on offer, and their names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_find_models_lists_own_runs_and_folder_first(
     models = find_models(Path("mine"), unexpected)
     assert list(models)[:4] == ["evening", "wave", "über alles", "composition_vii"]
     assert [name for name, model in models.items() if model.is_own] == list(models)[:3]
-    assert models["evening"].live == models["wave"].live == ""  # one's own have none here
+    assert models["evening"].live == models["wave"].live == ""  # own models have none here
     assert [name for name, model in models.items() if not model.is_named] == [
         "evening",
         "über alles",

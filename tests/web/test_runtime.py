@@ -17,7 +17,7 @@ from fast_nst.web.runtime import MODULE, SHA256, runtime_from_npm, runtime_in, r
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Small files in place of the package's, whose hashes are the known ones."""
+    """Small files instead of the package's, with their hashes in `SHA256`."""
     files = {name: f"what is in {name}".encode() for name in SHA256}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     monkeypatch.setattr(runtime, "SHA256", hashes)

@@ -217,7 +217,7 @@ def test_stylize_rejects_invalid_bodies(client: TestClient, sent: dict, status: 
 
 def test_stylize_survives_hostile_uploads(client: TestClient):
     count = {200: 0, 400: 0, 413: 0}
-    some = itertools.islice(damaged(), 0, None, 4)  # the folder's tests have them all
+    some = itertools.islice(damaged(), 0, None, 4)  # test_hostile.py runs all of them
     for name, data in [*kinds().items(), *some]:
         answer = client.post("/api/stylize?style=negative&format=jpg", content=data)
         count[answer.status_code] += 1
@@ -251,7 +251,7 @@ def test_styles_endpoint(client: TestClient):
     udnie = next(style for style in styles if style["name"] == "udnie")
     assert (udnie["artist"], udnie["own"], udnie["mixes"]) == ("Francis Picabia", False, True)
     assert (udnie["network"], udnie["live"]) == ("fine", "udnie_fast")
-    assert not any(style["name"] == "udnie_fast" for style in styles)  # it is offered by udnie
+    assert not any(style["name"] == "udnie_fast" for style in styles)  # only as udnie's `live`
 
 
 def test_stylize_with_a_camera_model_and_no_blend_of_networks(client: TestClient):

@@ -15,7 +15,7 @@ from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeou
 
 
 def request(*chunks: bytes | float, ends: bool = True, content_type: str = "image/png") -> Request:
-    """One whose body comes in chunks, with pauses of seconds between them."""
+    """A request whose body arrives in chunks (bytes), with pauses (seconds) between them."""
     coming = list(chunks)
 
     async def receive() -> dict[str, object]:
@@ -75,7 +75,7 @@ def test_upload_limit_rejects_the_slowest():
             uploads.read(request(b"x" * 50_000, 0.3, b"y", ends=True), 30)
         )
         await asyncio.sleep(0.05)
-        with pytest.raises(QueueFull):  # nobody has had a chance yet
+        with pytest.raises(QueueFull):  # both uploads are younger than `_MIN_AGE`
             await uploads.read(request(b"z"), 30)
         await asyncio.sleep(0.1)
         assert (await uploads.read(request(b"z"), 30)).image == b"z"
@@ -111,7 +111,7 @@ def test_upload_over_the_maximum_size_is_rejected_early():
 
 
 def test_upload_form_parsing_does_not_block_the_event_loop():
-    """A form made to be slow: a million headers in 4 MB."""
+    """A form that is slow to parse: 800,000 headers in 4 MB."""
     body = b"--b\r\n" + b"a:b\r\n" * 800_000
     form = request(body, content_type="multipart/form-data; boundary=b")
 

@@ -52,12 +52,12 @@ def address(runtime: Path, own: Path) -> Iterator[str]:
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Do not log requests."""
 
 
 @pytest.fixture(scope="module")
 def site(runtime: Path, own: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A static host with the site in a folder."""
+    """URL of the static site, served below a path prefix."""
     root = tmp_path_factory.mktemp("host")
     arguments = ["site", "-o", str(root / "paint"), "--runtime", str(runtime), "-q"]
     assert main([*arguments, "--models", str(own)]) == 0
@@ -94,7 +94,7 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A photograph as JPEG with EXIF, larger than the preview and on its side."""
+    """A photograph as JPEG, larger than the preview, with an EXIF orientation of 6."""
     path = tmp_path / "large.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -105,7 +105,7 @@ def large(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def phone(tmp_path: Path) -> Path:
-    """A photograph that the browser cannot read."""
+    """A photograph as HEIC, which the browser cannot decode."""
     pillow_heif.register_heif_opener()
     path = tmp_path / "phone.heic"
     Image.fromarray(noise(8, 12)).resize((96, 64)).save(path, "HEIF")

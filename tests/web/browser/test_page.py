@@ -1,4 +1,4 @@
-"""The page as people use it, in a real browser."""
+"""The page's controls, layout and accessibility."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that the page shows, pasted into a shell."""
+"""The page's equivalent command, run in a shell."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMES = [
 
 
 def as_pasted(line: str, folder: Path) -> list[str]:
-    """What a shell in a folder gives to `fast-nst`."""
+    """The arguments that a shell passes to `fast-nst`."""
     tool = folder / "bin" / "fast-nst"
     tool.parent.mkdir()
     tool.write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n')

@@ -1,4 +1,4 @@
-"""The page when things go wrong: words, and nothing lost."""
+"""Error messages of the page, and recovery from errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_errors_appear_next_to_their_cause(page: Page, tmp_path: Path):
     text.write_bytes(b"")
     give(page, text)
     expect(page.locator("#photo-error")).to_contain_text("empty")
-    text.write_bytes(bytes(9_500_000))  # a file that the service would have to read
+    text.write_bytes(bytes(9_500_000))  # the browser cannot decode it, and it is above --max-upload
     give(page, text)
     expect(page.locator("#photo-error")).to_contain_text("at most 9.0 MB, not 9.5")
     set_range(page, "size", 100000)
@@ -69,7 +69,7 @@ def test_download_survives_a_new_photograph(page: Page, large: Path, picture: Pa
 
 
 def test_latest_photograph_wins(page: Page, phone: Path, picture: Path, tmp_path: Path):
-    with held_back(page, "**/api/stylize?strength=0&**") as held:  # the service reads it
+    with held_back(page, "**/api/stylize?strength=0&**") as held:  # decoded by the service
         give(page, phone)
         give(page, picture, SHOWN)
         assert held
@@ -120,7 +120,7 @@ def test_missing_style_file_does_not_affect_other_styles(
         expect(page.locator("#status")).to_contain_text("Evening Landscape, ")
         expect(error).to_be_empty()
         assert len(runtimes) == 1
-        # It comes when the host has it again.
+        # It is loaded once the host has it again.
         page.unroute("**/styles/udnie.onnx")
         apply(page, {"style": "udnie"})
         expect(page.locator("#status")).to_contain_text("Udnie")
@@ -153,7 +153,7 @@ def test_size_above_the_browsers_limit(site_page: Page, picture: Path, tmp_path:
     site_page.get_by_role("button", name="Download").click()
     error = site_page.locator("#result-error")
     expect(error).to_contain_text("60000 × 40375 px, and a browser can process 40 megapixels")
-    set_range(site_page, "size", 200)  # and it goes on
+    set_range(site_page, "size", 200)  # the page still works
     assert downloaded(site_page, tmp_path / "found.png").shape == (135, 200, 3)
     expect(error).to_be_empty()
 

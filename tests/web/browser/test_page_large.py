@@ -1,4 +1,4 @@
-"""Photographs that are larger than what paints them takes: said at once, and painted smaller."""
+"""Photographs above the limits of the service or the browser: noted, and painted as a copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COPIED = "Downloaded. It was painted from a copy of "
 
 @pytest.fixture
 def heavy(tmp_path: Path) -> Path:
-    """A photograph whose file has more bytes than the service takes, and few enough pixels."""
+    """A photograph above --max-upload, but not above --max-pixels."""
     path = tmp_path / "heavy.png"
     image = open_image("fast_nst/assets/photos/coffee.jpg").resize((2400, 1600))
     image.save(path, compress_level=0)
@@ -82,7 +82,7 @@ def test_photograph_above_max_pixels_of_a_browser_is_copied(site_page: Page, tmp
 
 @pytest.mark.parametrize("clear", [False, True], ids=["opaque", "clear parts"])
 def test_file_within_encodes_below_a_size(page: Page, clear: bool):
-    """Without loss if it can be, nearly without, or smaller; what is transparent stays so."""
+    """As PNG, as WebP, or as a smaller copy; transparency is kept."""
     found = page.evaluate(
         """async (clear) => {
             const { encodeWithin } = await import("./bitmaps.js");

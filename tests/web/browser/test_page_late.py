@@ -1,4 +1,4 @@
-"""Answers that come late, and what the page shows after a failure."""
+"""Late responses, and the page's state after a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_shown(page: Page, path: Path) -> bool:
 
 @pytest.fixture
 def quiet(page: Page) -> Page:
-    """The page once all its thumbnails are there."""
+    """The page, once all thumbnails are painted."""
     page.wait_for_load_state("networkidle")
     return page
 
@@ -99,7 +99,7 @@ def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     expect(quiet.locator("#after")).to_have_attribute(
         "aria-label", "The painting, in the style of Evening Landscape"
     )
-    # Nor does a photograph wait for the preview of the one before.
+    # A new photograph does not wait for the preview of the previous one either.
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**"):
         apply(quiet, {"style": "udnie"})
         expect(quiet.locator("#status")).to_have_text("Painting …")
@@ -137,7 +137,7 @@ def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
     for canvas in ("#after", "#gallery li:first-child canvas", "#compare canvas"):
         assert is_clear(quiet, canvas)
     expect(quiet.locator("#after")).to_have_attribute("aria-label", "No painting yet")
-    # Once the service is back, one wish mends everything.
+    # Once the service is back, one change repaints everything.
     quiet.unroute_all()
     apply(quiet, {"strength": 0.9})
     expect(quiet.locator("#status")).to_contain_text(SHOWN)
@@ -149,7 +149,7 @@ def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
 
 
 def is_clear(page: Page, selector: str) -> bool:
-    """Whether nothing is on a canvas."""
+    """Whether a canvas is fully transparent."""
     return page.locator(selector).evaluate(
         "x => x.getContext('2d').getImageData(0, 0, x.width, x.height).data.every((v) => !v)"
     )

@@ -1,4 +1,4 @@
-"""What the page paints, against what `infer` makes of the same files."""
+"""The page's results, compared with those of `infer`."""
 
 from __future__ import annotations
 
