@@ -1,11 +1,10 @@
-"""The service under load, against a loop that paints one picture after the other.
+"""Throughput and latency of the service under load, compared with a loop in one thread.
 
     python benchmarks/serve.py [--clients 32] [--seconds 30] [--rounds 3]
 
-Clients in a process beside it ask one after the other, each over a connection of its own, with
-photographs as JPEG, for JPEG paintings in all styles, a third of them at another strength. The
-loop decodes, paints and encodes the same in one thread, with no HTTP and no client to share the
-cores with.
+The clients run in another process. Each sends one request after the other over its own
+connection: a JPEG photograph, for a JPEG result, in all styles, a third of them at strength 0.8.
+The loop decodes, stylizes and encodes the same without HTTP and without clients on the cores.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from fast_nst.stylize.stylizer import Stylizer
 
 PHOTOGRAPH = Path("fast_nst/assets/photos/coffee.jpg")
 SIZE = 640
-WARM_UP = 3.0  # seconds, in which networks are opened
+WARM_UP = 3.0  # seconds, in which models are opened
 STRENGTHS = (1.0, 1.0, 0.8)
 
 
@@ -43,25 +42,25 @@ def photograph() -> bytes:
     return encode_image(open_photograph(PHOTOGRAPH, SIZE), "JPEG", 90)
 
 
-def wishes(first: int = 0) -> Iterator[tuple[str, float]]:
-    """Styles and strengths in turn."""
+def jobs(first: int = 0) -> Iterator[tuple[str, float]]:
+    """Styles and strengths in turn, without end."""
     names = [path.stem for path in style_files()]
-    every = itertools.cycle(itertools.product(STRENGTHS, names))
-    return ((name, strength) for strength, name in itertools.islice(every, first, None))
+    pairs = itertools.cycle(itertools.product(STRENGTHS, names))
+    return ((name, strength) for strength, name in itertools.islice(pairs, first, None))
 
 
 def loop(seconds: float) -> float:
-    """Pictures a second, one after the other in one thread."""
+    """Images per second in one thread."""
     photo = photograph()
     stylizers = {
         (name, strength): Stylizer(name, strength=strength, threads=1)
-        for name, strength in itertools.islice(wishes(), 30)
+        for name, strength in itertools.islice(jobs(), 30)
     }
     for stylize in stylizers.values():
         stylize(open_image(photo))
     done, started = 0, time.perf_counter()
-    for wish in wishes():
-        encode_image(stylizers[wish](open_image(photo)), "JPEG")
+    for job in jobs():
+        encode_image(stylizers[job](open_image(photo)), "JPEG")
         done += 1
         if time.perf_counter() - started > seconds:
             break
@@ -69,42 +68,43 @@ def loop(seconds: float) -> float:
 
 
 def load(port: int, clients: int, seconds: float) -> dict[str, Any]:
-    """What so many clients see: latencies in s, and answers by their status."""
+    """The clients' rate, latencies in s, and number of responses by status."""
     photo = photograph()
     latencies: list[float] = []
-    answers: dict[int, int] = {}
+    statuses: dict[int, int] = {}
     lock = threading.Lock()
     begin = time.perf_counter() + WARM_UP
 
-    def ask(number: int) -> None:
+    def run_client(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        for name, strength in wishes(7 * number):
+        for name, strength in jobs(7 * number):
             started = time.perf_counter()
             if started > begin + seconds:
                 break
             query = f"style={name}&strength={strength}&format=jpg"
             connection.request("POST", f"/api/stylize?{query}", photo)
-            answer = connection.getresponse()
-            answer.read()
+            response = connection.getresponse()
+            response.read()
             ended = time.perf_counter()
             if begin < ended < begin + seconds:
                 with lock:
                     latencies.append(ended - started)
-                    answers[answer.status] = answers.get(answer.status, 0) + 1
+                    statuses[response.status] = statuses.get(response.status, 0) + 1
         connection.close()
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    threads = [threading.Thread(target=run_client, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     cuts = statistics.quantiles(latencies, n=100)
-    return {"answers": answers, "rate": len(latencies) / seconds, "p50": cuts[49], "p99": cuts[98]}
+    rate = len(latencies) / seconds
+    return {"statuses": statuses, "rate": rate, "p50": cuts[49], "p99": cuts[98]}
 
 
 @contextlib.contextmanager
 def served(queue: int) -> Iterator[tuple[int, int]]:
-    """The service: its port, and its process's number."""
+    """Run the service; gives its port and its process ID."""
     command = [sys.executable, "-m", "fast_nst.commands.main", "serve", "--no-browser"]
     command += ["--port", "0", "--queue", str(queue)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -119,20 +119,20 @@ def served(queue: int) -> Iterator[tuple[int, int]]:
 
 
 def under_load(clients: int, seconds: float) -> dict[str, Any]:
-    """What the clients see, and what memory the service has all the while, each second."""
+    """The clients' results, and the service's memory at the start and the end, in MB."""
     memory: list[float] = []
     ended = threading.Event()
     with served(queue=clients) as (port, process):
 
-        def look() -> None:
+        def sample() -> None:
             while not ended.wait(1):
                 memory.append(resident_megabytes(process))
 
-        looking = threading.Thread(target=look)
-        looking.start()
+        sampling = threading.Thread(target=sample)
+        sampling.start()
         found: dict[str, Any] = worker(__file__, "--load", port, clients, seconds)
         ended.set()
-        looking.join()
+        sampling.join()
     settled = memory[int(WARM_UP) + 2 :]
     third = max(len(settled) // 3, 1)
     return {**found, "early": max(settled[:third]), "late": max(settled[-third:])}
@@ -153,26 +153,26 @@ def main() -> None:
         port, clients, seconds = options.load
         print(json.dumps(load(int(port), int(clients), seconds)))
         return
-    alone, together = [], []
+    loops, loads = [], []
     for _ in range(options.rounds):
-        alone.append(worker(__file__, "--loop", 10))
-        together.append(under_load(options.clients, options.seconds))
-    rates = [each["rate"] for each in together]
+        loops.append(worker(__file__, "--loop", 10))
+        loads.append(under_load(options.clients, options.seconds))
+    rates = [load["rate"] for load in loads]
     rows = {
-        "loop, one thread": [shown(alone), "1.00", "", "", "", ""],
+        "loop, one thread": [shown(loops), "1.00", "", "", "", ""],
         f"service, {options.clients} clients": [
             shown(rates),
-            f"{ratio(rates, alone):.2f}",
-            shown([1000 * each["p50"] for each in together], 0),
-            shown([1000 * each["p99"] for each in together], 0),
-            shown([each["early"] for each in together], 0),
-            shown([each["late"] for each in together], 0),
+            f"{ratio(rates, loops):.2f}",
+            shown([1000 * load["p50"] for load in loads], 0),
+            shown([1000 * load["p99"] for load in loads], 0),
+            shown([load["early"] for load in loads], 0),
+            shown([load["late"] for load in loads], 0),
         ],
     }
     heads = ("pictures a second", "ratio", "median, ms", "99 %, ms", "memory, first third, MB")
     table(f"{SIZE} px", (*heads, "last third, MB"), rows)
-    answers = [each["answers"] for each in together]
-    print(f"\nanswers by status, of each round: {json.dumps(answers)}")
+    statuses = [load["statuses"] for load in loads]
+    print(f"\nresponses by status, of each round: {json.dumps(statuses)}")
 
 
 if __name__ == "__main__":

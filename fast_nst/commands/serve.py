@@ -1,4 +1,4 @@
-"""`fast-nst serve`: the page and its service, on this machine."""
+"""`fast-nst serve`: the page and its HTTP service."""
 
 from __future__ import annotations
 
@@ -18,42 +18,43 @@ from fast_nst.errors import UserError
 from fast_nst.options import option, parse_light
 from fast_nst.web.limits import Limits
 
-_CONNECTIONS = 200  # beside those that send pictures
-_GRACE = 5  # seconds that running requests get when the service stops
-_LAST_TILE = 1  # seconds that a network then gets to end by itself
+_CONNECTIONS = 200  # in addition to one for each slot of the work queue
+_GRACE = 5  # seconds that running requests get on shutdown
+_LAST_TILE = 1  # seconds that running networks get after that, to finish their tile
 
 
 @dataclass(kw_only=True)
 class ServeOptions(Limits):
-    """What `fast-nst serve` can be told; its flags are made from these fields."""
+    """Options of `fast-nst serve`."""
 
-    host: str = option("address to listen at", "127.0.0.1", metavar="ADDRESS")
+    host: str = option("address to bind to", "127.0.0.1", metavar="ADDRESS")
     port: int = option(
-        "to listen at; 0 takes a free one", 8000, "-p", metavar="N", least=0, most=65535
+        "port to bind to; 0 picks a free one", 8000, "-p", metavar="N", least=0, most=65535
     )
     models: str | None = models_option()
-    runtime: str | None = runtime_option("; without it networks run here alone")
-    no_browser: bool = option("do not open the page", False)
-    allow_remote: bool = option("let other machines in, at a --host that they can reach", False)
+    runtime: str | None = runtime_option("; without it, networks run in the service only")
+    no_browser: bool = option("do not open the page in a browser", False)
+    allow_remote: bool = option("allow a --host that other machines can reach", False)
     name: list[str] = option(
-        "a name that leads here at any port, of this machine or of a proxy before it; addresses, "
-        "localhost and the machine's own name always do",
+        "host name to accept requests for, such as a reverse proxy's, at any port; IP addresses, "
+        "localhost and this machine's name are always accepted",
         [],
         metavar="HOST",
         repeat=True,
     )
-    quiet: bool = option("print nothing but errors", False, "-q")
+    quiet: bool = option("print errors only", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without opening anything.
+        """Validate the values.
 
         Raises:
-            UserError: A value is out of its range, or others would be let in unasked.
+            UserError: A value is out of range, or `host` is not a loopback address and
+                `allow_remote` is not set.
         """
         super().__post_init__()
         if not self.allow_remote and not _is_local(self.host):
             raise UserError(
-                f"--host {self.host} lets other machines in: add --allow-remote if that is wanted"
+                f"--host {self.host} is open to other machines: add --allow-remote to allow that"
             )
 
 
@@ -64,21 +65,24 @@ def _is_local(host: str) -> bool:
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Serve until Ctrl-C.
+    """Run the service until it is interrupted.
 
     Raises:
-        UserError: The address is taken or none of this machine's, a folder cannot be used, or the
-            extra is not installed.
+        UserError: An option is invalid, the address is not available, a folder is missing or has
+            no usable file, or the web extra is not installed.
     """
     options = parse_light(ServeOptions, argv, prog, description)
     try:
+        from fast_nst.web.backend import Backend
         from fast_nst.web.connections import Server
         from fast_nst.web.service import make_app
-        from fast_nst.web.workshop import Workshop
-    except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'fast-nst[web]'") from error
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "serving the page needs the web extra, which is not installed: "
+            "pip install 'fast-nst[web]'"
+        ) from error
     from fast_nst.web.files import page_files
-    from fast_nst.web.models import find_models, listed
+    from fast_nst.web.models import count_listed, find_models
     from fast_nst.web.runtime import runtime_in
 
     models = find_models(
@@ -86,40 +90,40 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
     runtime = runtime_in(Path(options.runtime)) if options.runtime else None
-    told = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
-    files = page_files(models, runtime, told)
-    workshop = Workshop(models, options)
-    app = make_app(workshop, files, tuple(options.name), runtime is not None)
-    with _listening(options.host, options.port) as listener:
-        address = _address(listener)
+    limits = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
+    files = page_files(models, runtime, limits)
+    backend = Backend(models, options)
+    app = make_app(backend, files, tuple(options.name), runtime is not None)
+    with _bind(options.host, options.port) as listener:
+        address = _url(listener)
         if not options.quiet:
-            line = f"{listed(models)} styles at {address} (Ctrl-C stops the service)"
+            line = f"{count_listed(models)} styles at {address} (Ctrl-C stops the service)"
             print(line, file=sys.stderr, flush=True)
         if not options.no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        server = Server(app, _CONNECTIONS + options.places, _GRACE, workshop.stop)
-        with contextlib.suppress(KeyboardInterrupt):  # it has already shut down
+        server = Server(app, _CONNECTIONS + options.slots, _GRACE, backend.stop)
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after shutdown
             server.run(sockets=[listener])
-    has_ended = workshop.desk.has_ended(_LAST_TILE)
+    has_ended = backend.queue.join(_LAST_TILE)
     if not options.quiet:
         print("stopped", file=sys.stderr)
-    if not has_ended:  # a network at work would keep the process for as long as it takes
+    if not has_ended:  # the interpreter would wait for the running networks
         sys.stderr.flush()
         os._exit(0)
     return 0
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     try:
-        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(place[:2], family=family)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
     except OSError as error:
         raise UserError(
-            f"cannot listen at {host} port {port}: {error.strerror}; give another --port or --host"
+            f"cannot bind to {host} port {port}: {error.strerror}; give another --port or --host"
         ) from error
 
 
-def _address(listener: socket.socket) -> str:
+def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""`fast-nst site`: the page as static files, whose visitors paint in their own browsers."""
+"""`fast-nst site`: the page as a static site, whose networks run in the visitor's browser."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from fast_nst.options import check, option, parse_light
 
 @dataclass(kw_only=True)
 class SiteOptions:
-    """What `fast-nst site` can be told; its flags are made from these fields."""
+    """Options of `fast-nst site`."""
 
-    output: str = option(
-        "folder to write; a site that is there is replaced", "", "-o", metavar="DIR"
-    )
+    output: str = option("folder to write; an earlier site is replaced", "", "-o", metavar="DIR")
     models: str | None = models_option()
-    runtime: str | None = runtime_option("; default: npm gets it")
-    quiet: bool = option("print nothing but errors", False, "-q")
+    runtime: str | None = runtime_option("; default: download it with npm")
+    quiet: bool = option("print errors only", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Validate the values.
 
         Raises:
-            UserError: There is no output.
+            UserError: `output` is empty.
         """
         check(self)
         if not self.output:
@@ -38,16 +36,17 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """Write the site.
 
     Raises:
-        UserError: A folder cannot be used, or the runtime not be had.
+        UserError: An option is invalid, a folder cannot be read or written, or ONNX Runtime
+            cannot be downloaded.
     """
     options = parse_light(SiteOptions, argv, prog, description)
-    from fast_nst.web.files import page_files  # imported late: --help need not wait
-    from fast_nst.web.models import find_models, listed
+    from fast_nst.web.files import page_files  # slow, so not for --help
+    from fast_nst.web.models import count_listed, find_models
     from fast_nst.web.runtime import runtime_from_npm, runtime_in
-    from fast_nst.web.site import check_site_place, write_site
+    from fast_nst.web.site import check_site_folder, write_site
 
     folder = Path(options.output)
-    check_site_place(folder)
+    check_site_folder(folder)
     models = find_models(
         Path(options.models) if options.models else None,
         lambda line: print(f"note: {line}", file=sys.stderr),
@@ -55,8 +54,6 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     runtime = runtime_in(Path(options.runtime)) if options.runtime else runtime_from_npm()
     size = write_site(folder, page_files(models, runtime, None))
     if not options.quiet:
-        line = f"wrote {options.output}: {listed(models)} styles, {size / 1e6:.1f} MB"
-        print(
-            f"{line}; any web host serves it: python3 -m http.server -d {folder}", file=sys.stderr
-        )
+        line = f"wrote {options.output}: {count_listed(models)} styles, {size / 1e6:.1f} MB"
+        print(f"{line}; to view it: python3 -m http.server -d {folder}", file=sys.stderr)
     return 0

@@ -1,1 +1,1 @@
-"""The page and its service: a network behind HTTP, or a folder for any web host. No torch."""
+"""The page, as an HTTP service or a static site; imports no torch."""

@@ -1,4 +1,4 @@
-"""uvicorn's connections with bounds: in number, and in the time that they may take."""
+"""uvicorn with limits on the number of connections and on the time that they take."""
 
 from __future__ import annotations
 
@@ -15,129 +15,134 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fast_nst.web.guard import Guard
+from fast_nst.web.security import SecurityMiddleware
 
-HEAD_SECONDS = 10.0  # for the whole head of a request
-_TAKING_SECONDS = 60.0  # in which an answer's reader has to take so many bytes
-_LEAST_TAKEN = 60_000
-_SETTLED = 1.0  # seconds after which a reader can be said to be slow
+HEAD_TIMEOUT = 10.0  # seconds for the whole head of a request
+_READ_TIMEOUT = 60.0  # seconds in which a client has to read `_MIN_READ` bytes of a response
+_MIN_READ = 60_000
+_SLOW_AFTER = 1.0  # seconds of a full write buffer after which a client counts as slow
 
 
 class Connection(H11Protocol):
-    """A connection that brings whole heads in time, takes its answers, or is closed.
+    """A connection that is closed if it sends its request's head or reads its response too slowly.
 
-    Among too many, the one that has been waiting longest for a head makes room, or else for its
-    reader, so that those who hold connections keep nobody out.
+    Above the limit, a new connection replaces the one that has waited longest for a head, or else
+    the one whose client has been slow to read for longest. Clients that hold connections open
+    therefore keep nobody out.
 
     Args:
-        guard: The application; its headers and its word on too many connections are used here.
-        most: Connections at a time.
-        given: What uvicorn gives its own.
+        app: The application.
+        max_connections: Connections at a time.
+        uvicorn_options: Arguments of uvicorn's own protocol class.
     """
 
-    def __init__(self, guard: Guard, most: int, **given: Any) -> None:
-        super().__init__(**given)
-        self._guard = guard
-        self._most = most
-        self._head_due: asyncio.TimerHandle | None = None
-        self._taking_due: asyncio.TimerHandle | None = None
-        self._paused: float | None = None
+    def __init__(
+        self, app: SecurityMiddleware, max_connections: int, **uvicorn_options: Any
+    ) -> None:
+        super().__init__(**uvicorn_options)
+        self._middleware = app
+        self._max_connections = max_connections
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
+        self._paused_at: float | None = None
 
     @property
     def _awaits_head(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
     @property
-    def _is_there(self) -> bool:
-        """Whether it still takes something: what is closed may have to be read first."""
+    def _is_open(self) -> bool:
+        """Whether it uses resources; a closing connection does until its client has read all."""
         return not self.transport.is_closing() or self.transport.get_write_buffer_size() > 0
 
     @property
     def _idle_since(self) -> float | None:
-        """When it began to wait for a head, or else for its reader; None if others wait for it."""
-        if self._head_due is not None and not self.transport.get_write_buffer_size():
-            return self._head_due.when() - HEAD_SECONDS
-        if self._paused is not None and self.loop.time() - self._paused > _SETTLED:
-            return self._paused
+        """Since when it has waited for its client; None if the client waits for it."""
+        if self._head_timer is not None and not self.transport.get_write_buffer_size():
+            return self._head_timer.when() - HEAD_TIMEOUT
+        if self._paused_at is not None and self.loop.time() - self._paused_at > _SLOW_AFTER:
+            return self._paused_at
         return None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it in, in place of another if there are too many."""
+        """Accept a connection; above the limit, close another one or respond with status 503."""
         super().connection_made(transport)
         others = [c for c in self.connections if isinstance(c, Connection) and c is not self]
-        others = [c for c in others if c._is_there]
-        if len(others) >= self._most:
-            idle = [(c._paused is not None, since, c) for c in others if (since := c._idle_since)]
+        others = [c for c in others if c._is_open]
+        if len(others) >= self._max_connections:
+            idle = [
+                (c._paused_at is not None, since, c) for c in others if (since := c._idle_since)
+            ]
             if idle:
-                min(idle, key=lambda found: found[:2])[2].drop()
+                min(idle, key=lambda entry: entry[:2])[2].abort()
             else:
-                self.app: ASGIApp = self._guard.too_many
-        self._look()
+                self.app: ASGIApp = self._middleware.too_many_connections
+        self._update_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget its times."""
-        for timer in (self._head_due, self._taking_due):
+        """Cancel the timers."""
+        for timer in (self._head_timer, self._read_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes."""
+        """Update the timer once a head is complete."""
         super().data_received(data)
-        self._look()
+        self._update_head_timer()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Start the timer for the next request."""
         super().on_response_complete()
-        self._look()
+        self._update_head_timer()
 
-    def _look(self) -> None:
-        """A head is due from the end of the request before it, however much of it comes."""
-        if self._awaits_head and self._head_due is None:
-            self._head_due = self.loop.call_later(HEAD_SECONDS, self.transport.close)
-        elif not self._awaits_head and self._head_due is not None:
-            self._head_due.cancel()
-            self._head_due = None
+    def _update_head_timer(self) -> None:
+        """Time a head from the previous response; partial data does not restart the timer."""
+        if self._awaits_head and self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
+        elif not self._awaits_head and self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def pause_writing(self) -> None:
-        """An answer waits for its reader."""
+        """Start timing the client: the write buffer is full."""
         super().pause_writing()
-        self._paused = self.loop.time()
-        self._watch_taking()
+        self._paused_at = self.loop.time()
+        self._start_read_timer()
 
-    def _watch_taking(self) -> None:
+    def _start_read_timer(self) -> None:
         before = self.transport.get_write_buffer_size()
 
-        def look() -> None:
-            if before - self.transport.get_write_buffer_size() < _LEAST_TAKEN:
-                self.drop()
+        def on_timeout() -> None:
+            if before - self.transport.get_write_buffer_size() < _MIN_READ:
+                self.abort()
             else:
-                self._watch_taking()
+                self._start_read_timer()
 
-        self._taking_due = self.loop.call_later(_TAKING_SECONDS, look)
+        self._read_timer = self.loop.call_later(_READ_TIMEOUT, on_timeout)
 
     def resume_writing(self) -> None:
-        """The reader has come up."""
+        """Stop timing the client: the write buffer has room again."""
         super().resume_writing()
-        self._paused = None
-        if self._taking_due is not None:
-            self._taking_due.cancel()
-            self._taking_due = None
+        self._paused_at = None
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
-    def drop(self) -> None:
-        """Close it, whatever is under way."""
+    def abort(self) -> None:
+        """Close it at once, without sending what is buffered."""
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, as everything is refused."""
+        """Reject invalid HTTP with JSON and the security headers, like any other error."""
         body = json.dumps({"error": msg}).encode()
         headers = {
-            **self._guard.headers,
+            **self._middleware.headers,
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             "Connection": "close",
         }
-        with contextlib.suppress(h11.LocalProtocolError):  # an answer is under way already
+        with contextlib.suppress(h11.LocalProtocolError):  # a response has already begun
             for event in (
                 h11.Response(status_code=400, headers=list(headers.items()), reason="Bad Request"),
                 h11.Data(data=body),
@@ -148,22 +153,28 @@ class Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that ends soon after Ctrl-C, and at once after the second.
+    """A uvicorn server that shuts down within a grace period, at once on a second Ctrl-C.
 
     Args:
-        guard: The application.
-        most: Connections at a time.
-        grace: Seconds that running requests get in the end.
-        stop: Sends away those who still wait then.
+        app: The application.
+        max_connections: Connections at a time.
+        grace: Seconds that running requests get on shutdown.
+        stop: Rejects the requests that still run after them.
     """
 
-    def __init__(self, guard: Guard, most: int, grace: float, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: SecurityMiddleware,
+        max_connections: int,
+        grace: float,
+        stop: Callable[[], None],
+    ) -> None:
         super().__init__(
             uvicorn.Config(
-                guard,
-                http=functools.partial(Connection, guard, most),  # type: ignore[arg-type]
+                app,
+                http=functools.partial(Connection, app, max_connections),  # type: ignore[arg-type]
                 ws="none",
-                log_level="error",  # what others send is no news
+                log_level="error",  # no line for each invalid request
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=round(grace) + 3,
@@ -174,23 +185,23 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let running requests end; send them away when the grace is over."""
+        """Wait for running requests; reject them after the grace period."""
         self._loop = asyncio.get_running_loop()
-        self._loop.call_later(self._grace, self._send_away)
+        self._loop.call_later(self._grace, self._reject_all)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Ctrl-C: the first begins the end, the second hurries it."""
+        """Shut down on the first signal; on the second one, without the grace period."""
         if self.should_exit and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._send_away)
+            self._loop.call_soon_threadsafe(self._reject_all)
         else:
             super().handle_exit(sig, frame)
 
-    def _send_away(self) -> None:
+    def _reject_all(self) -> None:
         self._stop()
-        asyncio.get_running_loop().call_later(1, self._drop_all)  # they get an answer first
+        asyncio.get_running_loop().call_later(1, self._abort_all)  # time to send the responses
 
-    def _drop_all(self) -> None:
+    def _abort_all(self) -> None:
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
-                connection.drop()
+                connection.abort()

@@ -1,4 +1,4 @@
-"""The page's files and what it is told: the same for the service and for a static site."""
+"""The page's files and its configuration, shared by the service and the static site."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fast_nst.pictures.detail import DETAIL
 from fast_nst.stylize.strength import FADE_BELOW, MOST_STRENGTH
 from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, LOST_DETAIL, MOST_STROKE_SCALE
 from fast_nst.version import __version__
-from fast_nst.web.models import Models
+from fast_nst.web.models import Models, ServedModel
 from fast_nst.web.runtime import Runtime
 
 PAGE = Path(__file__).parent / "page"
@@ -34,8 +34,8 @@ _MEDIA_TYPES = {
 
 
 @dataclass(frozen=True)
-class File:
-    """A file that the page may ask for."""
+class PageFile:
+    """A file of the page: content and media type."""
 
     data: bytes
     media_type: str
@@ -43,18 +43,18 @@ class File:
 
 def page_files(
     models: Models, runtime: Runtime | None, service: Mapping[str, Any] | None
-) -> dict[str, File]:
-    """Everything that the page may ask for, by the path that it asks for it by.
+) -> dict[str, PageFile]:
+    """Every file that the page may request, by its path relative to the page.
 
     Args:
-        models: What it offers.
-        runtime: What runs networks in the browser; None if nothing does.
-        service: What the page is told of the service behind it; None if there is none.
+        models: Models on offer.
+        runtime: ONNX Runtime for the browser; None leaves out everything that runs there.
+        service: The service's limits, for the page's config; None for a static site.
     """
     contents = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.is_file()}
     samples = sorted(SAMPLE_PHOTOGRAPHS.glob("*.jpg"))
     contents |= {f"samples/{path.name}": path.read_bytes() for path in samples}
-    told: dict[str, Any] = {
+    config: dict[str, Any] = {
         "version": __version__,
         "default": DEFAULT_MODEL.stem,
         "styles": [model.described() for model in models.values() if model.is_listed],
@@ -66,40 +66,42 @@ def page_files(
         "browser": None,
     }
     if runtime is not None:
-        roots = {
+        identity_models = {
             network: (f"roots/{network}.onnx", starts["photograph"].read_bytes())
             for network, starts in STARTS.items()
         }
-        parts = {f"styles/{model.name}.onnx": model for model in models.values()}
-        contents |= {path: model.part.data for path, model in parts.items()}
-        contents |= {**dict(roots.values()), **runtime.files}
-        told["browser"] = {
+        styles = {f"styles/{model.name}.onnx": model for model in models.values()}
+        contents |= {path: model.part.data for path, model in styles.items()}
+        contents |= {**dict(identity_models.values()), **runtime.files}
+        config["browser"] = {
             "runtime": runtime.module,
             "fade_below": FADE_BELOW,
             "lost_detail": LOST_DETAIL,
             "roots": {
                 network: {"file": path, "parameters": parameter_places(data)}
-                for network, (path, data) in roots.items()
+                for network, (path, data) in identity_models.items()
             },
             "files": {
                 model.name: {
                     "file": path,
                     "network": model.network,
-                    "parameters": _places(model.unmixable, model.part.data),
+                    "parameters": _parameter_offsets(model),
                 }
-                for path, model in parts.items()
+                for path, model in styles.items()
             },
         }
-    told["paths"] = sorted([*contents, CONFIG])
-    contents[CONFIG] = json.dumps(told, allow_nan=False).encode()
-    return {path: File(data, _MEDIA_TYPES[Path(path).suffix]) for path, data in contents.items()}
+    config["paths"] = sorted([*contents, CONFIG])
+    contents[CONFIG] = json.dumps(config, allow_nan=False).encode()
+    return {
+        path: PageFile(data, _MEDIA_TYPES[Path(path).suffix]) for path, data in contents.items()
+    }
 
 
-def _places(unmixable: str, data: bytes) -> dict[str, Place] | None:
-    """Where the parameters lie; None for a file that the page cannot mix."""
-    if unmixable:
+def _parameter_offsets(model: ServedModel) -> dict[str, Place] | None:
+    """The parameters' offsets in the model file; None if the page cannot blend the model."""
+    if model.unmixable:
         return None
     try:
-        return parameter_places(data)
+        return parameter_places(model.part.data)
     except UserError:
         return None

@@ -1,4 +1,4 @@
-"""What a service takes at most; the flags of `fast-nst serve` are made from these fields."""
+"""Limits of the service, as flags of `fast-nst serve`."""
 
 from __future__ import annotations
 
@@ -12,37 +12,42 @@ from fast_nst.options import bytes_of, check, option
 class Limits:
     """Limits of the service."""
 
-    max_upload: str = option("of a picture's file, in MB or GB", "25MB", metavar="SIZE")
-    max_pixels: int = option("of a picture, and of its painting", 50_000_000, metavar="N", least=1)
+    max_upload: str = option("maximum file size of an upload, in MB or GB", "25MB", metavar="SIZE")
+    max_pixels: int = option(
+        "reject images, and results, with more pixels; guards against decompression bombs",
+        50_000_000,
+        metavar="N",
+        least=1,
+    )
     workers: int = option(
-        "pictures painted at a time, with the cores shared out among them; a busy service does "
-        "best with one a core",
+        "images stylized in parallel; they share the cores, one worker per core has the highest "
+        "throughput",
         2,
         metavar="N",
         least=1,
         most=256,
     )
     queue: int = option(
-        "requests that wait for that; more are sent away, and told when to come again",
+        "requests that wait for a worker; further ones get status 503 with Retry-After",
         16,
         metavar="N",
         least=0,
         most=10_000,
     )
     seconds: float = option(
-        "that a request may take, its upload included", 60.0, metavar="S", above=0
+        "request timeout in seconds, upload included", 60.0, metavar="S", above=0
     )
     max_memory: str = option(
-        "the networks' working memory, in MB or GB; larger pictures are painted in tiles",
+        "working memory of the networks, in MB or GB; larger images are processed in tiles",
         "1GB",
         metavar="SIZE",
     )
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range.
+        """Validate the values.
 
         Raises:
-            UserError: A value is.
+            UserError: A value is out of range.
         """
         check(self)
         if self.upload_bytes < 1000:
@@ -54,6 +59,6 @@ class Limits:
         return bytes_of(self.max_upload)
 
     @property
-    def places(self) -> int:
-        """Pictures that are painted or wait for it."""
+    def slots(self) -> int:
+        """Requests that are processed or wait."""
         return self.workers + self.queue

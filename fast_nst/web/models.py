@@ -1,4 +1,4 @@
-"""The models that a page offers: the gallery's, one's own runs, and those of a folder."""
+"""The models that the page offers: the gallery, the user's runs, and a folder's .onnx files."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from fast_nst.stylize.stylizer import Stylizer
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model that a page offers, read once.
+class ServedModel:
+    """A model on offer, with its file in memory.
 
     Attributes:
-        part: Its name for people and for requests, and its file's content.
-        title: Of the painting.
-        artist: Who painted it.
-        year: When.
-        licence: Of the painting.
-        is_own: Whether it is none of the package's.
+        part: Its name in requests, and the content of its file.
+        title: Title of the style image.
+        artist: Artist of the style image.
+        year: Year of the style image.
+        licence: Licence of the style image.
+        is_own: Whether it is the user's, not the package's.
         is_named: Whether `infer --style` finds it by its name.
         unmixable: Why it takes no strength above 1 and no blend; "" if it does.
-        network: What it is, as its file says; models of two networks do not mix.
-        live: The name of its model for the camera; "" if there is none.
-        is_listed: Whether it is offered; models for the camera are not, beside their styles.
+        network: Name of its architecture; only models of one architecture blend.
+        live: Name of the faster model that the camera uses instead; "" if there is none.
+        is_listed: Whether it is listed; models for the camera are not.
     """
 
     part: Part
@@ -46,11 +46,11 @@ class Model:
 
     @property
     def name(self) -> str:
-        """What requests call it."""
+        """Its name in requests."""
         return self.part.name
 
     def described(self) -> dict[str, Any]:
-        """What `GET /api/styles` says of it."""
+        """Its entry in the response of `GET /api/styles`."""
         return {
             "name": self.name,
             "title": self.title or self.name,
@@ -66,70 +66,70 @@ class Model:
         }
 
 
-Models = Mapping[str, Model]
+Models = Mapping[str, ServedModel]
 
 
-def listed(models: Models) -> int:
-    """How many styles are offered; the camera's models are theirs."""
+def count_listed(models: Models) -> int:
+    """The number of listed styles, without the models for the camera."""
     return sum(model.is_listed for model in models.values())
 
 
-def find_models(folder: Path | None, on_bad: Callable[[str], None]) -> dict[str, Model]:
-    """Every model at hand, by its name: one's own first, then the package's, then for the camera.
+def find_models(folder: Path | None, log: Callable[[str], None]) -> dict[str, ServedModel]:
+    """Every available model by name: the user's, then the package's, then those for the camera.
 
-    A name means what it does for `infer --style`; a file in `folder` comes before both.
+    Names are resolved as by `infer --style`, but a file in `folder` takes precedence.
 
     Args:
-        folder: Of .onnx files.
-        on_bad: Told of each file that cannot be used, in a line; it is left out.
+        folder: Folder of .onnx files.
+        log: Called with a line for each unusable file, which is skipped.
 
     Raises:
-        UserError: The folder is missing or holds no .onnx file.
+        UserError: The folder does not exist or contains no .onnx file.
     """
     shipped = {path.stem: path for path in style_files()}
-    found: dict[str, Model] = {}
+    found: dict[str, ServedModel] = {}
     named = {name: find_model(name) for name in style_names()}
-    paths = named | dict(_named(folder))
+    paths = named | dict(_files_in(folder))
     own = {name for name, path in paths.items() if shipped.get(name) != path}
     for name in [*sorted(own), *sorted(set(paths) - own)]:
         try:
             is_named = paths[name] == named.get(name)
-            found[name] = _opened(name, paths[name], name in own, is_named)
+            found[name] = _open(name, paths[name], name in own, is_named)
         except UserError as error:
-            on_bad(f"{name} is left out: {one_line(error)}")
+            log(f"{name} is skipped: {one_line(error)}")
     for model in list(found.values()):
         live = live_name(model.name) if model.is_named else None
         if live is not None and live not in found:
-            twin = _opened(live, find_model(live), model.is_own, True)
-            found[live] = dataclasses.replace(twin, is_listed=False)
+            fast = _open(live, find_model(live), model.is_own, True)
+            found[live] = dataclasses.replace(fast, is_listed=False)
         found[model.name] = dataclasses.replace(model, live=live or "")
     return found
 
 
-def _named(folder: Path | None) -> Iterator[tuple[str, Path]]:
+def _files_in(folder: Path | None) -> Iterator[tuple[str, Path]]:
     if folder is None:
         return
     if not folder.is_dir():
         raise UserError(f"no folder {str(folder)!r}: give --models a folder of .onnx files")
     files = sorted(folder.glob("*.onnx"))
     if not files:
-        raise UserError(f"no .onnx file in {str(folder)!r}: fast-nst export writes them")
+        raise UserError(f"no .onnx file in {str(folder)!r}: write one with fast-nst export")
     for path in files:
         yield path.stem, path
 
 
-def _opened(name: str, path: Path, is_own: bool, is_named: bool) -> Model:
+def _open(name: str, path: Path, is_own: bool, is_named: bool) -> ServedModel:
     part = parts_of(path)[0]
     stylize = Stylizer(part.data, threads=1)
-    said = stylize.metadata
-    return Model(
+    metadata = stylize.metadata
+    return ServedModel(
         part=Part(name, part.data),
-        title=said.get("title", ""),
-        artist=said.get("artist", ""),
-        year=said.get("year", ""),
-        licence=said.get("licence", ""),
+        title=metadata.get("title", ""),
+        artist=metadata.get("artist", ""),
+        year=metadata.get("year", ""),
+        licence=metadata.get("licence", ""),
         is_own=is_own,
         is_named=is_named,
         unmixable=stylize.unmixable,
-        network=said.get("network", ""),
+        network=metadata.get("network", ""),
     )

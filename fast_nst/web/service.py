@@ -1,4 +1,4 @@
-"""The service: the page's files, and paintings for pictures that are sent to it."""
+"""The HTTP service: the page's files, and an API that stylizes images."""
 
 from __future__ import annotations
 
@@ -18,23 +18,29 @@ from starlette.types import Receive, Scope, Send
 from fast_nst.errors import UserError, one_line
 from fast_nst.stylize.strength import FadeWarning
 from fast_nst.version import __version__
-from fast_nst.web.decoding import TooLarge
-from fast_nst.web.desk import Busy, Gone, Stopping, TooSlow
-from fast_nst.web.files import File
-from fast_nst.web.guard import RETRY_AFTER, Guard
-from fast_nst.web.painters import MEDIA_TYPES, UnknownStyle
-from fast_nst.web.settings import Settings, check_name, out_of_range
-from fast_nst.web.upload import Dawdling, TooManyBytes
-from fast_nst.web.workshop import Workshop
+from fast_nst.web.backend import Backend
+from fast_nst.web.decoder_worker import ImageTooLarge
+from fast_nst.web.files import PageFile
+from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
+from fast_nst.web.settings import Settings, check_name, first_error
+from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
+from fast_nst.web.upload import UploadTooLarge, UploadTooSlow
+from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
-_PIECE = 2**18  # bytes of an answer that are handed over at a time
+_CHUNK = 2**18  # bytes of a response that are sent at a time
 _STATUS: Mapping[type[UserError], int] = {
-    Dawdling: 408,
-    TooManyBytes: 413,
-    TooLarge: 413,
+    UploadTooSlow: 408,
+    UploadTooLarge: 413,
+    ImageTooLarge: 413,
     UnknownStyle: 404,
 }
-_SENTENCES = {404: "nothing is here: the page is at /", 405: "no such request: see /api.html"}
+_HTTP_ERRORS = {404: "not found, the page is at /", 405: "method not allowed, see /api.html"}
+_RETRY_LATER: Mapping[type[Exception], str] = {
+    QueueFull: "the service is busy: try again in a moment",
+    RequestTimeout: "the request timed out: try a smaller image, or try again later",
+    ShuttingDown: "the service is shutting down: try again later",
+    MemoryError: "not enough memory for this image: try a smaller one, or try again later",
+}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ERROR = {
     "content": {
@@ -43,21 +49,21 @@ _ERROR = {
         }
     }
 }
-_ANSWERS: dict[int | str, dict[str, Any]] = {
+_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The painting.",
+        "description": "The stylized image.",
         "content": dict.fromkeys(MEDIA_TYPES.values(), _BINARY),
     },
-    400: {"description": "The picture or a parameter cannot be used.", **_ERROR},
-    404: {"description": "No style has that name.", **_ERROR},
-    413: {"description": "Too many bytes or pixels.", **_ERROR},
-    "4XX": {"description": "Anything else that is refused.", **_ERROR},
-    503: {"description": "Busy, or too slow: come again after `Retry-After` seconds.", **_ERROR},
+    400: {"description": "The image or a parameter is invalid.", **_ERROR},
+    404: {"description": "The style is unknown.", **_ERROR},
+    413: {"description": "The image has too many bytes or pixels.", **_ERROR},
+    "4XX": {"description": "The request is rejected for another reason.", **_ERROR},
+    503: {"description": "Busy or timed out; retry after `Retry-After` seconds.", **_ERROR},
 }
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "An image file; or a form with one, whose other fields are settings.",
+        "description": "An image file; or a form with one, whose other fields are parameters.",
         "content": {
             "image/*": _BINARY,
             "multipart/form-data": {
@@ -74,160 +80,148 @@ _BODY = {
 }
 
 
-class _Pieces(Response):
-    """An answer that is handed over as it is taken, not copied whole for a slow reader."""
+class ChunkedResponse(Response):
+    """A response sent in chunks as its client reads, rather than buffered whole."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": self.raw_headers})
         body = memoryview(self.body)
-        for first in range(0, len(body), _PIECE):
-            piece = bytes(body[first : first + _PIECE])
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        for first in range(0, len(body), _CHUNK):
+            chunk = bytes(body[first : first + _CHUNK])
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
 def make_app(
-    workshop: Workshop,
-    files: Mapping[str, File],
+    backend: Backend,
+    files: Mapping[str, PageFile],
     names: tuple[str, ...] = (),
     runs_wasm: bool = False,
-) -> Guard:
-    """The service as an ASGI application.
+) -> SecurityMiddleware:
+    """Create the ASGI application.
 
     Args:
-        workshop: What it paints with; it ends with the application.
-        files: Of the page, by their paths; all that is ever sent of any file.
-        names: See `Guard`.
-        runs_wasm: See `guard.policy`.
+        backend: Its resources, which it starts and stops.
+        files: The page's files by path; no other file is ever sent.
+        names: See `SecurityMiddleware`.
+        runs_wasm: See `security.content_security_policy`.
     """
-    places, desk = workshop.limits.places, workshop.desk
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FadeWarning)  # the page says which styles fade
-            await asyncio.to_thread(workshop.decoders.start)
+            warnings.simplefilter("ignore", FadeWarning)  # the page marks styles that fade
+            await asyncio.to_thread(backend.decoders.start)
             yield
-        workshop.stop()
+        backend.stop()
 
     app = FastAPI(
         title="fast_nst",
         version=__version__,
-        description="Photographs to paintings, in milliseconds.",
-        docs_url=None,  # its page takes scripts from elsewhere
+        description="Neural style transfer in milliseconds.",
+        docs_url=None,  # FastAPI's page loads scripts from a CDN
         redoc_url=None,
-        redirect_slashes=False,  # a proxy's prefix would be lost
+        redirect_slashes=False,  # a redirect would lose a proxy's prefix
         lifespan=lifespan,
     )
-    _add_errors(app)
-    _add_painting(app, workshop)
+    _add_error_handlers(app)
+    _add_api(app, backend)
 
     @app.head("/healthz", include_in_schema=False)
-    @app.get("/healthz", summary="Whether the service is up, and how busy")
+    @app.get("/healthz", summary="Status of the service, and how many of its slots are taken")
     async def healthz() -> dict[str, Any]:
-        return {"status": "ok", "version": __version__, "places": places, "taken": desk.taken}
+        slots = {"places": backend.limits.slots, "taken": backend.queue.taken}
+        return {"status": "ok", "version": __version__, **slots}
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(path: str) -> Response:
         file = files.get(path or "index.html")
         if file is None:
             raise HTTPException(404)
-        return _Pieces(file.data, media_type=file.media_type, headers={"Cache-Control": "no-cache"})
+        return ChunkedResponse(
+            file.data, media_type=file.media_type, headers={"Cache-Control": "no-cache"}
+        )
 
-    return Guard(app, names, runs_wasm)
+    return SecurityMiddleware(app, names, runs_wasm)
 
 
-def _add_painting(app: FastAPI, workshop: Workshop) -> None:
-    painters, desk, uploads = workshop.painters, workshop.desk, workshop.uploads
-    seconds = workshop.limits.seconds
+def _add_api(app: FastAPI, backend: Backend) -> None:
+    stylizers, queue, timeout = backend.stylizers, backend.queue, backend.limits.seconds
 
     @app.head("/api/styles", include_in_schema=False)
-    @app.get("/api/styles", summary="Every style, one's own first")
+    @app.get("/api/styles", summary="List the styles, the user's own first")
     async def styles() -> list[dict[str, Any]]:
-        return [model.described() for model in workshop.models.values() if model.is_listed]
+        return [model.described() for model in backend.models.values() if model.is_listed]
 
     @app.get("/api/stylize", include_in_schema=False)
     @app.head("/api/stylize", include_in_schema=False)
-    async def not_so() -> Response:
+    async def post_only() -> Response:
         raise HTTPException(405, headers={"Allow": "POST"})
 
     @app.post(
         "/api/stylize",
-        summary="Paint a picture",
+        summary="Stylize an image",
         response_class=Response,
-        responses=_ANSWERS,
+        responses=_RESPONSES,
         openapi_extra=_BODY,
     )
     async def stylize(request: Request, settings: Annotated[Settings, Query()]) -> Response:
         for name in request.query_params:
             check_name(name)
-        painters.check(settings.look())
-        until = time.monotonic() + seconds
-        desk.check()  # who would be sent away need not upload anything
-        upload = await uploads.read(request, seconds)
+        stylizers.check(settings.look())
+        deadline = time.monotonic() + timeout
+        queue.check()  # before the upload, which would be in vain
+        upload = await backend.uploads.read(request, timeout)
         look = settings.with_fields(upload.fields).look()
-        painters.check(look)
-        with desk.place() as place:
-            painting = await desk.work(
-                place,
-                lambda stopped: painters.paint(upload.picture, look, stopped),
-                max(until - time.monotonic(), 0),
-                lambda: _left(request),
-            )
+        stylizers.check(look)
+        painting = await queue.run(
+            lambda cancelled: stylizers.paint(upload.image, look, cancelled),
+            max(deadline - time.monotonic(), 0),
+            lambda: _disconnected(request),
+        )
         timing = {"Server-Timing": f"paint;dur={painting.milliseconds:.1f}"}
-        return _Pieces(painting.data, media_type=painting.media_type, headers=timing)
+        return ChunkedResponse(painting.data, media_type=painting.media_type, headers=timing)
 
 
-async def _left(request: Request) -> None:
-    """Ends when the one who asked has closed the connection."""
+async def _disconnected(request: Request) -> None:
+    """Return when the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-def _add_errors(app: FastAPI) -> None:
-    """Every refusal is one sentence, under `error`."""
+def _add_error_handlers(app: FastAPI) -> None:
+    """Respond to every exception with JSON that has one line under `error`."""
 
-    def said(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-        return JSONResponse({"error": sentence}, status, headers)
-
-    def later(sentence: str) -> Response:
-        return said(503, sentence, {"Retry-After": str(RETRY_AFTER)})
+    def respond(status: int, line: str, headers: Mapping[str, str] | None = None) -> Response:
+        return JSONResponse({"error": line}, status, headers)
 
     @app.exception_handler(UserError)
-    async def refused(_: Request, error: UserError) -> Response:
-        return said(_STATUS.get(type(error), 400), one_line(error))
+    async def user_error(_: Request, error: UserError) -> Response:
+        return respond(_STATUS.get(type(error), 400), one_line(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return said(400, out_of_range(error.errors()))
+    async def validation_error(_: Request, error: RequestValidationError) -> Response:
+        return respond(400, first_error(error.errors()))
 
     @app.exception_handler(HTTPException)
-    async def elsewhere(request: Request, error: HTTPException) -> Response:
-        sentence = _SENTENCES.get(error.status_code, "this cannot be done")
-        line = f"{request.method} {request.url.path}: {sentence}"
-        return said(error.status_code, line, error.headers)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        reason = _HTTP_ERRORS.get(error.status_code, "request rejected")
+        line = f"{request.method} {request.url.path}: {reason}"
+        return respond(error.status_code, line, error.headers)
 
-    @app.exception_handler(Busy)
-    async def busy(_: Request, error: Busy) -> Response:
-        return later("the service is busy: try again in a moment")
+    for kind, line in _RETRY_LATER.items():
 
-    @app.exception_handler(TooSlow)
-    async def slow(_: Request, error: TooSlow) -> Response:
-        return later("this took too long: try a smaller picture, or later")
+        async def unavailable(_: Request, error: Exception, line: str = line) -> Response:
+            return respond(503, line, {"Retry-After": str(RETRY_AFTER)})
 
-    @app.exception_handler(Stopping)
-    async def stopping(_: Request, error: Stopping) -> Response:
-        return later("the service is being stopped: try again later")
+        app.add_exception_handler(kind, unavailable)
 
-    @app.exception_handler(Gone)
-    async def gone(_: Request, error: Gone) -> Response:
-        return said(499, "the connection was closed")  # nobody reads it
-
-    @app.exception_handler(MemoryError)
-    async def full(_: Request, error: MemoryError) -> Response:
-        return later("no memory for this picture now: try a smaller one, or later")
+    @app.exception_handler(ClientDisconnected)
+    async def disconnected(_: Request, error: ClientDisconnected) -> Response:
+        return respond(499, "the client closed the connection")  # not delivered
 
     @app.exception_handler(Exception)
-    async def failed(_: Request, error: Exception) -> Response:
-        return said(500, "the service failed at this; its log says more")
+    async def unexpected(_: Request, error: Exception) -> Response:
+        return respond(500, "internal error: see the service's log")

@@ -1,4 +1,4 @@
-"""How a picture is asked for: settings in the address, or as fields of the form that it is in."""
+"""Settings of a request: query parameters, or fields of the form that contains the image."""
 
 from __future__ import annotations
 
@@ -13,35 +13,39 @@ from fast_nst.errors import UserError, choose
 from fast_nst.pictures.detail import DETAIL
 from fast_nst.stylize.strength import MOST_STRENGTH
 from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
-from fast_nst.web.painters import MEDIA_TYPES, Look
+from fast_nst.web.stylizer_pool import MEDIA_TYPES, Look
 
 
 class Settings(BaseModel):
-    """What `POST /api/stylize` can be told; its OpenAPI description is made from these fields."""
+    """Parameters of `POST /api/stylize`; its OpenAPI description is made from these fields."""
 
     style: Annotated[
-        list[str], Field(description="NAME, or several, each as NAME:SHARE, for a blend")
+        list[str], Field(description="NAME; or several, each as NAME:SHARE, for a blend")
     ] = [DEFAULT_MODEL.stem]
-    strength: Annotated[float, Field(ge=0, le=MOST_STRENGTH, description="1 is as trained")] = 1.0
+    strength: Annotated[
+        float, Field(ge=0, le=MOST_STRENGTH, description="strength of the style; 1 is as trained")
+    ] = 1.0
     detail: Annotated[
-        float, Field(ge=0, le=1, description="of the picture's fine structure, put back")
+        float, Field(ge=0, le=1, description="share of the photograph's fine detail to restore")
     ] = DETAIL
-    size: Annotated[int | None, Field(ge=1, description="longer side of the painting, in px")] = (
-        None
-    )
+    size: Annotated[int | None, Field(ge=1, description="longer side of the result, in px")] = None
     stroke_scale: Annotated[
         float,
-        Field(ge=LEAST_STROKE_SCALE, le=MOST_STROKE_SCALE, description="2: twice as large"),
+        Field(
+            ge=LEAST_STROKE_SCALE,
+            le=MOST_STROKE_SCALE,
+            description="size of brush strokes; 2 doubles it",
+        ),
     ] = 1.0
-    keep_colors: Annotated[bool, Field(description="keep the picture's colours")] = False
+    keep_colors: Annotated[bool, Field(description="keep the photograph's colours")] = False
     format: Annotated[str, Field(description=" or ".join(MEDIA_TYPES))] = "png"
-    quality: Annotated[int, Field(ge=1, le=100, description="of JPEG and WebP")] = 95
+    quality: Annotated[int, Field(ge=1, le=100, description="quality of JPEG and WebP")] = 95
 
     def look(self) -> Look:
-        """What painters understand.
+        """The settings as `StylizerPool` takes them.
 
         Raises:
-            UserError: A share or the format cannot be.
+            UserError: The format is unknown, or a share is not a number above 0.
         """
         return Look(
             styles=_shares(self.style),
@@ -55,10 +59,10 @@ class Settings(BaseModel):
         )
 
     def with_fields(self, fields: Iterable[tuple[str, str]]) -> Settings:
-        """The same, and what a form says; its empty fields say nothing.
+        """A copy with a form's fields added; empty fields are ignored.
 
         Raises:
-            UserError: A field is unknown, out of range, or in the address too.
+            UserError: A field is unknown, out of range, or also a query parameter.
         """
         given: dict[str, Any] = {}
         for name, value in fields:
@@ -66,36 +70,35 @@ class Settings(BaseModel):
             if not value:
                 continue
             if name in self.model_fields_set:
-                raise UserError(f"{name} is in the address and in the form: give it once")
+                raise UserError(f"{name} is in the URL and in the form: give it once")
             given[name] = [*given.get(name, []), value] if name == "style" else value
-        said = {name: getattr(self, name) for name in self.model_fields_set}
         try:
-            return Settings.model_validate({**said, **given})
+            return Settings.model_validate({**self.model_dump(exclude_unset=True), **given})
         except ValidationError as error:
-            raise UserError(out_of_range(error.errors())) from error
+            raise UserError(first_error(error.errors())) from error
 
 
 def check_name(name: str) -> None:
-    """Refuse a setting that there is not.
+    """Check that a setting exists.
 
     Raises:
-        UserError: It is unknown.
+        UserError: The name is unknown; a similar one is suggested.
     """
     choose("parameter", name, sorted(Settings.model_fields))
 
 
-def out_of_range(errors: Any) -> str:
-    """The first of pydantic's errors, as a sentence."""
+def first_error(errors: Any) -> str:
+    """The first of pydantic's errors, as one line."""
     first = errors[0]
     reason = first["msg"].replace("Input should be", "it must be")
     return f"{first['loc'][-1]} is {first.get('input')!r}: {reason}"
 
 
 def _shares(styles: list[str]) -> tuple[tuple[str, float], ...]:
-    """`NAME` and `NAME:SHARE` as pairs; what is named twice has both its shares.
+    """Parse `NAME` (share 1) and `NAME:SHARE`; shares of a repeated name are added up.
 
     Raises:
-        UserError: A share is no number above 0.
+        UserError: A share is not a number above 0.
     """
     found: dict[str, float] = {}
     for given in styles:

@@ -1,4 +1,4 @@
-"""The page as a folder for any web host: networks run in the visitor's browser alone."""
+"""The page as a static site, whose networks run in the visitor's browser."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fast_nst.errors import UserError
-from fast_nst.web.files import CONFIG, File
+from fast_nst.web.files import CONFIG, PageFile
 
-_NOT_NEEDED = ("api.html", "api.js")  # they are of the service
+_SERVICE_ONLY = ("api.html", "api.js")
 
 
-def write_site(folder: Path, files: Mapping[str, File]) -> int:
-    """Write the page's files into a folder, whole or not at all.
+def write_site(folder: Path, files: Mapping[str, PageFile]) -> int:
+    """Write the page's files into a folder, atomically.
 
     Args:
-        folder: Missing, empty, or such a site, which is replaced.
-        files: From `files.page_files`, by their paths in it.
+        folder: Missing, empty, or an earlier site, which is replaced.
+        files: The files of `files.page_files`, by their paths in the folder.
 
     Returns:
         The bytes written.
 
     Raises:
-        UserError: There is something else in the folder, or it cannot be written.
+        UserError: The folder contains other files or cannot be written.
     """
-    check_site_place(folder)
-    beside, old = (folder.absolute().with_name(f".{secrets.token_hex(6)}.part") for _ in range(2))
+    check_site_folder(folder)
+    new, old = (folder.absolute().with_name(f".{secrets.token_hex(6)}.part") for _ in range(2))
+    written = {path: file.data for path, file in files.items() if path not in _SERVICE_ONLY}
     try:
-        for path, file in files.items():
-            if path not in _NOT_NEEDED:
-                (beside / path).parent.mkdir(parents=True, exist_ok=True)
-                (beside / path).write_bytes(file.data)
+        for path, data in written.items():
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes(data)
         if folder.exists():
             folder.rename(old)
         try:
-            beside.rename(folder.absolute())
+            new.rename(folder.absolute())
         except OSError:
             old.rename(folder)
             raise
     except OSError as error:
         raise UserError(f"cannot write {str(folder)!r}: {error.strerror}") from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return sum(len(file.data) for path, file in files.items() if path not in _NOT_NEEDED)
+    return sum(map(len, written.values()))
 
 
-def check_site_place(folder: Path) -> None:
-    """Refuse a place that holds anything but a site of ours, which would be lost.
+def check_site_folder(folder: Path) -> None:
+    """Check that replacing a folder would delete nothing but an earlier site.
 
     Raises:
-        UserError: It does.
+        UserError: The folder contains other files, or is a file or a symbolic link.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UserError(f"{str(folder)!r} is no folder: give -o a folder's name")
+        raise UserError(f"{str(folder)!r} is not a folder: give -o a folder")
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
-    others = sorted(found - _paths(folder / CONFIG))
+    others = sorted(found - _site_paths(folder / CONFIG))
     if others:
         raise UserError(
-            f"{str(folder)!r} holds other files, such as {others[0]!r}: give -o a folder that is "
-            "new or empty"
+            f"{str(folder)!r} contains other files, such as {others[0]!r}: give -o a new or empty "
+            "folder"
         )
 
 
-def _paths(config: Path) -> set[str]:
-    """The files of the site that this was written for; none if it is something else."""
+def _site_paths(config: Path) -> set[str]:
+    """The files of the site with this config; empty if it is not one of a site."""
     try:
         return {str(path) for path in json.loads(config.read_bytes())["paths"]}
     except (OSError, ValueError, TypeError, KeyError):

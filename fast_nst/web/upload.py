@@ -1,4 +1,4 @@
-"""What comes in a request's body: read into memory, within limits, and never to disk."""
+"""Reading of request bodies: into memory, never to disk, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from fast_nst.errors import UserError
-from fast_nst.web.desk import Busy, Gone, Stopping, TooSlow
+from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
-LEAST_RATE = 10_000  # bytes a second that an upload has to bring, on average
-PATIENCE = 10.0  # seconds that it may lag behind
-_SETTLED = 1.0  # seconds after which an upload's rate can be judged
-_LOOK = 0.25  # seconds between looks at it
-_MOST_FIELDS = 100
-_PIECE = 2**16  # bytes of a form that are parsed at a time
+MIN_RATE = 10_000  # average bytes per second of an upload
+GRACE_PERIOD = 10.0  # seconds that an upload may be behind `MIN_RATE`
+_MIN_AGE = 1.0  # seconds after which an upload may be cancelled for a faster one
+_POLL_SECONDS = 0.25  # between checks of an upload
+_MAX_FIELDS = 100
+_CHUNK = 2**16  # bytes of a form that are parsed at a time
 
-# The parser's own log would go to standard error, a line for each damaged form.
+# Without a handler, the parser logs a line to standard error for each damaged form.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
-class TooManyBytes(UserError):
-    """A body that is over the limit."""
+class UploadTooLarge(UserError):
+    """A body with more bytes than the service accepts."""
 
 
-class Dawdling(UserError):
-    """A body that comes too slowly."""
+class UploadTooSlow(UserError):
+    """A body that arrives below `MIN_RATE`."""
 
 
 @dataclass(frozen=True)
@@ -39,164 +39,162 @@ class Upload:
     """A request's body.
 
     Attributes:
-        picture: The file in it.
-        fields: What a form holds beside the file, name and value.
+        image: The image file.
+        fields: Name and value of a form's other fields.
     """
 
-    picture: bytes | bytearray
+    image: bytes | bytearray
     fields: list[tuple[str, str]] = field(default_factory=list)
 
 
-class _Coming:
-    """A body on its way."""
+class _Transfer:
+    """An upload in progress."""
 
     def __init__(self) -> None:
-        self.begun = time.monotonic()
+        self._started = time.monotonic()
         self.body = bytearray()
-        self.sent_away: type[Exception] | None = None
+        self.rejection: type[Exception] | None = None
 
     @property
     def age(self) -> float:
-        """Seconds since it began."""
-        return time.monotonic() - self.begun
+        """Seconds since its start."""
+        return time.monotonic() - self._started
 
     @property
     def rate(self) -> float:
-        """Bytes a second so far."""
+        """Average bytes per second."""
         return len(self.body) / max(self.age, 1e-3)
 
     @property
-    def lags(self) -> bool:
-        """Whether it is further behind than it may."""
-        return len(self.body) < LEAST_RATE * (self.age - PATIENCE)
+    def is_too_slow(self) -> bool:
+        """Whether it is behind `MIN_RATE` by more than the grace period."""
+        return len(self.body) < MIN_RATE * (self.age - GRACE_PERIOD)
 
 
-class Uploads:
-    """The bodies on their way, of which there are never more than so many.
+class UploadReader:
+    """Reads request bodies, a limited number at a time.
 
-    Beyond that the slowest makes room, so that those who stall keep nobody out.
+    Above the limit, the slowest upload is rejected in favour of a new one, so that stalled
+    uploads keep nobody out.
 
     Args:
-        most: At a time.
-        most_bytes: Taken of one.
+        max_uploads: Uploads at a time.
+        max_bytes: Size of an upload.
     """
 
-    def __init__(self, most: int, most_bytes: int) -> None:
-        self._most = most
-        self._most_bytes = most_bytes
-        self._coming: set[_Coming] = set()
+    def __init__(self, max_uploads: int, max_bytes: int) -> None:
+        self._max_uploads = max_uploads
+        self._max_bytes = max_bytes
+        self._transfers: set[_Transfer] = set()
 
-    async def read(self, request: Request, seconds: float) -> Upload:
-        """The picture in a request: the body itself, or the one file of a multipart form.
+    async def read(self, request: Request, timeout: float) -> Upload:
+        """Read the image of a request: its body, or the file in its multipart form.
 
         Args:
-            request: Its body has not been read.
-            seconds: That it may take.
+            request: A request whose body has not been read.
+            timeout: In seconds.
 
         Raises:
-            TooManyBytes: There are more than are taken.
-            Dawdling: It comes too slowly.
-            TooSlow: It took longer.
-            Busy: Others come faster.
-            Gone: It was broken off.
-            Stopping: The service does not wait for it.
-            UserError: There is none, or the form is damaged or holds something else.
+            UploadTooLarge: The body has more than `max_bytes`.
+            UploadTooSlow: The body arrives below `MIN_RATE`.
+            RequestTimeout: The body was not read in time.
+            QueueFull: There are too many uploads, and the others are faster.
+            ClientDisconnected: The client closed the connection.
+            ShuttingDown: `stop` was called.
+            UserError: The body is empty, or the form is damaged or has not exactly one file.
         """
-        until = time.monotonic() + seconds
+        deadline = time.monotonic() + timeout
         self._make_room()
-        coming = _Coming()
-        self._coming.add(coming)
-        reading = asyncio.ensure_future(self._body(request, coming))
+        transfer = _Transfer()
+        self._transfers.add(transfer)
+        reading = asyncio.ensure_future(self._body(request, transfer))
         try:
-            while True:
-                await asyncio.wait((reading,), timeout=_LOOK)
-                if reading.done():
-                    body = reading.result()
-                    break
-                if coming.sent_away:
-                    raise coming.sent_away
-                if time.monotonic() > until:
-                    raise TooSlow
-                if coming.lags:
-                    raise Dawdling(
-                        f"the upload comes too slowly: it has to bring {LEAST_RATE / 1000:g} kB a "
-                        "second"
+            while not reading.done():
+                if transfer.rejection:
+                    raise transfer.rejection
+                if time.monotonic() > deadline:
+                    raise RequestTimeout
+                if transfer.is_too_slow:
+                    raise UploadTooSlow(
+                        f"the upload is too slow: the minimum is {MIN_RATE / 1000:g} kB/s"
                     )
+                await asyncio.wait((reading,), timeout=_POLL_SECONDS)
+            body = reading.result()
         finally:
-            self._coming.discard(coming)
+            self._transfers.discard(transfer)
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             try:
                 return await asyncio.wait_for(
-                    _form(request.headers, body), max(until - time.monotonic(), 0)
+                    _parse_form(request.headers, body), max(deadline - time.monotonic(), 0)
                 )
             except asyncio.TimeoutError as error:
-                raise TooSlow from error
+                raise RequestTimeout from error
         if not body:
-            raise UserError("the request has no picture: send an image file as its body")
+            raise UserError("the request has no image: send an image file as its body")
         return Upload(body)
 
     def stop(self) -> None:
-        """Send all away."""
-        for coming in self._coming:
-            coming.sent_away = Stopping
+        """Reject all uploads."""
+        for transfer in self._transfers:
+            transfer.rejection = ShuttingDown
 
     def _make_room(self) -> None:
-        staying = [coming for coming in self._coming if coming.sent_away is None]
-        if len(staying) < self._most:
+        active = [transfer for transfer in self._transfers if transfer.rejection is None]
+        if len(active) < self._max_uploads:
             return
-        settled = [coming for coming in staying if coming.age > _SETTLED]
-        if not settled:
-            raise Busy
-        min(settled, key=lambda coming: coming.rate).sent_away = Busy
+        candidates = [transfer for transfer in active if transfer.age > _MIN_AGE]
+        if not candidates:
+            raise QueueFull
+        min(candidates, key=lambda transfer: transfer.rate).rejection = QueueFull
 
-    async def _body(self, request: Request, coming: _Coming) -> bytearray:
-        too_many = TooManyBytes(
-            f"the upload has over {self._most_bytes / 1e6:,g} MB, the most that this service takes"
+    async def _body(self, request: Request, transfer: _Transfer) -> bytearray:
+        too_large = UploadTooLarge(
+            f"the upload has over {self._max_bytes / 1e6:,g} MB, the maximum of this service"
         )
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._most_bytes:
-            raise too_many
+        if length.isdecimal() and int(length) > self._max_bytes:
+            raise too_large
         try:
             async for chunk in request.stream():
-                coming.body += chunk
-                if len(coming.body) > self._most_bytes:
-                    raise too_many
+                transfer.body += chunk
+                if len(transfer.body) > self._max_bytes:
+                    raise too_large
         except ClientDisconnect as error:
-            raise Gone from error
-        return coming.body
+            raise ClientDisconnected from error
+        return transfer.body
 
 
-class _InMemory(MultiPartParser):
-    """Starlette's, whose files otherwise go to disk from a megabyte on."""
+class _InMemoryParser(MultiPartParser):
+    """Starlette's parser without temporary files, which it uses from 1 MB on."""
 
     spool_max_size = 2**62
 
 
-async def _form(headers: Headers, body: bytearray) -> Upload:
+async def _parse_form(headers: Headers, body: bytearray) -> Upload:
     async def stream() -> AsyncGenerator[bytes]:
-        for start in range(0, len(body), _PIECE):
-            yield bytes(body[start : start + _PIECE])
-            await asyncio.sleep(0)  # others are served meanwhile
+        for start in range(0, len(body), _CHUNK):
+            yield bytes(body[start : start + _CHUNK])
+            await asyncio.sleep(0)  # let the event loop serve other requests
 
     try:
-        form = await _InMemory(headers, stream(), max_files=1, max_fields=_MOST_FIELDS).parse()
+        form = await _InMemoryParser(headers, stream(), max_files=1, max_fields=_MAX_FIELDS).parse()
     except MultiPartException as error:
         raise UserError(
-            f"the form cannot be read ({error.message.rstrip('.')}): send one file, and settings "
-            "as fields or in the address"
+            f"the form is invalid ({error.message.rstrip('.')}): send one file, and settings as "
+            "fields or in the URL"
         ) from error
-    picture: bytes | None = None
+    image: bytes | None = None
     fields: list[tuple[str, str]] = []
     try:
         for name, item in form.multi_items():
             if isinstance(item, UploadFile):
-                picture = await item.read()
+                image = await item.read()
             else:
                 fields.append((name, item))
     finally:
         await form.close()
-    if picture is None:
-        raise UserError("the form has no file: send one image file in it")
-    return Upload(picture, fields)
+    if image is None:
+        raise UserError("the form has no file: add an image file to it")
+    return Upload(image, fields)

@@ -24,7 +24,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_serves_until_it_is_stopped(how: signal.Signals, negative: Path):
+def test_serve_until_a_signal(how: signal.Signals, negative: Path):
     process = start("--port", "0", "--models", str(negative.parent))
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -41,7 +41,7 @@ def test_it_serves_until_it_is_stopped(how: signal.Signals, negative: Path):
 
 
 def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
-    """The service, and its port."""
+    """Start the service; returns its process and its port."""
     process = start("--port", "0", *arguments)
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -50,7 +50,7 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
     return process, int(found[1])
 
 
-def test_what_others_send_leaves_no_word(negative: Path):
+def test_serve_logs_nothing_for_invalid_requests(negative: Path):
     process, port = started("--models", str(negative.parent))
     post = b"POST /api/stylize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     form = post + b"Content-Type: multipart/form-data; boundary=b\r\n"
@@ -66,7 +66,7 @@ def test_what_others_send_leaves_no_word(negative: Path):
             peer.sendall(request)
             status = int(peer.recv(65536).split()[1])
         assert status == 200 if b"Upgrade" in request else 400 <= status < 500
-    with socket.create_connection(("127.0.0.1", port)) as peer:  # broken off
+    with socket.create_connection(("127.0.0.1", port)) as peer:  # disconnects during the upload
         peer.sendall(post + b"Content-Length: 999\r\n\r\nx")
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == ("", "stopped\n")
@@ -74,7 +74,7 @@ def test_what_others_send_leaves_no_word(negative: Path):
 
 
 @pytest.mark.parametrize("query", ["style=udnie&size=6000", "style=udnie&size=8000&keep_colors=1"])
-def test_it_ends_when_it_says_so_whatever_is_painted(query: str):
+def test_serve_exits_at_once_on_a_second_interrupt(query: str):
     process, port = started("--max-memory", "2GB", "--workers", "1")
     assert process.stderr is not None
     photograph = Path("fast_nst/assets/photos/coffee.jpg").read_bytes()
@@ -82,11 +82,11 @@ def test_it_ends_when_it_says_so_whatever_is_painted(query: str):
     head += f"Content-Length: {len(photograph)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as peer:
         peer.sendall(head.encode() + photograph)
-        time.sleep(2)  # it is at work
+        time.sleep(2)  # the network is running
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         asked = time.monotonic()
-        process.send_signal(signal.SIGINT)  # and need not be waited for
+        process.send_signal(signal.SIGINT)  # no grace period
         assert peer.recv(65536).startswith(b"HTTP/1.1 503")
         assert process.stderr.readline() == "stopped\n"
         assert time.monotonic() - asked < 10
@@ -96,24 +96,34 @@ def test_it_ends_when_it_says_so_whatever_is_painted(query: str):
     process.communicate()
 
 
-def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]):
+def test_serve_on_a_port_in_use(capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["serve", "--port", str(port), "--no-browser"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"error: cannot listen at 127.0.0.1 port {port}: ")
+    assert said.startswith(f"error: cannot bind to 127.0.0.1 port {port}: ")
     assert "another --port" in said
 
 
+def test_serve_without_the_web_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "fast_nst.web.connections", None)
+    assert main(["serve", "--no-browser"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: serving the page needs the web extra, which is not installed: ")
+    assert said.endswith("pip install 'fast-nst[web]'\n")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
-def test_others_are_not_let_in_unasked(host: str):
+def test_serve_on_a_public_host_needs_allow_remote(host: str):
     with pytest.raises(UserError, match="--allow-remote"):
         ServeOptions(host=host)
     assert ServeOptions(host=host, allow_remote=True).host == host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
-def test_this_machine_is(host: str):
+def test_serve_on_a_loopback_host(host: str):
     assert ServeOptions(host=host).host == host
 
 
@@ -131,7 +141,7 @@ def test_this_machine_is(host: str):
         ("--prot 1", "Did you mean '--port'?"),
     ],
 )
-def test_wrong_flags(arguments: str, said: str, capsys: pytest.CaptureFixture[str]):
+def test_serve_rejects_invalid_flags(arguments: str, said: str, capsys: pytest.CaptureFixture[str]):
     assert main(["serve", "--no-browser", *arguments.split()]) == 2
     err = capsys.readouterr().err
     assert said in err
@@ -142,12 +152,12 @@ def test_wrong_flags(arguments: str, said: str, capsys: pytest.CaptureFixture[st
     ("arguments", "said"),
     [
         ("", "add -o FOLDER"),
-        ("-o DIR", "holds other files"),
+        ("-o DIR", "contains other files"),
         ("-o new --runtime nowhere", "no folder 'nowhere'"),
         ("-o new --models nowhere", "no folder 'nowhere'"),
     ],
 )
-def test_a_site_that_cannot_be(
+def test_site_rejects_invalid_flags(
     arguments: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "mine.txt").write_text("mine")

@@ -1,30 +1,20 @@
-"""What the tests of the page and its service share."""
+"""Fixtures of the service's and the static site's tests; browser/ has those of the page."""
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pillow_heif
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.testclient import TestClient
 
-from fast_nst.commands.main import main
-from fast_nst.pictures.read import open_image
-from fast_nst.web.decoders import Decoders
+from fast_nst.web.backend import Backend
+from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.files import page_files
 from fast_nst.web.limits import Limits
-from fast_nst.web.models import Model, find_models
-from fast_nst.web.runtime import SHA256, runtime_from_npm
+from fast_nst.web.models import ServedModel, find_models
 from fast_nst.web.service import make_app
-from fast_nst.web.workshop import Workshop
-from tests.conftest import inverting_model, noise
-from tests.web.browser import ARGUMENTS, CHROMIUM, opened, painted, serving
+from tests.conftest import inverting_model
 
 LIMITS = Limits(max_upload="1MB", max_pixels=1_000_000, workers=2, queue=2)
 HERE = "http://127.0.0.1:8000"
@@ -35,27 +25,27 @@ def unexpected(line: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
     """The gallery, and a model that paints 255 - x."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "negative.onnx").write_bytes(inverting_model())
     return find_models(folder, unexpected)
 
 
-def client_of(models: dict[str, Model], limits: Limits) -> TestClient:
+def client_of(models: dict[str, ServedModel], limits: Limits) -> TestClient:
     files = page_files(models, None, {"max_bytes": limits.upload_bytes})
-    return TestClient(make_app(Workshop(models, limits), files), base_url=HERE)
+    return TestClient(make_app(Backend(models, limits), files), base_url=HERE)
 
 
 @pytest.fixture
-def client(models: dict[str, Model]) -> Iterator[TestClient]:
+def client(models: dict[str, ServedModel]) -> Iterator[TestClient]:
     with client_of(models, LIMITS) as client:
         yield client
 
 
 @pytest.fixture
-def decoders() -> Iterator[Decoders]:
-    decoders = Decoders()
+def decoders() -> Iterator[DecoderPool]:
+    decoders = DecoderPool()
     yield decoders
     decoders.close()
 
@@ -63,95 +53,3 @@ def decoders() -> Iterator[Decoders]:
 @pytest.fixture
 def photograph() -> bytes:
     return Path("fast_nst/assets/photos/coffee.jpg").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runtime")
-    for path, data in runtime_from_npm().files.items():
-        (folder / Path(path).name).write_bytes(data)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(SHA256)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("own")
-    (folder / "negative.onnx").write_bytes(inverting_model())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(runtime: Path, own: Path) -> Iterator[str]:
-    with serving("--runtime", runtime, "--models", own, "--max-upload", "9MB") as (address, _):
-        yield address
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def site(runtime: Path, own: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A static host with the site in a folder."""
-    root = tmp_path_factory.mktemp("host")
-    arguments = ["site", "-o", str(root / "paint"), "--runtime", str(runtime), "-q"]
-    assert main([*arguments, "--models", str(own)]) == 0
-    handler = functools.partial(_Quiet, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://localhost:{server.server_port}/paint/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with opened(browser, address) as page:
-        painted(page)
-        yield page
-
-
-@pytest.fixture
-def site_page(browser: Browser, site: str) -> Iterator[Page]:
-    with opened(browser, site) as page:
-        painted(page)
-        yield page
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A photograph as PNG, smaller than the preview."""
-    path = tmp_path / "my cup.png"
-    open_image("fast_nst/assets/photos/coffee.jpg").resize((373, 251)).save(path)
-    return path
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    """A photograph as JPEG with EXIF, larger than the preview and on its side."""
-    path = tmp_path / "large.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image = open_image("fast_nst/assets/photos/coffee.jpg").resize((1500, 1000))
-    image.save(path, exif=exif.tobytes(), quality=95)
-    return path
-
-
-@pytest.fixture
-def phone(tmp_path: Path) -> Path:
-    """A photograph that the browser cannot read."""
-    pillow_heif.register_heif_opener()
-    path = tmp_path / "phone.heic"
-    Image.fromarray(noise(8, 12)).resize((96, 64)).save(path, "HEIF")
-    return path

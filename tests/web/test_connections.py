@@ -1,4 +1,4 @@
-"""Connections that idle, stall or bring nonsense keep nobody out."""
+"""Connections that idle, stall or send invalid HTTP do not block others."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from starlette.types import Receive, Scope, Send
 
 from fast_nst.web import connections
 from fast_nst.web.connections import Server
-from fast_nst.web.guard import Guard
-from fast_nst.web.service import _Pieces
+from fast_nst.web.security import SecurityMiddleware
+from fast_nst.web.service import ChunkedResponse
 
 MOST = 6
-LARGE = 30_000_000  # more than the system buffers
+LARGE = 30_000_000  # more than socket buffers hold
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    kinds = {"/large": _Pieces(bytes(LARGE)), "/whole": Response(bytes(LARGE))}
+    kinds = {"/large": ChunkedResponse(bytes(LARGE)), "/whole": Response(bytes(LARGE))}
     answer = kinds.get(scope["path"], PlainTextResponse("hello"))
     await answer(scope, receive, send)
 
@@ -31,7 +31,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @contextlib.contextmanager
 def serving() -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(Guard(app), MOST, 0.2, lambda: None)
+        server = Server(SecurityMiddleware(app), MOST, 0.2, lambda: None)
         server.config.lifespan = "off"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -44,8 +44,8 @@ def serving() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "_TAKING_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.5)
+    monkeypatch.setattr(connections, "_READ_TIMEOUT", 0.5)
     with serving() as address:
         yield address
 
@@ -75,7 +75,7 @@ def is_served(address: tuple[str, int]) -> bool:
 
 
 def closed_after(peer: socket.socket, trickle: bytes = b"") -> float:
-    """Seconds until the other side closes; a byte is sent to it now and then."""
+    """Seconds until the server closes; `trickle` is sent every 0.1 s."""
     started = time.monotonic()
     peer.settimeout(0.1)
     while time.monotonic() - started < 10:
@@ -92,7 +92,7 @@ def closed_after(peer: socket.socket, trickle: bytes = b"") -> float:
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nX"])
 @pytest.mark.parametrize("trickle", [b"", b"y"])
-def test_a_head_comes_whole_in_time_or_never(
+def test_connection_with_a_late_head_is_closed(
     address: tuple[str, int], begun: bytes, trickle: bytes
 ):
     with socket.create_connection(address) as peer:
@@ -100,7 +100,7 @@ def test_a_head_comes_whole_in_time_or_never(
         assert 0.3 < closed_after(peer, trickle) < 5
 
 
-def test_so_does_the_second_and_what_of_a_body_is_left(address: tuple[str, int]):
+def test_connection_with_a_late_second_head_or_body_is_closed(address: tuple[str, int]):
     post = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n"
     for request in (get(), post):
         with socket.create_connection(address) as peer:
@@ -109,10 +109,10 @@ def test_so_does_the_second_and_what_of_a_body_is_left(address: tuple[str, int])
             assert 0.3 < closed_after(peer, b"G") < 5
 
 
-def test_those_who_wait_longest_make_room(
+def test_connection_limit_closes_the_longest_idle_connection(
     address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 60)
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(socket.create_connection(address)) for _ in range(20)]
         for peer in peers[::2]:
@@ -125,7 +125,7 @@ def test_those_who_wait_longest_make_room(
 
 @contextlib.contextmanager
 def readers(address: tuple[str, int], path: str) -> Iterator[list[socket.socket]]:
-    """As many as there may be, who do not read."""
+    """The maximum number of connections, whose clients do not read."""
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(socket.create_connection(address)) for _ in range(MOST)]
         for peer in peers:
@@ -136,11 +136,11 @@ def readers(address: tuple[str, int], path: str) -> Iterator[list[socket.socket]
 
 
 @pytest.mark.parametrize("path", ["/large", "/whole"])
-def test_when_all_are_served_the_next_is_told_in_the_usual_way(
+def test_connection_limit_responds_503_when_none_is_idle(
     address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, path: str
 ):
-    monkeypatch.setattr(connections, "_TAKING_SECONDS", 60)
-    monkeypatch.setattr(connections, "_SETTLED", 60)
+    monkeypatch.setattr(connections, "_READ_TIMEOUT", 60)
+    monkeypatch.setattr(connections, "_SLOW_AFTER", 60)
     with readers(address, path), socket.create_connection(address) as peer:
         peer.sendall(get())
         status, headers, body = answer(peer)
@@ -148,23 +148,23 @@ def test_when_all_are_served_the_next_is_told_in_the_usual_way(
     assert headers["retry-after"] == "2"
     assert headers["content-type"] == "application/json"
     assert headers["x-content-type-options"] == "nosniff"
-    assert "too many visitors" in json.loads(body)["error"]
+    assert "too many connections" in json.loads(body)["error"]
 
 
 @pytest.mark.parametrize("path", ["/large", "/whole"])
-def test_who_does_not_read_keeps_nobody_out(
+def test_connection_limit_closes_a_client_that_does_not_read(
     address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, path: str
 ):
-    monkeypatch.setattr(connections, "_TAKING_SECONDS", 60)
-    monkeypatch.setattr(connections, "_SETTLED", 0.05)
+    monkeypatch.setattr(connections, "_READ_TIMEOUT", 60)
+    monkeypatch.setattr(connections, "_SLOW_AFTER", 0.05)
     with readers(address, path) as peers:
         assert all(is_served(address) for _ in range(3))
-        assert read_whole(peers[0]) < LARGE  # it made room
+        assert read_whole(peers[0]) < LARGE  # closed for a new connection
         assert read_whole(peers[-1]) > LARGE
 
 
 def read_whole(peer: socket.socket) -> int:
-    """Bytes that come."""
+    """The number of bytes until the connection closes."""
     peer.settimeout(5)
     taken = 0
     with contextlib.suppress(ConnectionResetError, TimeoutError):
@@ -174,14 +174,14 @@ def read_whole(peer: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("path", ["/large", "/whole"])
-def test_who_does_not_take_the_answer_is_dropped(address: tuple[str, int], path: str):
+def test_connection_of_a_client_that_does_not_read_is_closed(address: tuple[str, int], path: str):
     with socket.create_connection(address) as peer:
         peer.sendall(get(path))
         time.sleep(1.5)
         assert read_whole(peer) < LARGE
 
 
-def test_who_takes_it_slowly_is_not(address: tuple[str, int]):
+def test_connection_of_a_client_that_reads_slowly_stays_open(address: tuple[str, int]):
     with socket.create_connection(address) as peer:
         peer.sendall(get("/large"))
         peer.settimeout(10)
@@ -193,7 +193,7 @@ def test_who_takes_it_slowly_is_not(address: tuple[str, int]):
 
 
 @pytest.mark.parametrize("nonsense", [b"\x16\x03\x01 hello\r\n\r\n", b"GET / HTTP/9\r\n\r\n"])
-def test_what_is_no_http_is_refused_in_the_usual_way(address: tuple[str, int], nonsense: bytes):
+def test_invalid_http_gets_json_and_security_headers(address: tuple[str, int], nonsense: bytes):
     with socket.create_connection(address) as peer:
         peer.sendall(nonsense)
         status, headers, body = answer(peer)
@@ -202,7 +202,7 @@ def test_what_is_no_http_is_refused_in_the_usual_way(address: tuple[str, int], n
     assert list(json.loads(body)) == ["error"]
 
 
-def test_it_ends_with_an_answer_under_way():
+def test_server_shuts_down_during_a_response():
     with contextlib.ExitStack() as stack:
         with serving() as address:
             peer = stack.enter_context(socket.create_connection(address))

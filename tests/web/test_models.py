@@ -1,4 +1,4 @@
-"""Which models a page offers, and under which names."""
+"""The models on offer, and their names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import inverting_model
 from tests.web.conftest import unexpected
 
 
-def test_the_gallery_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_find_models_lists_the_gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     models = find_models(None, unexpected)
     listed = [name for name, model in models.items() if model.is_listed]
@@ -28,7 +28,9 @@ def test_the_gallery_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert not any(model.is_own or model.unmixable for model in models.values())
 
 
-def test_runs_and_a_folder_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_find_models_lists_own_runs_and_folder_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     for place in ("runs/wave/model.onnx", "mine/evening.onnx", "mine/über alles.onnx"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +38,7 @@ def test_runs_and_a_folder_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
     models = find_models(Path("mine"), unexpected)
     assert list(models)[:4] == ["evening", "wave", "über alles", "composition_vii"]
     assert [name for name, model in models.items() if model.is_own] == list(models)[:3]
-    assert models["evening"].live == models["wave"].live == ""  # one's own have none here
+    assert models["evening"].live == models["wave"].live == ""  # own models have none here
     assert [name for name, model in models.items() if not model.is_named] == [
         "evening",
         "über alles",
@@ -45,7 +47,7 @@ def test_runs_and_a_folder_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len([model for model in models.values() if model.is_listed]) == 14
 
 
-def test_a_bad_file_is_named_and_left_out(tmp_path: Path):
+def test_find_models_logs_and_skips_a_bad_file(tmp_path: Path):
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     (tmp_path / "good.onnx").write_bytes(inverting_model())
     said: list[str] = []
@@ -54,10 +56,10 @@ def test_a_bad_file_is_named_and_left_out(tmp_path: Path):
     assert models["good"].unmixable
     assert "bad" not in models
     assert len(said) == 1
-    assert said[0].startswith("bad is left out: ")
+    assert said[0].startswith("bad is skipped: ")
 
 
-def test_a_folder_that_is_none(tmp_path: Path):
+def test_find_models_rejects_a_missing_or_empty_folder(tmp_path: Path):
     with pytest.raises(UserError, match="give --models a folder"):
         find_models(tmp_path / "nowhere", unexpected)
     with pytest.raises(UserError, match=r"no \.onnx file"):

@@ -1,4 +1,4 @@
-"""The service: right pictures, one sentence for everything else."""
+"""The HTTP service: results, and errors as one line of JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Pixels
 from fast_nst.pictures.read import open_image
-from fast_nst.web.decoders import Decoders
-from fast_nst.web.decoding import Decode
+from fast_nst.web.decoder_pool import DecoderPool
+from fast_nst.web.decoder_worker import Decode
 from fast_nst.web.limits import Limits
-from fast_nst.web.models import Model
-from fast_nst.web.painters import Painters
+from fast_nst.web.models import ServedModel
 from fast_nst.web.settings import Settings
+from fast_nst.web.stylizer_pool import StylizerPool
 from tests.commands.test_hostile import damaged, kinds
 from tests.conftest import noise
 from tests.web.conftest import client_of
@@ -36,7 +36,7 @@ def png(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_body_is_painted(client: TestClient):
+def test_stylize_a_request_body(client: TestClient):
     pixels = noise(20, 30)
     answer = client.post("/api/stylize?style=negative&detail=0", content=png(pixels))
     assert answer.status_code == 200
@@ -45,7 +45,7 @@ def test_a_body_is_painted(client: TestClient):
     assert np.array_equal(np.asarray(open_image(answer.content)), 255 - pixels)
 
 
-def test_a_form_is_painted_and_nothing_goes_to_disk(
+def test_stylize_a_form_without_temporary_files(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*args: object, **kwargs: object) -> None:
@@ -77,7 +77,7 @@ def test_a_form_is_painted_and_nothing_goes_to_disk(
         ("style=udnie&detail=0.85", "--style udnie --detail 0.85"),
     ],
 )
-def test_the_pixels_are_those_of_infer(
+def test_stylize_gives_the_pixels_of_infer(
     client: TestClient, photograph: bytes, tmp_path: Path, query: str, flags: str
 ):
     source, target = tmp_path / "photo.jpg", tmp_path / "painting.png"
@@ -88,7 +88,7 @@ def test_the_pixels_are_those_of_infer(
     assert np.array_equal(open_image(answer.content), open_image(target))
 
 
-def test_a_picture_over_the_memory_is_painted_in_tiles(models: dict[str, Model], photograph: bytes):
+def test_stylize_in_tiles_above_max_memory(models: dict[str, ServedModel], photograph: bytes):
     query = "/api/stylize?style=udnie&size=1100"
     whole, tiled = (Limits(max_pixels=2_000_000, max_memory=memory) for memory in ("1GB", "64MB"))
     found = []
@@ -98,29 +98,31 @@ def test_a_picture_over_the_memory_is_painted_in_tiles(models: dict[str, Model],
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
 
 
-def test_what_nobody_waits_for_ends_at_the_next_tile(
-    models: dict[str, Model], photograph: bytes, decoders: Decoders
+def test_stylizer_pool_stops_a_cancelled_job_at_the_next_tile(
+    models: dict[str, ServedModel], photograph: bytes, decoders: DecoderPool
 ):
-    painters = Painters(models, Limits(max_memory="64MB"), decoders)
+    stylizers = StylizerPool(models, Limits(max_memory="64MB"), decoders)
     look = Settings(style=["udnie_fast"], size=1500, format="jpg").look()
-    assert painters.paint(photograph, look, threading.Event()).media_type == "image/jpeg"
+    assert stylizers.paint(photograph, look, threading.Event()).media_type == "image/jpeg"
 
-    class Late(Decoders):
-        """Who asked leaves while the picture is decoded."""
+    class CancellingPool(DecoderPool):
+        """The client disconnects while the image is decoded."""
 
-        def decode(self, task: Decode, stopped: threading.Event) -> Pixels:
+        def decode(self, task: Decode, cancelled: threading.Event) -> Pixels:
             photo = decoders.decode(task, threading.Event())
-            stopped.set()
+            cancelled.set()
             return photo
 
     with pytest.raises(UserError, match=r"^stopped after 1 of \d+ tiles"):
-        Painters(models, Limits(max_memory="64MB"), Late()).paint(
+        StylizerPool(models, Limits(max_memory="64MB"), CancellingPool()).paint(
             photograph, look, threading.Event()
         )
 
 
 @pytest.mark.parametrize(("file_format", "kind"), [("jpg", "JPEG"), ("webp", "WEBP")])
-def test_formats_and_quality(client: TestClient, photograph: bytes, file_format: str, kind: str):
+def test_stylize_formats_and_quality(
+    client: TestClient, photograph: bytes, file_format: str, kind: str
+):
     sizes = []
     for quality in (30, 95):
         query = f"format={file_format}&quality={quality}&size=200"
@@ -146,8 +148,8 @@ def test_formats_and_quality(client: TestClient, photograph: bytes, file_format:
         ("detail=1.1", 400, "detail is '1.1': it must be less than or equal to 1"),
         ("detail=nan", 400, "detail is 'nan'"),
         ("size=0", 400, "size is '0'"),
-        ("size=100000", 413, "make 100000x100000 px of the picture, over 1,000,000 pixels"),
-        ("stroke_scale=0.1&size=200", 413, "make 2000x2000 px"),
+        ("size=100000", 413, "need 100000x100000 px, over 1,000,000 pixels"),
+        ("stroke_scale=0.1&size=200", 413, "need 2000x2000 px"),
         ("stroke_scale=11", 400, "stroke_scale is '11'"),
         ("keep_colors=perhaps", 400, "keep_colors is 'perhaps'"),
         ("format=gif", 400, "unknown format 'gif'. Choose one of: png, jpg, webp"),
@@ -155,7 +157,7 @@ def test_formats_and_quality(client: TestClient, photograph: bytes, file_format:
         ("stlye=udnie", 400, "unknown parameter 'stlye'. Did you mean 'style'?"),
     ],
 )
-def test_a_wrong_parameter_gets_a_sentence(client: TestClient, query: str, status: int, said: str):
+def test_stylize_rejects_invalid_parameters(client: TestClient, query: str, status: int, said: str):
     answer = client.post(f"/api/stylize?{query}", content=png(noise(8, 8)))
     assert answer.status_code == status
     assert list(answer.json()) == ["error"]
@@ -163,7 +165,7 @@ def test_a_wrong_parameter_gets_a_sentence(client: TestClient, query: str, statu
     assert "\n" not in answer.json()["error"]
 
 
-def test_strength_below_one_fades_a_model_that_does_not_mix(client: TestClient):
+def test_stylize_fades_an_unmixable_model_below_strength_one(client: TestClient):
     pixels = noise(8, 8)
     answer = client.post("/api/stylize?style=negative&strength=0.5&detail=0", content=png(pixels))
     assert answer.status_code == 200
@@ -173,19 +175,19 @@ def test_strength_below_one_fades_a_model_that_does_not_mix(client: TestClient):
 @pytest.mark.parametrize(
     ("sent", "status", "said"),
     [
-        ({"content": b""}, 400, "no picture: send an image file"),
+        ({"content": b""}, 400, "no image: send an image file"),
         ({"content": b"hello"}, 400, "not an image that can be read"),
         ({"content": b"x" * 1_000_001}, 413, "over 1 MB"),
         ({"content": iter([b"x" * 600_000] * 2)}, 413, "over 1 MB"),
         (
             {"content": png(np.zeros((1001, 1000, 3), np.uint8))},
             413,
-            "the picture has over 1,000,000 pixels",
+            "the image has over 1,000,000 pixels",
         ),
         (
             {"content": png(np.zeros((2000, 2000, 3), np.uint8))},
             413,
-            "the picture has over 1,000,000 pixels",
+            "the image has over 1,000,000 pixels",
         ),
         ({"files": {"image": b""}}, 400, "is empty"),
         ({"files": [("a", b"x"), ("b", b"y")]}, 400, "Too many files"),
@@ -207,15 +209,15 @@ def test_strength_below_one_fades_a_model_that_does_not_mix(client: TestClient):
         ),
     ],
 )
-def test_a_wrong_body_gets_a_sentence(client: TestClient, sent: dict, status: int, said: str):
+def test_stylize_rejects_invalid_bodies(client: TestClient, sent: dict, status: int, said: str):
     answer = client.post("/api/stylize", **sent)
     assert answer.status_code == status
     assert said in answer.json()["error"]
 
 
-def test_hostile_uploads(client: TestClient):
+def test_stylize_survives_hostile_uploads(client: TestClient):
     count = {200: 0, 400: 0, 413: 0}
-    some = itertools.islice(damaged(), 0, None, 4)  # the folder's tests have them all
+    some = itertools.islice(damaged(), 0, None, 4)  # test_hostile.py runs all of them
     for name, data in [*kinds().items(), *some]:
         answer = client.post("/api/stylize?style=negative&format=jpg", content=data)
         count[answer.status_code] += 1
@@ -230,7 +232,7 @@ def test_hostile_uploads(client: TestClient):
     assert min(count[200], count[400]) > 50
 
 
-def test_what_is_offered(client: TestClient):
+def test_styles_endpoint(client: TestClient):
     styles = client.get("/api/styles").json()
     assert len(styles) == 13
     assert styles[0] == {
@@ -249,10 +251,10 @@ def test_what_is_offered(client: TestClient):
     udnie = next(style for style in styles if style["name"] == "udnie")
     assert (udnie["artist"], udnie["own"], udnie["mixes"]) == ("Francis Picabia", False, True)
     assert (udnie["network"], udnie["live"]) == ("fine", "udnie_fast")
-    assert not any(style["name"] == "udnie_fast" for style in styles)  # it is offered by udnie
+    assert not any(style["name"] == "udnie_fast" for style in styles)  # only as udnie's `live`
 
 
-def test_a_style_for_the_camera_is_painted_with_and_does_not_mix_with_pictures(client: TestClient):
+def test_stylize_with_a_camera_model_and_no_blend_of_networks(client: TestClient):
     photo = png(noise(40, 50))
     answer = client.post("/api/stylize?style=udnie_fast&detail=0", content=photo)
     assert answer.status_code == 200
@@ -263,7 +265,7 @@ def test_a_style_for_the_camera_is_painted_with_and_does_not_mix_with_pictures(c
     assert "two networks do not mix" in answer.json()["error"]
 
 
-def test_health_and_description(client: TestClient):
+def test_healthz_and_openapi(client: TestClient):
     assert client.get("/healthz").json()["taken"] == 0
     described = client.get("/openapi.json").json()["paths"]["/api/stylize"]["post"]
     assert "image/*" in described["requestBody"]["content"]
@@ -285,7 +287,9 @@ def test_health_and_description(client: TestClient):
         ("POST", "/healthz", 405),
     ],
 )
-def test_other_places(client: TestClient, method: str, path: str, status: int):
+def test_unknown_paths_and_methods_are_rejected(
+    client: TestClient, method: str, path: str, status: int
+):
     answer = client.request(method, path, follow_redirects=False)
     assert answer.status_code == status
     assert answer.json()["error"].startswith(method)
@@ -296,12 +300,12 @@ def test_other_places(client: TestClient, method: str, path: str, status: int):
     ("path", "status"),
     [("/", 200), ("/healthz", 200), ("/api/styles", 200), ("/api/stylize", 405), ("/nowhere", 404)],
 )
-def test_a_head_is_asked_for_as_a_page_is(client: TestClient, path: str, status: int):
+def test_head_requests(client: TestClient, path: str, status: int):
     answer = client.head(path)
     assert (answer.status_code, answer.content) == (status, b"")
 
 
-def test_a_forms_fields_are_settings(client: TestClient, photograph: bytes):
+def test_stylize_takes_settings_from_form_fields(client: TestClient, photograph: bytes):
     file = {"image": ("a.jpg", photograph)}
     fields = {"style": ["udnie:0.6", "evening:0.4"], "size": "200", "format": "png", "quality": ""}
     answer = client.post("/api/stylize", data=fields, files=file)
@@ -310,11 +314,11 @@ def test_a_forms_fields_are_settings(client: TestClient, photograph: bytes):
     assert answer.content == client.post(f"/api/stylize?{query}", content=photograph).content
     both = client.post("/api/stylize?size=200&style=udnie", data={"size": "300"}, files=file)
     assert both.status_code == 400
-    assert both.json()["error"] == "size is in the address and in the form: give it once"
+    assert both.json()["error"] == "size is in the URL and in the form: give it once"
 
 
-def test_beyond_the_queue_they_are_told_when_to_come_again(
-    models: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+def test_stylize_responds_503_with_retry_after_when_the_queue_is_full(
+    models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
 ):
     begun, go_on = threading.Semaphore(0), threading.Event()
 
@@ -323,7 +327,7 @@ def test_beyond_the_queue_they_are_told_when_to_come_again(
         assert go_on.wait(30)
         raise MemoryError
 
-    monkeypatch.setattr(Decoders, "decode", wait)
+    monkeypatch.setattr(DecoderPool, "decode", wait)
     answers = []
     with client_of(models, Limits(workers=1, queue=1)) as client:
 
@@ -345,14 +349,14 @@ def test_beyond_the_queue_they_are_told_when_to_come_again(
         for thread in asking:
             thread.join()
         assert [answer.status_code for answer in answers] == [503, 503]
-        assert all("no memory" in answer.json()["error"] for answer in answers)
+        assert all("not enough memory" in answer.json()["error"] for answer in answers)
         assert client.get("/healthz").json()["taken"] == 0
 
 
-def test_what_takes_too_long_is_given_up(models: dict[str, Model], photograph: bytes):
+def test_stylize_times_out(models: dict[str, ServedModel], photograph: bytes):
     limits = Limits(seconds=0.001)
     with client_of(models, limits) as client:
         answer = client.post("/api/stylize?size=2000", content=photograph)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
-    assert "too long" in answer.json()["error"]
+    assert "timed out" in answer.json()["error"]

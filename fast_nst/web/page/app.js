@@ -1,133 +1,136 @@
-// The page: what was chosen, and what follows from it.
+// The page's state and controls.
 
 import { Camera } from "./camera.js";
-import { commandOf, hintOf } from "./command.js";
+import { commandFor, hintFor } from "./command.js";
 import { Comparison } from "./compare.js";
 import { Gallery } from "./gallery.js";
-import { Keeper } from "./keeper.js";
-import { BrowserPainter, Said, ServicePainter, sentence } from "./painters.js";
+import { ResultExporter } from "./result_exporter.js";
+import { BrowserStylizer, ServiceStylizer, UserError, sentence } from "./stylizers.js";
 import { listenForFiles, openPhoto } from "./photo.js";
-import { Stage } from "./stage.js";
-import { Newest, Turns } from "./turns.js";
+import { Viewer } from "./viewer.js";
+import { JobQueue, Latest } from "./job_queue.js";
 
 const PREVIEW = 1024; // longer side, in px
-const PATIENCE = 1000; // ms that a preview may take after another look was wished for
+const PREVIEW_PATIENCE = 1000; // ms after which new options cancel a running preview
 
-const at = (id) => document.getElementById(id);
-const turns = new Turns();
+const byId = (id) => document.getElementById(id);
+const jobs = new JobQueue();
 const camera = new Camera();
-const stage = new Stage();
-const keeper = new Keeper({ paint: result, words, onBusy: enableResult });
-const wishes = { photo: null, style: null, painter: null, compared: [] };
-const sources = new Newest(); // of photographs: a file, a sample, the camera
-const previews = new Newest();
-const painters = {}; // each keeps what it has loaded
+const viewer = new Viewer();
+const exporter = new ResultExporter({ paint: result, messageOf, onBusy: enableResult });
+const state = { photo: null, style: null, stylizer: null, compared: [] };
+const sources = new Latest(); // photographs from files, samples and the camera
+const previews = new Latest();
+const stylizers = {}; // service, browser
 let config;
 let gallery;
 let comparison;
-let previewBegan = 0;
+let previewStarted = 0;
 
-/** What an error says, to the one who reads the page. */
-function words(error) {
-  return error instanceof Said ? error.message : sentence(`This did not work: ${error.message}`);
+/** An error's message for the visitor. */
+function messageOf(error) {
+  return error instanceof UserError ? error.message : sentence(`Unexpected error: ${error.message}`);
 }
 
 const round = (value) => Math.round(100 * value) / 100;
-const strokeScale = () => round(2 ** at("strokes").valueAsNumber);
-const isSize = () => at("size").validity.valid; // or empty
-const sizeAsked = () => (isSize() && at("size").valueAsNumber) || null;
-const sideOfResult = (photo) => sizeAsked() ?? wishes.painter.mostSide(photo);
+const strokeScale = () => round(2 ** byId("strokes").valueAsNumber);
+const isSize = () => byId("size").validity.valid; // empty is valid
+const sizeAsked = () => (isSize() && byId("size").valueAsNumber) || null;
+const sideOfResult = (photo) => sizeAsked() ?? state.stylizer.maxSide(photo);
 const sideOfPreview = (photo) => (
-  Math.min(PREVIEW, sideOfResult(photo), wishes.painter.mostSide(photo)));
+  Math.min(PREVIEW, sideOfResult(photo), state.stylizer.maxSide(photo)));
 
-/** How a picture is to be painted; in another style than what was chosen, if given. */
-function look(style = null) {
-  const chosen = style ?? wishes.style;
-  const second = style ? "" : at("second").value;
-  const share = round(at("share").valueAsNumber / 100);
+/** The paint options of the controls, in the chosen style or another one; see stylizers.js. */
+function paintOptions(style = null) {
+  const chosen = style ?? state.style;
+  const second = style ? "" : byId("second").value;
+  const share = round(byId("share").valueAsNumber / 100);
   const styles = second
     ? [{ name: chosen.name, share: round(1 - share) }, { name: second, share }]
     : [{ name: chosen.name, share: 1 }];
-  const strength = at("strength").valueAsNumber;
+  const strength = byId("strength").valueAsNumber;
   return {
     styles,
     strength: chosen.mixes ? strength : Math.min(strength, 1),
-    detail: at("detail").valueAsNumber,
+    detail: byId("detail").valueAsNumber,
     strokeScale: strokeScale(),
-    keepColors: at("colors").checked,
+    keepColors: byId("colors").checked,
     size: null,
   };
 }
 
-/** The same for the camera: without detail, and by the styles' models for it, if all have one. */
-function lookOfCamera() {
-  const said = { ...look(), detail: 0 };
-  const live = said.styles.map(({ name }) => named(name).live);
-  if (!live.every(Boolean)) return said;
-  return { ...said, styles: said.styles.map(({ share }, i) => ({ name: live[i], share })) };
+/** The same for the camera: without detail, and with the styles' fast models if all have one. */
+function cameraOptions() {
+  const options = { ...paintOptions(), detail: 0 };
+  const live = options.styles.map(({ name }) => styleNamed(name).live);
+  if (!live.every(Boolean)) return options;
+  return { ...options, styles: options.styles.map(({ share }, i) => ({ name: live[i], share })) };
 }
 
-const named = (name) => config.styles.find((style) => style.name === name);
+const styleNamed = (name) => config.styles.find((style) => style.name === name);
+const titlesOf = ({ styles }) => styles.map(({ name }) => styleNamed(name).title);
 
-/** Whether a style blends with another one: networks of two kinds do not. */
+/** Whether a style blends with another one, which takes two of one architecture. */
 function mixesWith(style, name) {
-  return style.name !== name && style.network === named(name).network;
+  return style.name !== name && style.network === styleNamed(name).network;
 }
 
-/** The same for the file to keep: at its own size, with strokes as large as were seen. */
-function lookOfResult(photo) {
+/** The same for the result: at its own size, with strokes scaled as in the preview. */
+function resultOptions(photo) {
   const result = sideOfResult(photo);
-  const factor = at("same").checked ? result / sideOfPreview(photo) : 1;
+  const factor = byId("same").checked ? result / sideOfPreview(photo) : 1;
   const [least, most] = config.stroke_scale;
   const scale = Math.min(Math.max(round(strokeScale() * factor), least), most);
   const size = sizeAsked() ?? (result < photo.longer ? result : null);
-  return { ...look(), strokeScale: scale, size };
+  return { ...paintOptions(), strokeScale: scale, size };
 }
 
 function showCommand() {
-  const said = lookOfResult(wishes.photo);
-  const isNamed = (name) => named(name).named;
-  at("line").textContent = commandOf(said, { usual: config.detail, isNamed, format: at("format").value });
-  at("line-hint").textContent = hintOf(said, isNamed);
+  const options = resultOptions(state.photo);
+  const isNamed = (name) => styleNamed(name).named;
+  byId("line").textContent = commandFor(options, {
+    defaultDetail: config.detail, isNamed, format: byId("format").value,
+  });
+  byId("line-hint").textContent = hintFor(options, isNamed);
 }
 
 function enableResult() {
-  const isThere = wishes.photo || camera.isOn;
-  for (const id of ["download", "copy"]) at(id).disabled = !isThere || !isSize() || keeper.isBusy;
+  const isThere = state.photo || camera.isOn;
+  for (const id of ["download", "copy"]) byId(id).disabled = !isThere || !isSize() || exporter.isBusy;
 }
 
-/** Show what the controls say, and paint the preview anew. */
+/** Update the page after a change of the controls, and repaint the preview. */
 function refresh() {
-  const { style, photo } = wishes;
-  const strength = at("strength");
+  const { style, photo } = state;
+  const strength = byId("strength");
   strength.max = style.mixes ? config.most_strength : 1;
-  at("strength-value").textContent = strength.valueAsNumber.toFixed(2);
-  at("strokes-value").textContent = `${strokeScale()} ×`;
-  at("detail-value").textContent = at("detail").valueAsNumber.toFixed(2);
-  at("share-value").textContent = `${at("share").value} %`;
-  at("mix-hint").hidden = style.mixes;
-  const second = at("second");
+  byId("strength-value").textContent = strength.valueAsNumber.toFixed(2);
+  byId("strokes-value").textContent = `${strokeScale()} ×`;
+  byId("detail-value").textContent = byId("detail").valueAsNumber.toFixed(2);
+  byId("share-value").textContent = `${byId("share").value} %`;
+  byId("mix-hint").hidden = style.mixes;
+  const second = byId("second");
   second.disabled = !style.mixes;
   for (const option of second.options) {
     option.hidden = option.disabled = Boolean(option.value) && !mixesWith(style, option.value);
   }
   if (!style.mixes || second.selectedOptions[0]?.disabled) second.value = "";
-  at("share-label").hidden = !second.value;
+  byId("share-label").hidden = !second.value;
   enableResult();
-  keeper.clear();
-  at("size-error").textContent = isSize() ? "" : "Give a whole number of pixels, 1 or more.";
+  exporter.clear();
+  byId("size-error").textContent = isSize() ? "" : "Enter a whole number of pixels, 1 or more.";
   if (!photo) return;
   showCommand();
   if (!camera.isOn) paintPreview();
 }
 
-/** A quick painting of an older look is still shown, so that sliders can be watched; a slow one not. */
+/** A running preview is still shown while a slider moves, unless it takes too long. */
 function paintPreview() {
-  if (performance.now() - previewBegan > PATIENCE) previews.next();
-  turns.soon("preview", preview);
+  if (performance.now() - previewStarted > PREVIEW_PATIENCE) previews.next();
+  jobs.runNext("preview", preview);
 }
 
-/** Another look, after which nobody waits for the former one. */
+/** The same, but a running preview is cancelled. */
 function refreshAtOnce() {
   previews.next();
   refresh();
@@ -135,148 +138,147 @@ function refreshAtOnce() {
 
 async function preview() {
   if (camera.isOn) return;
-  const { photo, painter } = wishes;
+  const { photo, stylizer } = state;
   const { signal } = previews;
-  previewBegan = performance.now();
-  at("status").textContent = "Painting …";
+  previewStarted = performance.now();
+  byId("status").textContent = "Painting …";
   try {
-    const wanted = look();
-    const titles = wanted.styles.map(({ name }) => named(name).title);
+    const options = paintOptions();
+    const titles = titlesOf(options);
     const small = await photo.atMost(sideOfPreview(photo));
     if (signal.aborted) return;
-    stage.photograph(photo, small);
-    const { bitmap, milliseconds } = await painter.show(small, wanted, signal);
+    viewer.showPhoto(photo, small);
+    const { bitmap, milliseconds } = await stylizer.stylize(small, options, signal);
     if (signal.aborted) return;
-    stage.painting(photo, small, bitmap, titles);
-    at("paint-error").textContent = "";
-    at("status").textContent = `${titles.join(" + ")}, ${bitmap.width} × ${bitmap.height} px in ` +
+    viewer.showPainting(photo, small, bitmap, titles);
+    byId("paint-error").textContent = "";
+    byId("status").textContent = `${titles.join(" + ")}, ${bitmap.width} × ${bitmap.height} px in ` +
       `${milliseconds.toFixed(0)} ms`;
     gallery.retry();
     comparison.retry();
   } catch (error) {
     if (signal.aborted) return;
-    stage.clear(); // what is there has another look
-    at("status").textContent = "";
-    at("paint-error").textContent = words(error);
+    viewer.clear(); // the painting does not match the options
+    byId("status").textContent = "";
+    byId("paint-error").textContent = messageOf(error);
   }
 }
 
 /**
- * Take a photograph, unless another is given before it is there.
+ * Load a photograph, unless another one is chosen meanwhile.
  *
- * @param name Of its file.
- * @param load (signal) -> its file.
- * @returns It; null if it was not taken.
+ * @param name The file's name.
+ * @param load (signal) -> the file.
+ * @returns The photograph; null if it was not loaded.
  */
-async function take(name, load) {
+async function loadPhoto(name, load) {
   const signal = sources.next();
-  at("photo-error").textContent = "";
+  byId("photo-error").textContent = "";
   try {
-    const photo = await openPhoto(await load(signal), name, wishes.painter, signal);
+    const photo = await openPhoto(await load(signal), name, state.stylizer, signal);
     if (signal.aborted) return null;
     stopCamera();
-    wishes.photo = photo;
+    state.photo = photo;
     showPhoto();
     return photo;
   } catch (reason) {
-    if (!signal.aborted) at("photo-error").textContent = words(reason);
+    if (!signal.aborted) byId("photo-error").textContent = messageOf(reason);
     return null;
   }
 }
 
-const takeFile = (file) => take(file.name, () => file);
+const loadFile = (file) => loadPhoto(file.name, () => file);
 
-function takeSample(path) {
-  return take(path.split("/").pop(), async (signal) => {
+function loadSample(path) {
+  return loadPhoto(path.split("/").pop(), async (signal) => {
     try {
-      const answer = await fetch(path, { signal });
-      if (!answer.ok) throw new Error(`it says ${answer.status}`);
-      return await answer.blob();
+      const response = await fetch(path, { signal });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return await response.blob();
     } catch (error) {
-      throw new Said(`The sample cannot be loaded (${error.message}): load the page again.`);
+      throw new UserError(`The sample cannot be loaded (${error.message}). Please load the page again.`);
     }
   });
 }
 
-/** Everything anew: another photograph, or another painter. */
+/** Repaint everything, for another photograph or stylizer. */
 function showPhoto() {
-  turns.clear();
+  jobs.clearIdle();
   previews.next();
-  at("photo-note").textContent = wishes.painter.note(wishes.photo);
+  byId("photo-note").textContent = state.stylizer.note(state.photo);
   refresh();
   gallery.refresh();
   compare();
 }
 
-/** A painting of the photograph, with so many pixels on its longer side at most. */
-async function small(side, wanted, signal) {
-  const { photo, painter } = wishes;
-  const picture = await photo.atMost(Math.min(side, painter.mostSide(photo)));
-  return (await painter.show(picture, wanted, signal)).bitmap;
+/** A painting of the photograph with a longer side of at most `side` px. */
+async function paintSmall(side, options, signal) {
+  const { photo, stylizer } = state;
+  const picture = await photo.atMost(Math.min(side, stylizer.maxSide(photo)));
+  return (await stylizer.stylize(picture, options, signal)).bitmap;
 }
 
 function compare() {
-  comparison.show(wishes.photo ? wishes.compared : []);
+  comparison.show(state.photo ? state.compared : []);
 }
 
 /**
- * The full painting, as a file; of the camera's picture at this moment, if it is on.
+ * The result as a file; with the camera on, of its current picture.
  *
- * @returns { blob, copied } of a painter's `save`, and the photograph's and styles' `name`.
+ * @returns { blob, copied } of a stylizer's `save`, and a `name` of photograph and styles.
  */
 async function result(format) {
-  const photo = camera.isOn ? await snap() : wishes.photo;
-  if (!photo) throw new Said("No picture was taken: try again.");
-  const { painter } = wishes;
-  const wanted = lookOfResult(photo);
-  at("result-status").textContent = `Painting ${sideOfResult(photo)} px …`;
+  const photo = camera.isOn ? await snap() : state.photo;
+  if (!photo) throw new UserError("No picture was taken. Please try again.");
+  const { stylizer } = state;
+  const options = resultOptions(photo);
+  byId("result-status").textContent = `Painting ${sideOfResult(photo)} px …`;
   const saved = await new Promise((resolve, reject) => {
-    turns.soon("result", () => painter.save(photo, wanted, format).then(resolve, reject));
+    jobs.runNext("result", () => stylizer.save(photo, options, format).then(resolve, reject));
   });
-  return { ...saved, name: [photo.name, ...wanted.styles.map(({ name }) => name)].join("-") };
+  return { ...saved, name: [photo.name, ...options.styles.map(({ name }) => name)].join("-") };
 }
 
 async function startCamera() {
-  const wish = sources.next();
-  at("photo-error").textContent = "";
-  at("camera").disabled = true;
+  const signal = sources.next();
+  byId("photo-error").textContent = "";
+  byId("camera").disabled = true;
   try {
-    await camera.start(wish, {
-      each: paintFrame,
-      count: (rate) => {
-        at("status").textContent = `${rate.toFixed(1)} frames a second`;
+    await camera.start(signal, {
+      onFrame: paintFrame,
+      onRate: (rate) => {
+        byId("status").textContent = `${rate.toFixed(1)} frames per second`;
       },
       onEnd: cameraFailed,
     });
     if (camera.isOn) previews.next();
   } catch (error) {
-    if (!wish.aborted) at("photo-error").textContent = words(error);
+    if (!signal.aborted) byId("photo-error").textContent = messageOf(error);
   }
   showCamera();
 }
 
-async function paintFrame(frame, off) {
+async function paintFrame(frame, signal) {
   try {
-    const wanted = lookOfCamera();
-    const { bitmap } = await wishes.painter.show(frame, wanted, off);
-    if (off.aborted) return;
-    stage.painting(null, frame, bitmap, look().styles.map(({ name }) => named(name).title));
-    at("paint-error").textContent = "";
+    const { bitmap } = await state.stylizer.stylize(frame, cameraOptions(), signal);
+    if (signal.aborted) return;
+    viewer.showPainting(null, frame, bitmap, titlesOf(paintOptions()));
+    byId("paint-error").textContent = "";
   } catch (error) {
-    if (!off.aborted) cameraFailed(error);
+    if (!signal.aborted) cameraFailed(error);
   }
 }
 
 function cameraFailed(error) {
   leaveCamera();
-  at("photo-error").textContent = `The camera was stopped. ${words(error)}`;
+  byId("photo-error").textContent = `The camera was stopped. ${messageOf(error)}`;
 }
 
-/** Back to the photograph that there was before. */
+/** Stop the camera, and show the photograph from before. */
 function leaveCamera() {
   stopCamera();
-  at("status").textContent = "";
-  if (!wishes.photo) stage.empty();
+  byId("status").textContent = "";
+  if (!state.photo) viewer.empty();
   refresh();
 }
 
@@ -286,43 +288,43 @@ function stopCamera() {
 }
 
 function showCamera() {
-  for (const id of ["snap", "stop"]) at(id).hidden = !camera.isOn;
-  at("camera").disabled = camera.isOn;
+  for (const id of ["snap", "stop"]) byId(id).hidden = !camera.isOn;
+  byId("camera").disabled = camera.isOn;
   enableResult();
 }
 
-const snap = () => take("camera.png", () => camera.still());
+const snap = () => loadPhoto("camera.png", () => camera.still());
 
-function choosePainter(where) {
+function chooseStylizer(where) {
   const isService = where === "service";
-  wishes.painter = painters[where];
-  const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  const goes = isHere ? "Your photograph stays on this machine."
-    : `Your photograph goes to ${location.host}, which does not keep it.`;
-  at("privacy").textContent = isService ? goes : "Your photograph never leaves this browser.";
+  state.stylizer = stylizers[where];
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  const service = isLocal ? "Your photograph stays on this machine."
+    : `Your photograph is sent to ${location.host}, which does not store it.`;
+  byId("privacy").textContent = isService ? service : "Your photograph never leaves this browser.";
 }
 
 function listen() {
   for (const id of ["strength", "share", "strokes", "detail", "size", "same", "format"]) {
-    at(id).addEventListener("input", refresh);
+    byId(id).addEventListener("input", refresh);
   }
-  for (const id of ["colors", "second"]) at(id).addEventListener("input", refreshAtOnce);
-  for (const id of ["strength", "strokes", "detail", "colors"]) at(id).addEventListener("change", compare);
-  at("file").addEventListener("change", ({ target }) => {
-    if (target.files[0]) takeFile(target.files[0]);
-    target.value = ""; // so that the same file can be chosen again
+  for (const id of ["colors", "second"]) byId(id).addEventListener("input", refreshAtOnce);
+  for (const id of ["strength", "strokes", "detail", "colors"]) byId(id).addEventListener("change", compare);
+  byId("file").addEventListener("change", ({ target }) => {
+    if (target.files[0]) loadFile(target.files[0]);
+    target.value = ""; // allows choosing the same file again
   });
-  at("camera").addEventListener("click", startCamera);
-  at("snap").addEventListener("click", snap);
-  at("stop").addEventListener("click", leaveCamera);
-  at("download").addEventListener("click", () => keeper.download(at("format").value));
-  at("copy").addEventListener("click", () => keeper.copy());
-  at("where").addEventListener("change", ({ target }) => {
-    choosePainter(target.value);
-    if (wishes.photo) showPhoto();
+  byId("camera").addEventListener("click", startCamera);
+  byId("snap").addEventListener("click", snap);
+  byId("stop").addEventListener("click", leaveCamera);
+  byId("download").addEventListener("click", () => exporter.download(byId("format").value));
+  byId("copy").addEventListener("click", () => exporter.copy());
+  byId("where").addEventListener("change", ({ target }) => {
+    chooseStylizer(target.value);
+    if (state.photo) showPhoto();
   });
-  listenForFiles(takeFile, () => {
-    at("photo-error").textContent = "That was no file: drop a picture's file.";
+  listenForFiles(loadFile, () => {
+    byId("photo-error").textContent = "That is not a file. Please drop an image file.";
   });
 }
 
@@ -331,59 +333,59 @@ function fill() {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const name = path.split("/").pop().replace(/\.\w+$/, "");
     button.append(Object.assign(new Image(), { src: path, alt: name }));
-    button.addEventListener("click", () => takeSample(path));
-    at("samples").append(button);
+    button.addEventListener("click", () => loadSample(path));
+    byId("samples").append(button);
   }
   for (const { name, title, mixes } of config.styles) {
-    if (mixes) at("second").append(new Option(title, name));
+    if (mixes) byId("second").append(new Option(title, name));
   }
-  at("strength").max = config.most_strength;
-  at("detail").value = config.detail;
-  at("where-label").hidden = !(config.service && config.browser);
-  at("footer").textContent = `fast_nst ${config.version}`;
+  byId("strength").max = config.most_strength;
+  byId("detail").value = config.detail;
+  byId("where-label").hidden = !(config.service && config.browser);
+  byId("footer").textContent = `fast_nst ${config.version}`;
   if (config.service) {
     const link = Object.assign(document.createElement("a"), { href: "api.html" });
-    link.textContent = "for programs";
-    at("footer").append(" · ", link);
+    link.textContent = "API";
+    byId("footer").append(" · ", link);
   }
 }
 
-async function begin() {
+async function start() {
   config = await (await fetch("config.json")).json();
-  // In the browser a file mixes whose parameters lie at known places.
+  // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
   for (const style of config.styles) style.mixes &&= mixesHere(style.name);
-  if (config.service) painters.service = new ServicePainter(config.service);
-  if (config.browser) painters.browser = new BrowserPainter(config.browser);
-  choosePainter(config.service ? "service" : "browser");
+  if (config.service) stylizers.service = new ServiceStylizer(config.service);
+  if (config.browser) stylizers.browser = new BrowserStylizer(config.browser);
+  chooseStylizer(config.service ? "service" : "browser");
   fill();
   gallery = new Gallery(config.styles, {
-    turns,
+    jobs,
     paint: (style, side, signal) => {
       const plain = { strength: 1, detail: 0, strokeScale: 1, keepColors: false, size: null };
-      return small(side, { ...plain, styles: [{ name: style.name, share: 1 }] }, signal);
+      return paintSmall(side, { ...plain, styles: [{ name: style.name, share: 1 }] }, signal);
     },
     onStyle: (style) => {
-      wishes.style = style;
+      state.style = style;
       refreshAtOnce();
     },
     onCompare: (styles) => {
-      wishes.compared = styles;
+      state.compared = styles;
       compare();
     },
   });
   comparison = new Comparison({
-    turns, paint: (style, side, signal) => small(side, look(style), signal), words,
+    jobs, messageOf, paint: (style, side, signal) => paintSmall(side, paintOptions(style), signal),
   });
-  wishes.style = config.styles.find(({ name }) => name === config.default) ?? config.styles[0];
-  gallery.choose(wishes.style.name);
+  state.style = config.styles.find(({ name }) => name === config.default) ?? config.styles[0];
+  gallery.choose(state.style.name);
   listen();
   refresh();
-  at("loading").remove();
-  await takeSample(config.samples[0]);
+  byId("loading").remove();
+  await loadSample(config.samples[0]);
 }
 
-begin().catch((error) => {
-  at("loading").textContent = `The page did not start (${error.message}): load it again.`;
-  at("loading").className = "error";
+start().catch((error) => {
+  byId("loading").textContent = `The page did not start (${error.message}). Please load it again.`;
+  byId("loading").className = "error";
 });

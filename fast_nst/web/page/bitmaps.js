@@ -1,24 +1,24 @@
-// Smaller copies of pictures, and files of them that are not too large.
+// Smaller copies of bitmaps, and files within a size limit.
 
 import { scaled } from "./pixels.js";
 
-const LESS = 0.75; // of a side, as long as a file has too many bytes
+const STEP = 0.75; // factor on the side while a file is too large
 const QUALITY = 0.95;
 
 export function longerSide({ width, height }) {
   return Math.max(width, height);
 }
 
-/** A copy with so many pixels on its longer side. */
-export function shrunk(bitmap, side) {
+/** A copy with a longer side of `side` px. */
+export function resizeBitmap(bitmap, side) {
   const [width, height] = scaled(bitmap.width, bitmap.height, side / longerSide(bitmap));
   return createImageBitmap(bitmap, {
     resizeWidth: width, resizeHeight: height, resizeQuality: "high",
   });
 }
 
-/** The longer side of a picture, or of its largest copy with so many pixels at most. */
-export function sideWithin(picture, pixels) {
+/** The longer side, in px, of a picture's largest copy with at most `pixels` pixels. */
+export function maxSideFor(picture, pixels) {
   const { width, height } = picture;
   const longer = longerSide(picture);
   let side = Math.min(longer, Math.floor(longer * Math.sqrt(pixels / (width * height))));
@@ -28,25 +28,25 @@ export function sideWithin(picture, pixels) {
 }
 
 /**
- * A bitmap as a file with so many bytes at most: without loss if it can be, or nearly, or smaller.
+ * Encode a bitmap in at most `bytes` bytes: as PNG, else as WebP, else as a smaller copy.
  *
  * @returns { blob, width, height }
  */
-export async function fileWithin(bitmap, bytes) {
+export async function encodeWithin(bitmap, bytes) {
   let picture = bitmap;
   for (;;) {
     const { width, height } = picture;
-    // As PNG a photograph has more than one byte a pixel. WebP keeps what is transparent.
+    // A photograph needs more than a byte per pixel as PNG. WebP keeps transparency.
     const types = width * height > bytes ? ["image/webp"] : ["image/png", "image/webp"];
     for (const type of types) {
       const blob = await encoded(picture, type);
       if (blob && blob.size <= bytes) return { blob, width, height };
     }
-    picture = await shrunk(picture, Math.max(1, Math.floor(LESS * longerSide(picture))));
+    picture = await resizeBitmap(picture, Math.max(1, Math.floor(STEP * longerSide(picture))));
   }
 }
 
-/** A file of it; null where the format has no room for such a picture. */
+/** Its file; null where the format does not support the bitmap's size. */
 async function encoded(bitmap, type) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   canvas.getContext("2d").drawImage(bitmap, 0, 0);

@@ -1,12 +1,12 @@
-// The camera, painted as fast as this machine can, with the frames a second.
+// The camera: its frames one by one, as fast as they are stylized.
 
-import { Said } from "./painters.js";
+import { UserError } from "./stylizers.js";
 
 const SIDE = 512; // longer side of a frame, in px
 
 export class Camera {
   #stream;
-  #off; // aborted when it goes off
+  #stopped; // AbortController, aborted when the camera stops
   #video = document.getElementById("video");
 
   get isOn() {
@@ -14,17 +14,17 @@ export class Camera {
   }
 
   /**
-   * Start it.
+   * Start the camera.
    *
-   * @param wish Aborted when something else was wished for before the camera was there.
-   * @param each Called with a frame, an ImageBitmap, and a signal, aborted once the camera is off;
-   *   the next frame is taken when its promise is kept.
-   * @param count Called once a second with the frames of it.
-   * @param onEnd Called with an error when the camera goes away by itself.
+   * @param signal Aborted when the visitor chooses something else before the camera has started.
+   * @param onFrame (frame, signal) -> a promise, which is awaited before the next frame; the frame
+   *   is an ImageBitmap, and the signal is aborted when the camera stops.
+   * @param onRate Called once a second with the frames per second.
+   * @param onEnd Called with an error when the camera ends by itself.
    */
-  async start(wish, { each, count, onEnd }) {
+  async start(signal, { onFrame, onRate, onEnd }) {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Said("Browsers give the camera to https and localhost only: open this page there.");
+      throw new UserError("Browsers allow the camera on https and localhost only.");
     }
     let stream;
     try {
@@ -32,24 +32,24 @@ export class Camera {
         video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false,
       });
     } catch (error) {
-      const words = {
-        NotAllowedError: "The camera was not allowed: allow it for this page, and try again.",
-        NotFoundError: "This machine has no camera: choose a photograph.",
-        NotReadableError: "The camera is in use: close what uses it, and try again.",
+      const messages = {
+        NotAllowedError: "The camera was not allowed. Please allow it for this page and try again.",
+        NotFoundError: "This machine has no camera. Please choose a photograph.",
+        NotReadableError: "The camera is in use. Please close the other program and try again.",
       };
-      throw new Said(words[error.name] ?? `The camera does not start: ${error.message}.`);
+      throw new UserError(messages[error.name] ?? `The camera cannot be started: ${error.message}.`);
     }
-    if (wish.aborted) {
+    if (signal.aborted) {
       for (const track of stream.getTracks()) track.stop();
       return;
     }
     this.stop();
-    const off = new AbortController();
+    const stopped = new AbortController();
     this.#video.srcObject = stream;
     this.#stream = stream;
-    this.#off = off;
+    this.#stopped = stopped;
     const end = (error) => {
-      if (off.signal.aborted) return;
+      if (stopped.signal.aborted) return;
       this.stop();
       onEnd(error);
     };
@@ -57,11 +57,11 @@ export class Camera {
       track.addEventListener("ended", () => end(new Error("it was switched off")));
     }
     this.#video.play()
-      .then(() => this.#run(off.signal, each, count))
+      .then(() => this.#run(stopped.signal, onFrame, onRate))
       .catch(end);
   }
 
-  /** The picture at this moment, at the camera's full size, as a file. */
+  /** The current picture at the camera's full size, as a PNG file. */
   async still() {
     const bitmap = await createImageBitmap(this.#video);
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
@@ -70,29 +70,29 @@ export class Camera {
   }
 
   stop() {
-    this.#off?.abort();
+    this.#stopped?.abort();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = undefined;
     this.#video.srcObject = null;
   }
 
-  async #run(off, each, count) {
+  async #run(stopped, onFrame, onRate) {
     let frames = 0;
     let since = performance.now();
-    while (!off.aborted) {
+    while (!stopped.aborted) {
       const { videoWidth: width, videoHeight: height } = this.#video;
       const scale = Math.min(1, SIDE / Math.max(width, height));
       const frame = await createImageBitmap(this.#video, {
         resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale),
         resizeQuality: "medium",
       });
-      if (off.aborted) return;
-      await each(frame, off);
+      if (stopped.aborted) return;
+      await onFrame(frame, stopped);
       frame.close();
       frames++;
       const passed = performance.now() - since;
-      if (passed >= 1000 && !off.aborted) {
-        count((1000 * frames) / passed);
+      if (passed >= 1000 && !stopped.aborted) {
+        onRate((1000 * frames) / passed);
         frames = 0;
         since = performance.now();
       }

@@ -1,39 +1,39 @@
-// The command that paints what the page does, safe to paste into a shell whatever a style is called.
+// The command that gives the page's result, quoted for a POSIX shell.
 
-/** A word as a POSIX shell takes it literally. */
-export function quoted(word) {
+/** Quote a word for a POSIX shell. */
+export function shellQuote(word) {
   return /^[\w.,:=/+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /**
- * @param look As painters take it.
- * @param usual The detail that the command has by itself.
- * @param isNamed (name) -> whether --style finds it; another one is a file, in the folder at hand.
- * @param format Of the painting, as its file's suffix.
+ * @param options The paint options; see stylizers.js.
+ * @param defaultDetail The command's default for --detail.
+ * @param isNamed (name) -> whether --style finds it; if not, it is a file in the working directory.
+ * @param format The suffix of the result's file.
  */
-export function commandOf(look, { usual, isNamed, format }) {
+export function commandFor(options, { defaultDetail, isNamed, format }) {
   const parts = ["fast-nst infer PHOTO"];
-  for (const { name, share } of look.styles) {
-    const isShared = look.styles.length > 1;
+  for (const { name, share } of options.styles) {
+    const isShared = options.styles.length > 1;
     if (isNamed(name)) {
-      // What follows the last colon is a share, and what begins with a dash a flag.
-      const word = quoted(isShared || name.includes(":") ? `${name}:${share}` : name);
+      // The command would take the end after a colon for a share, and a leading dash for a flag.
+      const word = shellQuote(isShared || name.includes(":") ? `${name}:${share}` : name);
       parts.push(name.startsWith("-") ? `--style=${word}` : `--style ${word}`);
     } else {
-      parts.push(`-m ${quoted(`./${name}.onnx${isShared ? `:${share}` : ""}`)}`);
+      parts.push(`-m ${shellQuote(`./${name}.onnx${isShared ? `:${share}` : ""}`)}`);
     }
   }
-  if (look.strength !== 1) parts.push(`--strength ${look.strength}`);
-  if (look.detail !== usual) parts.push(`--detail ${look.detail}`);
-  if (look.strokeScale !== 1) parts.push(`--stroke-scale ${look.strokeScale}`);
-  if (look.keepColors) parts.push("--keep-colors");
-  if (look.size) parts.push(`--size ${look.size}`);
+  if (options.strength !== 1) parts.push(`--strength ${options.strength}`);
+  if (options.detail !== defaultDetail) parts.push(`--detail ${options.detail}`);
+  if (options.strokeScale !== 1) parts.push(`--stroke-scale ${options.strokeScale}`);
+  if (options.keepColors) parts.push("--keep-colors");
+  if (options.size) parts.push(`--size ${options.size}`);
   return [...parts, `-o painting.${format}`].join(" ");
 }
 
-/** What its reader puts in, and where it is run. */
-export function hintOf(look, isNamed) {
-  const files = look.styles.filter(({ name }) => !isNamed(name)).map(({ name }) => `${name}.onnx`);
+/** How to use the command. */
+export function hintFor(options, isNamed) {
+  const files = options.styles.filter(({ name }) => !isNamed(name)).map(({ name }) => `${name}.onnx`);
   const place = files.length ? ` Run it in the folder of ${files.join(" and ")}.` : "";
-  return `PHOTO stands for your photograph's file.${place}`;
+  return `Replace PHOTO with the path of your photograph.${place}`;
 }

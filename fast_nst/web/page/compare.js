@@ -1,43 +1,43 @@
 // Several styles side by side.
 
 import { draw } from "./gallery.js";
-import { Newest } from "./turns.js";
+import { Latest } from "./job_queue.js";
 
 const SIDE = 512; // of each, in px
 
 export class Comparison {
-  #rounds = new Newest();
-  #failed = new Set(); // what to paint again
-  #turns;
+  #shown = new Latest();
+  #failed = new Set();
+  #jobs;
   #paint;
-  #words;
+  #messageOf;
 
   /**
-   * @param turns Who paints next.
+   * @param jobs The job queue.
    * @param paint (style, side, signal) -> an ImageBitmap of the photograph in that style.
-   * @param words (error) -> what it says to the one who reads the page.
+   * @param messageOf (error) -> its message for the visitor.
    */
-  constructor({ turns, paint, words }) {
-    this.#turns = turns;
+  constructor({ jobs, paint, messageOf }) {
+    this.#jobs = jobs;
     this.#paint = paint;
-    this.#words = words;
+    this.#messageOf = messageOf;
   }
 
-  /** Paint these, in place of what was there. */
+  /** Show these styles instead of the previous ones. */
   show(styles) {
-    const signal = this.#rounds.next();
+    const signal = this.#shown.next();
     this.#failed.clear();
     document.getElementById("compare-section").hidden = !styles.length;
     const figures = styles.map((style) => this.#figure(style));
     document.getElementById("compare").replaceChildren(...figures.map(({ figure }) => figure));
-    for (const one of figures) this.#later(one, signal);
+    for (const entry of figures) this.#paintLater(entry, signal);
   }
 
-  /** Try once more what failed. */
+  /** Repeat what failed. */
   retry() {
-    const again = [...this.#failed];
+    const failed = [...this.#failed];
     this.#failed.clear();
-    for (const one of again) this.#later(one, this.#rounds.signal);
+    for (const entry of failed) this.#paintLater(entry, this.#shown.signal);
   }
 
   #figure(style) {
@@ -51,10 +51,10 @@ export class Comparison {
     return { style, figure, canvas, caption };
   }
 
-  #later(one, signal) {
-    const { style, canvas, caption } = one;
-    this.#turns.later(async () => {
-      if (signal.aborted) return; // others were chosen meanwhile
+  #paintLater(entry, signal) {
+    const { style, canvas, caption } = entry;
+    this.#jobs.runIdle(async () => {
+      if (signal.aborted) return; // other styles are shown now
       try {
         const bitmap = await this.#paint(style, SIDE, signal);
         if (signal.aborted) return;
@@ -64,8 +64,8 @@ export class Comparison {
         caption.className = "";
       } catch (error) {
         if (signal.aborted) return;
-        this.#failed.add(one);
-        caption.textContent = `${style.title}: ${this.#words(error)}`;
+        this.#failed.add(entry);
+        caption.textContent = `${style.title}: ${this.#messageOf(error)}`;
         caption.className = "error";
       }
     });

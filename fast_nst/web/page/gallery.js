@@ -1,27 +1,27 @@
-// The styles as cards: a thumbnail of the photograph in each, painted when it comes into view.
+// The styles as cards, whose thumbnails of the photograph are painted when they come into view.
 
-import { sentence } from "./painters.js";
-import { Newest } from "./turns.js";
+import { sentence } from "./stylizers.js";
+import { Latest } from "./job_queue.js";
 
 const SIDE = 192; // of a thumbnail, in px
 
 export class Gallery {
   #cards = new Map();
-  #failed = new Map(); // card -> what went wrong
-  #photographs = new Newest();
-  #turns;
+  #failed = new Map(); // card -> error message
+  #photographs = new Latest();
+  #jobs;
   #paint;
   #watch;
 
   /**
-   * @param styles As the page is told of them.
-   * @param turns Who paints next.
+   * @param styles The styles of config.json.
+   * @param jobs The job queue.
    * @param paint (style, side, signal) -> an ImageBitmap of the photograph in that style.
-   * @param onStyle Called with the style that was chosen.
-   * @param onCompare Called with the styles that are to be seen side by side.
+   * @param onStyle Called with the chosen style.
+   * @param onCompare Called with the styles to show side by side.
    */
-  constructor(styles, { turns, paint, onStyle, onCompare }) {
-    this.#turns = turns;
+  constructor(styles, { jobs, paint, onStyle, onCompare }) {
+    this.#jobs = jobs;
     this.#paint = paint;
     this.#watch = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
@@ -47,21 +47,21 @@ export class Gallery {
     this.#cards.get(name).radio.checked = true;
   }
 
-  /** Paint anew, for another photograph; what is out of sight waits until it is seen. */
+  /** Clear all thumbnails, and repaint those in view; for another photograph. */
   refresh() {
     this.#photographs.next();
     this.#failed.clear();
-    this.#say();
+    this.#showError();
     this.#watch.disconnect();
     for (const card of this.#cards.values()) {
       card.isPainted = false;
-      card.canvas.width = SIDE; // a canvas that is given its size is cleared
+      card.canvas.width = SIDE; // setting its size clears a canvas
       delete card.canvas.dataset.painted;
       this.#watch.observe(card.item);
     }
   }
 
-  /** Try once more what failed. */
+  /** Repeat what failed. */
   retry() {
     for (const card of this.#failed.keys()) this.#thumbnail(card);
   }
@@ -77,9 +77,9 @@ export class Gallery {
     const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: 144 });
     canvas.setAttribute("aria-hidden", "true");
     const title = Object.assign(document.createElement("span"), { textContent: style.title });
-    const painter = [style.artist, style.year].filter(Boolean).join(", ");
+    const credit = [style.artist, style.year].filter(Boolean).join(", ");
     const small = document.createElement("small");
-    small.textContent = style.own ? `yours: ${style.name}` : painter;
+    small.textContent = style.own ? `yours: ${style.name}` : credit;
     label.append(radio, canvas, title, small);
     const check = document.createElement("label");
     check.className = "check";
@@ -94,7 +94,7 @@ export class Gallery {
     if (card.isPainted || card.item.hidden) return;
     card.isPainted = true;
     const { signal } = this.#photographs;
-    this.#turns.later(async () => {
+    this.#jobs.runIdle(async () => {
       if (signal.aborted) return;
       try {
         const bitmap = await this.#paint(card.style, SIDE, signal);
@@ -107,14 +107,14 @@ export class Gallery {
         card.isPainted = false;
         this.#failed.set(card, sentence(`${card.style.title}: ${reason.message}`));
       }
-      this.#say();
+      this.#showError();
     });
   }
 
-  #say() {
+  #showError() {
     const [first = ""] = this.#failed.values();
     const error = document.getElementById("gallery-error");
-    if (error.textContent !== first) error.textContent = first; // or it is read out again
+    if (error.textContent !== first) error.textContent = first; // screen readers repeat every change
   }
 
   #search(text) {
@@ -130,7 +130,7 @@ export class Gallery {
   }
 }
 
-/** A picture on a canvas, which takes its size. */
+/** Draw a bitmap on a canvas and give that its size. */
 export function draw(canvas, bitmap) {
   canvas.width = bitmap.width;
   canvas.height = bitmap.height;

@@ -1,14 +1,14 @@
-// Style vectors (models/graphs.py) on the bytes of model files: a file's parameters lie at known
-// places, so that a copy of the root's bytes takes the mixed numbers, and nothing needs a parser.
+// Task vectors (models/graphs.py) on the bytes of model files. The offsets of their parameters are
+// known, so that blended parameters are written into a copy of a file without parsing it.
 
-/** The numbers at a place: [offset, length] in bytes, and whether they are float32 or float16. */
+/** The parameters at [offset, length] in bytes, of type float32 or float16. */
 function numbers(bytes, [offset, length, type]) {
   const { buffer } = bytes.slice(offset, offset + length);
   return type === "float16" ? Float32Array.from(new Uint16Array(buffer), widened)
     : new Float32Array(buffer);
 }
 
-/** A float16's value, from its bits: few browsers have an array of them. */
+/** The value of a float16 from its bits: not all browsers have Float16Array. */
 function widened(bits) {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -19,21 +19,22 @@ function widened(bits) {
 }
 
 /**
- * A model file of several styles, or of one at another strength:
- * `P + strength * k * sum_i s_i (S_i - P)`, where k gives the sum the vectors' mean length.
+ * The model file of a blend, or of one style at another strength:
+ * `P + strength * k * sum_i s_i (S_i - P)`, where k gives the sum the task vectors' mean length.
  *
- * @param root { bytes, parameters }: P, and where its parameters, float32, lie.
- * @param styles Of each style S_i the same, and its share.
- * @param strength 0 is the root, 1 as long as the styles are.
+ * @param identity { bytes, parameters } of the identity model P: the file, and its parameters'
+ *   offsets, float32.
+ * @param styles The same of each style S_i, and its share s_i.
+ * @param strength 0 gives the identity model, 1 the styles' own strength.
  */
-export function mix(root, styles, strength) {
+export function mix(identity, styles, strength) {
   const sum = styles.reduce((total, style) => total + style.share, 0);
-  const names = Object.keys(root.parameters);
+  const names = Object.keys(identity.parameters);
   const mixed = {};
   const squares = styles.map(() => 0);
   let square = 0;
   for (const name of names) {
-    const base = numbers(root.bytes, root.parameters[name]);
+    const base = numbers(identity.bytes, identity.parameters[name]);
     const vector = new Float64Array(base.length);
     styles.forEach((style, number) => {
       const values = numbers(style.bytes, style.parameters[name]);
@@ -49,16 +50,16 @@ export function mix(root, styles, strength) {
   const kept = styles.reduce(
     (total, style, i) => total + (style.share / sum) * Math.sqrt(squares[i]), 0);
   const factor = square > 0 ? (strength * kept) / Math.sqrt(square) : 0;
-  const bytes = root.bytes.slice();
+  const bytes = identity.bytes.slice();
   for (const name of names) {
     const { base, vector } = mixed[name];
     const values = base.map((value, i) => value + factor * vector[i]);
-    bytes.set(new Uint8Array(values.buffer), root.parameters[name][0]);
+    bytes.set(new Uint8Array(values.buffer), identity.parameters[name][0]);
   }
   return bytes;
 }
 
-/** How much of the picture is the network's; the rest is the photograph's own pixels. */
+/** The painting's share in the result at low strength; the rest is the photograph. */
 export function paintingShare(strength, fadeBelow) {
   const t = Math.min(strength / fadeBelow, 1);
   return t * t * (3 - 2 * t);

@@ -1,7 +1,7 @@
-// A photograph: its file, its pixels, and smaller copies of it.
+// A photograph: its file, its pixels, and its smaller copies.
 
-import { longerSide, shrunk } from "./bitmaps.js";
-import { Said } from "./painters.js";
+import { longerSide, resizeBitmap } from "./bitmaps.js";
+import { UserError } from "./stylizers.js";
 
 export class Photo {
   #copies = new Map();
@@ -9,7 +9,7 @@ export class Photo {
   /**
    * @param blob The file.
    * @param bitmap Its pixels, upright.
-   * @param name To call its painting by.
+   * @param name Its name, for that of the result.
    */
   constructor(blob, bitmap, name) {
     Object.assign(this, { blob, bitmap, name });
@@ -19,38 +19,38 @@ export class Photo {
     return longerSide(this.bitmap);
   }
 
-  /** A copy with so many pixels on its longer side at most. */
+  /** A copy with a longer side of at most `side` px. */
   async atMost(side) {
     if (side >= this.longer) return this.bitmap;
-    if (!this.#copies.has(side)) this.#copies.set(side, shrunk(this.bitmap, side));
+    if (!this.#copies.has(side)) this.#copies.set(side, resizeBitmap(this.bitmap, side));
     return this.#copies.get(side);
   }
 }
 
-/** Read a file; what this browser cannot read goes to the painter, which may. */
-export async function openPhoto(blob, name, painter, signal) {
-  if (!blob.size) throw new Said("That file is empty: choose a picture.");
+/** Open a file; one that this browser cannot decode goes to the stylizer. */
+export async function openPhoto(blob, name, stylizer, signal) {
+  if (!blob.size) throw new UserError("That file is empty. Please choose an image.");
   const options = { imageOrientation: "from-image" };
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, options);
   } catch {
-    bitmap = await createImageBitmap(await painter.read(blob, signal), options);
+    bitmap = await createImageBitmap(await stylizer.decode(blob, signal), options);
   }
   return new Photo(blob, bitmap, name.replace(/\.[^.]*$/, "") || "photograph");
 }
 
-/** The first picture among what was dropped or pasted; null if there is none. */
+/** The first image among dropped or pasted files, else the first file, else null. */
 function pictureIn(transfer) {
   const files = [...(transfer?.files ?? [])];
   return files.find((file) => file.type.startsWith("image/")) ?? files[0] ?? null;
 }
 
 /**
- * Take what is dropped or pasted anywhere on the page.
+ * Listen for files that are dropped or pasted anywhere on the page.
  *
  * @param onPicture Called with a file.
- * @param onNothing Called when what was dropped is no file.
+ * @param onNothing Called when something else was dropped.
  */
 export function listenForFiles(onPicture, onNothing) {
   document.addEventListener("paste", ({ clipboardData }) => {

@@ -1,18 +1,18 @@
-// What Python does to pixels (pictures/edit.py, detail.py), done here the same way: within a level.
-// A picture is { data, width, height }, with `channels` bytes a pixel, one after the other.
+// The pixel operations of pictures/edit.py and pictures/detail.py, equal to Python's within a level.
+// A picture is { data, width, height } with `channels` interleaved bytes per pixel.
 
 const LANCZOS = 3;
-const FIXED = 2 ** 22; // Pillow's weights are whole numbers of this
-const SIDE_OF_A_PIXEL = 512; // px of the longer side for each pixel of the blur's sigma
+const FIXED = 2 ** 22; // Pillow's fixed-point weights are multiples of 1 / FIXED
+const SIDE_PER_SIGMA = 512; // px of the longer side for each px of the blur's sigma
 const LEAST_SIGMA = 0.5;
 const MOST_ASPECT = 8;
-const STRIP_PIXELS = 500_000; // so that what is calculated on the way stays small
+const STRIP_PIXELS = 500_000; // processed at a time, to limit memory
 
 function sinc(x) {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** For each pixel of a side at another length: where its source begins, and the weights. */
+/** For each pixel of a resized side: its first source pixel, and the Lanczos weights. */
 function weights(from, to) {
   const scale = from / to;
   const widened = Math.max(scale, 1);
@@ -31,7 +31,7 @@ function weights(from, to) {
   });
 }
 
-/** One side resized: `count` lines whose pixels lie `step` apart, and the lines `line` apart. */
+/** Resize one side of `count` lines, `line` bytes apart, with pixels `step` bytes apart. */
 function resizeSide(data, out, table, count, line, step, outLine, outStep, channels) {
   for (let i = 0; i < count; i++) {
     for (let place = 0; place < table.length; place++) {
@@ -46,7 +46,7 @@ function resizeSide(data, out, table, count, line, step, outLine, outStep, chann
   }
 }
 
-/** A picture at another size, with Lanczos; first its rows, then its columns. */
+/** Resize a picture with a Lanczos filter, first its rows, then its columns. */
 export function resize(picture, width, height, channels) {
   if (width === picture.width && height === picture.height) return picture;
   const wide = new Uint8ClampedArray(width * picture.height * channels);
@@ -59,19 +59,19 @@ export function resize(picture, width, height, channels) {
   return { data, width, height };
 }
 
-/** Width and height times a factor, in whole pixels, 1 at least. */
+/** Width and height times a factor, rounded, at least 1. */
 export function scaled(width, height, factor) {
   return [width, height].map((side) => Math.max(1, halfEven(side * factor)));
 }
 
-/** Rounded as Python and NumPy do: halves to the even neighbour. */
+/** Round half to even, as Python and NumPy do. */
 export function halfEven(value) {
   const low = Math.floor(value);
   const rest = value - low;
   return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
 }
 
-/** A painting at its photograph's size, with some of the fine detail that it had no place for. */
+/** Enlarge a painting to its photograph's size, and add `detail` of the luma lost in between. */
 export function enlarge(small, smallPhoto, photo, detail) {
   const painted = resize(small, photo.width, photo.height, 3).data;
   const low = resize(smallPhoto, photo.width, photo.height, 3).data;
@@ -84,27 +84,27 @@ export function enlarge(small, smallPhoto, photo, detail) {
   return { ...photo, data };
 }
 
-/** `painting + detail * D`, with the photograph's fine structure D, as pictures/detail.py has it. */
+/** `painting + detail * D`, where D is the photograph's fine structure; see pictures/detail.py. */
 export function addDetail(photo, painting, detail) {
   if (detail === 0) return painting;
   const { width, height } = photo;
   const longer = Math.min(Math.max(width, height), MOST_ASPECT * Math.min(width, height));
-  const sigma = Math.max(longer / SIDE_OF_A_PIXEL, LEAST_SIGMA);
-  const shares = gaussian(sigma);
+  const sigma = Math.max(longer / SIDE_PER_SIGMA, LEAST_SIGMA);
+  const kernel = gaussian(sigma);
   const radius = Math.floor(2 * sigma + 0.5);
-  const reach = Math.max(shares.length >> 1, 2 * radius);
+  const halo = Math.max(kernel.length >> 1, 2 * radius);
   const data = new Uint8ClampedArray(painting.data.length);
-  const rows = Math.max(Math.floor(STRIP_PIXELS / width), 2 * reach);
+  const rows = Math.max(Math.floor(STRIP_PIXELS / width), 2 * halo);
   for (let top = 0, at = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
-    for (const added of fine(lumaAround(photo, top, count, reach), shares, radius, reach)) {
+    for (const added of fineStructure(lumaAround(photo, top, count, halo), kernel, radius, halo)) {
       for (let c = 0; c < 3; c++, at++) data[at] = halfEven(painting.data[at] + detail * added);
     }
   }
   return { ...painting, data };
 }
 
-/** Weights with a sum of 1, from three sigma before the middle to three after it. */
+/** A Gaussian kernel of 3 sigma to each side, with a sum of 1. */
 function gaussian(sigma) {
   const half = Math.floor(3 * sigma + 0.5);
   const found = Array.from({ length: 2 * half + 1 }, (_, i) => Math.exp(-0.5 * ((i - half) / sigma) ** 2));
@@ -112,28 +112,28 @@ function gaussian(sigma) {
   return found.map((weight) => weight / sum);
 }
 
-/** Luma of some rows and of what lies around them; the borders are repeated outwards. */
-function lumaAround({ data, width, height }, top, count, reach) {
-  const around = plane(width + 2 * reach, count + 2 * reach);
+/** Luma of `count` rows with a halo of `halo` px around them; borders are replicated. */
+function lumaAround({ data, width, height }, top, count, halo) {
+  const around = plane(width + 2 * halo, count + 2 * halo);
   const inside = (place, length) => Math.min(Math.max(place, 0), length - 1);
   for (let y = 0, out = 0; y < around.height; y++) {
-    const row = inside(top + y - reach, height) * width;
+    const row = inside(top + y - halo, height) * width;
     for (let x = 0; x < around.width; x++, out++) {
-      const at = 3 * (row + inside(x - reach, width));
+      const at = 3 * (row + inside(x - halo, width));
       around.data[out] = luma(data[at], data[at + 1], data[at + 2]);
     }
   }
   return around;
 }
 
-/** D of what lies `reach` pixels and more inside the borders. */
-function fine(around, shares, radius, reach) {
+/** D of a plane without its halo. */
+function fineStructure(around, kernel, radius, halo) {
   const size = 2 * radius + 1;
-  const blurred = without(weighted(weighted(around, shares, true), shares, false),
-    reach - (shares.length >> 1));
+  const blurred = cropped(convolve(convolve(around, kernel, true), kernel, false),
+    halo - (kernel.length >> 1));
   const [opening, closing] = [-1, 1].map((sign) => (
-    without(extreme(extreme(around, size, sign), size, -sign), reach - 2 * radius)));
-  const { data } = without(around, reach);
+    cropped(extremum(extremum(around, size, sign), size, -sign), halo - 2 * radius)));
+  const { data } = cropped(around, halo);
   return data.map((value, i) => Math.min(
     Math.max(value - blurred.data[i], value - closing.data[i]), value - opening.data[i]));
 }
@@ -142,7 +142,7 @@ function plane(width, height) {
   return { data: new Float32Array(width * height), width, height };
 }
 
-function without({ data, width, height }, margin) {
+function cropped({ data, width, height }, margin) {
   const inner = plane(width - 2 * margin, height - 2 * margin);
   for (let y = 0; y < inner.height; y++) {
     const first = (y + margin) * width + margin;
@@ -151,23 +151,23 @@ function without({ data, width, height }, margin) {
   return inner;
 }
 
-/** The weighted sum of each as many pixels, below or beside each other, as there are weights. */
-function weighted({ data, width, height }, shares, isDown) {
-  const less = shares.length - 1;
+/** Valid convolution with a kernel, down the columns or along the rows. */
+function convolve({ data, width, height }, kernel, isDown) {
+  const less = kernel.length - 1;
   const sums = isDown ? plane(width, height - less) : plane(width - less, height);
   for (let y = 0, out = 0; y < sums.height; y++) {
     for (let x = 0; x < sums.width; x++, out++) {
       let at = y * width + x;
       let sum = 0;
-      for (let k = 0; k <= less; k++, at += isDown ? width : 1) sum += shares[k] * data[at];
+      for (let k = 0; k <= less; k++, at += isDown ? width : 1) sum += kernel[k] * data[at];
       sums.data[out] = sum;
     }
   }
   return sums;
 }
 
-/** The most, or with sign -1 the least, of each square of `size` pixels. */
-function extreme(given, size, sign) {
+/** The maximum, or with sign -1 the minimum, of each square of `size` px; valid area only. */
+function extremum(given, size, sign) {
   let found = given;
   for (const isDown of [true, false]) {
     for (let covered = 1, step; covered < size; covered += step) {
@@ -186,7 +186,7 @@ function extreme(given, size, sign) {
   return found;
 }
 
-/** The painting's light and dark, with the photograph's colours. */
+/** The painting's luma with the photograph's chroma. */
 export function keepColors(photo, painting) {
   const [p, s] = [photo.data, painting.data];
   const data = new Uint8ClampedArray(p.length);
@@ -211,7 +211,7 @@ export function blend(photo, painting, share) {
   return { ...photo, data };
 }
 
-/** RGB of a canvas's RGBA, and its alpha; null where nothing is transparent. */
+/** Split RGBA into RGB and alpha, which is null if everything is opaque. */
 export function split(image) {
   const count = image.width * image.height;
   const data = new Uint8ClampedArray(count * 3);
@@ -228,7 +228,7 @@ export function split(image) {
   return { rgb: { data, ...size }, alpha: isOpaque ? null : { data: alpha, ...size } };
 }
 
-/** The ImageData of RGB and alpha. */
+/** Join RGB and alpha to an ImageData. */
 export function join(rgb, alpha) {
   const image = new ImageData(rgb.width, rgb.height);
   for (let i = 0; i < rgb.width * rgb.height; i++) {

@@ -1,19 +1,19 @@
-// Paints in this browser, beside the page: one ONNX Runtime, its sessions, one picture at a time.
+// A web worker that stylizes pictures one after the other, with ONNX Runtime and its sessions.
 
 import { mix, paintingShare } from "./mixing.js";
 import { addDetail, blend, enlarge, join, keepColors, resize, scaled, split } from "./pixels.js";
 
-const KEPT = 12; // sessions
-const RUNTIME_EXCEPTION = "6"; // such as no memory; with other codes the model is to blame
+const MAX_SESSIONS = 12;
+const RUNTIME_EXCEPTION = "6"; // such as out of memory; other codes mean a bad model
 let ort;
 let settings;
 const files = new Map();
 const sessions = new Map();
 
-/** A file that is missing or damaged: with other files this painter goes on. */
+/** A missing or damaged file, which does not affect other styles. */
 class FileError extends Error {}
 
-/** What lies in a file, with its parameters where they are said to be. */
+/** A model file, and its parameters' offsets, which are checked to lie inside it. */
 async function modelFile(file, parameters) {
   if (!files.has(file)) files.set(file, await loaded(file));
   const bytes = files.get(file);
@@ -25,16 +25,16 @@ async function modelFile(file, parameters) {
 async function loaded(file) {
   const address = file.split("/").map(encodeURIComponent).join("/");
   try {
-    const answer = await fetch(address);
-    if (!answer.ok) throw new Error(answer.status);
-    return new Uint8Array(await answer.arrayBuffer());
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(response.status);
+    return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     throw new FileError(`the file ${file} cannot be loaded (${error.message})`);
   }
 }
 
 function damaged(...names) {
-  for (const name of names) files.delete(name); // so that it is loaded anew
+  for (const name of names) files.delete(name); // to be loaded again
   return new FileError(`the file ${names.join(" or ")} is damaged`);
 }
 
@@ -51,10 +51,10 @@ async function modelOf(styles, strength) {
 async function sessionOf(styles, strength) {
   const key = JSON.stringify([styles, strength]);
   let session = sessions.get(key);
-  sessions.delete(key); // what was used last stands last
+  sessions.delete(key); // and set again below: the oldest comes first
   if (!session) {
     session = await opened(await modelOf(styles, strength), styles);
-    if (sessions.size >= KEPT) {
+    if (sessions.size >= MAX_SESSIONS) {
       const [oldest, unused] = sessions.entries().next().value;
       sessions.delete(oldest);
       await unused.release();
@@ -87,46 +87,46 @@ async function network(picture, styles, strength) {
   return { ...picture, data: painted };
 }
 
-/** As `Stylizer` does it: a strength, larger strokes, the photograph's detail and colours. */
-async function paint(photo, look) {
-  if (look.strength === 0) return photo;
-  const mixes = look.styles.every(({ name }) => settings.files[name].parameters);
-  const strength = mixes ? look.strength : 1;
-  const [width, height] = scaled(photo.width, photo.height, 1 / look.strokeScale);
+/** Stylize with strength, stroke scale, detail and colours as Python's `Stylizer` does. */
+async function paint(photo, options) {
+  if (options.strength === 0) return photo;
+  const mixes = options.styles.every(({ name }) => settings.files[name].parameters);
+  const strength = mixes ? options.strength : 1;
+  const [width, height] = scaled(photo.width, photo.height, 1 / options.strokeScale);
   let painting;
   if (width === photo.width && height === photo.height) {
-    painting = await network(photo, look.styles, strength);
+    painting = await network(photo, options.styles, strength);
   } else {
     const small = resize(photo, width, height, 3);
-    const painted = await network(small, look.styles, strength);
+    const painted = await network(small, options.styles, strength);
     painting = enlarge(painted, small, photo, settings.lost_detail);
   }
-  painting = addDetail(photo, painting, look.detail * Math.min(look.strength, 1));
-  if (look.keepColors) painting = keepColors(photo, painting);
-  const share = mixes ? paintingShare(look.strength, settings.fade_below) : look.strength;
+  painting = addDetail(photo, painting, options.detail * Math.min(options.strength, 1));
+  if (options.keepColors) painting = keepColors(photo, painting);
+  const share = mixes ? paintingShare(options.strength, settings.fade_below) : options.strength;
   return blend(photo, painting, Math.min(share, 1));
 }
 
-async function work({ bitmap, look, type, quality }) {
+async function work({ bitmap, options, type, quality }) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   let { rgb, alpha } = split(context.getImageData(0, 0, bitmap.width, bitmap.height));
-  if (look.size) {
+  if (options.size) {
     const longer = Math.max(rgb.width, rgb.height);
-    const [width, height] = scaled(rgb.width, rgb.height, look.size / longer);
+    const [width, height] = scaled(rgb.width, rgb.height, options.size / longer);
     rgb = resize(rgb, width, height, 3);
     alpha = alpha && resize(alpha, width, height, 1);
   }
   const begun = performance.now();
-  const painting = await paint(rgb, look);
+  const painting = await paint(rgb, options);
   const milliseconds = performance.now() - begun;
   const image = join(painting, alpha);
   if (!type) return { bitmap: await createImageBitmap(image), milliseconds };
   canvas.width = image.width;
   canvas.height = image.height;
   context.putImageData(image, 0, 0);
-  if (type === "image/jpeg") { // transparent parts lie on white
+  if (type === "image/jpeg") { // JPEG has no transparency: put the picture on white
     context.globalCompositeOperation = "destination-over";
     context.fillStyle = "white";
     context.fillRect(0, 0, image.width, image.height);
@@ -137,7 +137,7 @@ async function work({ bitmap, look, type, quality }) {
 async function start(given) {
   settings = given;
   ort = await import(`./${settings.runtime}`);
-  ort.env.wasm.numThreads = 1; // more want headers that static hosts do not send
+  ort.env.wasm.numThreads = 1; // threads need headers that static hosts do not send
   ort.env.logLevel = "error";
 }
 
@@ -148,7 +148,7 @@ self.addEventListener("message", ({ data }) => {
   last = last.then(async () => {
     try {
       if (data.settings) ready = start(data.settings);
-      await ready; // or every picture says why there is no painter
+      await ready; // if it failed, every picture gets its error
       const done = data.settings ? null : await work(data);
       self.postMessage({ id: data.id, done }, done?.bitmap ? [done.bitmap] : []);
     } catch (error) {

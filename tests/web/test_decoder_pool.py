@@ -1,4 +1,4 @@
-"""Processes that decode and encode: what comes back, and how they end."""
+"""Decoder processes: results, errors, cancellation, and how they end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from PIL import Image
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Pixels, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.web.decoders import Decoders
-from fast_nst.web.decoding import Decode, Encode, TooLarge
+from fast_nst.web.decoder_pool import DecoderPool
+from fast_nst.web.decoder_worker import Decode, Encode, ImageTooLarge
 from tests.conftest import noise
 
 NEVER = threading.Event()
@@ -41,7 +41,7 @@ def png(height: int, width: int, alpha: bool = False) -> bytes:
 
 @pytest.fixture(scope="module")
 def slow() -> bytes:
-    """A small file with few scans that takes seconds to decode."""
+    """A small progressive JPEG that takes seconds to decode."""
     buffer = io.BytesIO()
     Image.new("L", (6000, 6000)).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
@@ -53,7 +53,7 @@ def children() -> set[int | None]:
     return {process.pid for process in multiprocessing.active_children()}
 
 
-def test_pixels_go_there_and_back_whole(decoders: Decoders):
+def test_decode_and_encode_keep_all_pixels(decoders: DecoderPool):
     for height, width, alpha in ((3, 5, False), (700, 900, True), (1, 1, True)):
         data = png(height, width, alpha)
         photo = decoders.decode(decode(data), NEVER)
@@ -64,10 +64,10 @@ def test_pixels_go_there_and_back_whole(decoders: Decoders):
         assert np.array_equal(again.rgb, photo.rgb)
         if alpha:
             assert np.array_equal(again.alpha, photo.alpha)
-    assert len(children()) == 1  # which has done it all
+    assert len(children()) == 1  # all tasks ran in one process
 
 
-def test_exif_goes_with_it(decoders: Decoders):
+def test_decode_and_encode_keep_exif(decoders: DecoderPool):
     exif = Image.Exif()
     exif[0x010F] = "A maker"
     buffer = io.BytesIO()
@@ -77,28 +77,28 @@ def test_exif_goes_with_it(decoders: Decoders):
     assert Image.open(io.BytesIO(data)).getexif()[0x010F] == "A maker"
 
 
-def test_errors_come_back(decoders: Decoders):
+def test_decoder_errors_are_raised_in_the_caller(decoders: DecoderPool):
     with pytest.raises(UserError, match="not an image"):
         decoders.decode(decode(b"hello"), NEVER)
-    with pytest.raises(TooLarge, match="over 10 pixels"):
+    with pytest.raises(ImageTooLarge, match="over 10 pixels"):
         decoders.decode(decode(png(8, 8), most=10), NEVER)
-    with pytest.raises(TooLarge, match="make 100x100 px of the picture, over 100 pixels"):
+    with pytest.raises(ImageTooLarge, match="need 100x100 px, over 100 pixels"):
         decoders.decode(decode(png(8, 8), most=100, size=100), NEVER)
     wide = Pixels(np.zeros((1, 17_000, 3), np.uint8))
-    with pytest.raises(UserError, match="webp cannot hold 17000x1 px"):
+    with pytest.raises(UserError, match="webp does not support 17000x1 px"):
         decoders.encode(Encode(painting=wide, file_format="webp", quality=90), NEVER)
     assert len(children()) == 1
 
 
-def test_what_nobody_waits_for_is_ended_and_the_next_is_served(decoders: Decoders, slow: bytes):
+def test_cancelled_decoder_is_killed_and_replaced(decoders: DecoderPool, slow: bytes):
     assert len(slow) < 1_000_000
-    decoders.decode(decode(png(8, 8)), NEVER)  # it has started
+    decoders.decode(decode(png(8, 8)), NEVER)  # waits for its start
     before = children()
-    stopped = threading.Event()
-    threading.Timer(0.3, stopped.set).start()
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
     started = time.monotonic()
-    with pytest.raises(UserError, match="nobody waits"):
-        decoders.decode(decode(slow, most=40_000_000), stopped)
+    with pytest.raises(UserError, match="cancelled"):
+        decoders.decode(decode(slow, most=40_000_000), cancelled)
     assert time.monotonic() - started < 2
     assert not before & children()
     assert decoders.decode(decode(png(8, 8)), NEVER).rgb.shape == (8, 8, 3)
@@ -107,8 +107,8 @@ def test_what_nobody_waits_for_is_ended_and_the_next_is_served(decoders: Decoder
 @pytest.mark.parametrize(
     ("how", "error"), [(signal.SIGSEGV, UserError), (signal.SIGKILL, MemoryError)]
 )
-def test_a_process_that_dies_fails_one_picture(
-    decoders: Decoders, slow: bytes, how: signal.Signals, error: type[Exception]
+def test_decoder_that_dies_fails_one_image_only(
+    decoders: DecoderPool, slow: bytes, how: signal.Signals, error: type[Exception]
 ):
     decoders.decode(decode(png(8, 8)), NEVER)
     (pid,) = children()
@@ -119,7 +119,7 @@ def test_a_process_that_dies_fails_one_picture(
     assert decoders.decode(decode(png(8, 8)), NEVER).rgb.shape == (8, 8, 3)
 
 
-def test_a_process_that_died_idle_fails_none(decoders: Decoders):
+def test_decoder_that_died_idle_is_replaced(decoders: DecoderPool):
     decoders.decode(decode(png(8, 8)), NEVER)
     (process,) = multiprocessing.active_children()
     process.kill()
@@ -127,7 +127,7 @@ def test_a_process_that_died_idle_fails_none(decoders: Decoders):
     assert decoders.decode(decode(png(8, 8)), NEVER).rgb.shape == (8, 8, 3)
 
 
-def test_threads_have_one_each(decoders: Decoders):
+def test_threads_get_separate_decoders(decoders: DecoderPool):
     found = []
 
     def work(number: int) -> None:
@@ -143,7 +143,7 @@ def test_threads_have_one_each(decoders: Decoders):
     assert len(children()) <= 3
 
 
-def test_closed_they_are_gone(decoders: Decoders):
+def test_decoder_pool_close_kills_its_processes(decoders: DecoderPool):
     decoders.start()
     assert len(children()) == 1
     decoders.close()
@@ -152,10 +152,10 @@ def test_closed_they_are_gone(decoders: Decoders):
 
 PARENT = """
 import os, pathlib, sys, threading, time
-from fast_nst.web.decoders import Decoders
-from fast_nst.web.decoding import Decode
+from fast_nst.web.decoder_pool import DecoderPool
+from fast_nst.web.decoder_worker import Decode
 if __name__ == "__main__":
-    decoders, never = Decoders(), threading.Event()
+    decoders, never = DecoderPool(), threading.Event()
     def decode(path):
         upload = pathlib.Path(path).read_bytes()
         task = Decode(upload=upload, most=40_000_000, size=None, stroke_scale=1.0)
@@ -168,7 +168,7 @@ if __name__ == "__main__":
 """
 
 
-def test_they_end_with_the_service_however_it_ends(tmp_path: Path, slow: bytes):
+def test_decoders_exit_when_the_service_is_killed(tmp_path: Path, slow: bytes):
     for name, text in (("parent.py", PARENT.encode()), ("a", png(8, 8)), ("b", slow)):
         (tmp_path / name).write_bytes(text)
     command = [sys.executable, *(tmp_path / name for name in ("parent.py", "a", "b"))]

@@ -1,4 +1,4 @@
-"""Uploads to paintings: shared networks, within one budget of memory, for many threads."""
+"""A pool of opened models, shared by the threads of the service within one memory limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fast_nst.engines.engine import cores, share_arena
 from fast_nst.errors import UserError, choose
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.web.decoders import Decoders
-from fast_nst.web.decoding import Decode, Encode
+from fast_nst.web.decoder_pool import DecoderPool
+from fast_nst.web.decoder_worker import Decode, Encode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
 
@@ -64,16 +64,16 @@ class Painting:
     milliseconds: float
 
 
-class Painters:
-    """The networks of a service, opened when they are first asked for and shared by its threads.
+class StylizerPool:
+    """Opens models on first use, and decodes, stylizes and encodes with them.
 
     Args:
-        models: What it offers.
-        limits: What it takes.
-        decoders: What reads and writes pictures.
+        models: Models that requests may name.
+        limits: Limits of the service.
+        decoders: Processes that decode and encode images.
     """
 
-    def __init__(self, models: Models, limits: Limits, decoders: Decoders) -> None:
+    def __init__(self, models: Models, limits: Limits, decoders: DecoderPool) -> None:
         self._models = models
         self._limits = limits
         self._decoders = decoders
@@ -118,7 +118,7 @@ class Painters:
                 at the next tile.
 
         Raises:
-            TooLarge: The picture, or its painting, has too many pixels.
+            ImageTooLarge: The picture, or its painting, has too many pixels.
             UserError: It cannot be read, painted or encoded.
             MemoryError: There is none for it.
         """

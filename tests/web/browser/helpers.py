@@ -1,4 +1,4 @@
-"""A page in a real browser, with every other host out of reach."""
+"""Helpers to drive the page in Chromium, without access to other hosts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
-SECOND = 1000  # as Playwright counts
-expect.set_options(timeout=20 * SECOND)  # a machine may be busy
-SETTLED = 400  # ms in which a late answer would have been taken
-SHOWN = "373 × 251 px"  # of the fixture `picture`, as the page says it
+SECOND = 1000  # in Playwright's unit, ms
+expect.set_options(timeout=20 * SECOND)  # for busy machines
+SETTLED = 400  # ms in which a late response would have an effect
+SHOWN = "373 × 251 px"  # the page's text for the fixture `picture`
 
 
 @contextlib.contextmanager
@@ -52,7 +52,7 @@ def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 @contextlib.contextmanager
 def opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
-    """A page that reaches its own host alone, and has no error in it."""
+    """Open a page; fails if it requests another host, or logs an error or a warning."""
     wrong: list[str] = []
     context = browser.new_context(accept_downloads=True, **options)  # type: ignore[arg-type]
     page = context.new_page()
@@ -79,14 +79,14 @@ def _is_elsewhere(url: str, address: str) -> bool:
 
 
 def painted(page: Page) -> Locator:
-    """The line under the painting, once it is there."""
+    """Wait for the painting; returns the status line below it."""
     status = page.locator("#status")
     expect(status).to_contain_text(" ms", timeout=30 * SECOND)
     return status
 
 
 def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
-    """Drop a file on the page, or paste it, and wait until its painting is there.
+    """Drop a file on the page, or paste it, and wait for its painting.
 
     Args:
         page: The page.
@@ -117,13 +117,13 @@ def _type(path: Path) -> str:
 
 @contextlib.contextmanager
 def held_back(page: Page, pattern: str) -> Iterator[list[Route]]:
-    """Requests that get no answer until the block ends, and then all of theirs."""
+    """Hold requests that match a pattern, and continue them when the block ends."""
     held: list[Route] = []
     page.route(pattern, lambda route: held.append(route))
     yield held
     page.unroute(pattern)
     for route in held:
-        with contextlib.suppress(Exception):  # the page may have given it up
+        with contextlib.suppress(Exception):  # the page may have aborted it
             route.continue_()
     page.wait_for_timeout(SETTLED)
 

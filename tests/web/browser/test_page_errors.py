@@ -1,4 +1,4 @@
-"""The page when things go wrong: words, and nothing lost."""
+"""Error messages of the page, and recovery from errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.browser import (
+from tests.web.browser.helpers import (
     SHOWN,
     apply,
     downloaded,
@@ -24,7 +24,7 @@ from tests.web.browser import (
 pytestmark = pytest.mark.browser
 
 
-def test_where_no_camera_is_given_the_button_says_so(browser: Browser):
+def test_camera_and_copy_explain_insecure_contexts(browser: Browser):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing
         outside = probe.getsockname()[0]
@@ -33,14 +33,14 @@ def test_where_no_camera_is_given_the_button_says_so(browser: Browser):
         opened(browser, address) as page,
     ):
         painted(page)
-        expect(page.locator("#privacy")).to_contain_text(f"goes to {outside}")
+        expect(page.locator("#privacy")).to_contain_text(f"sent to {outside}")
         page.get_by_role("button", name="Camera", exact=True).click()
         expect(page.locator("#photo-error")).to_contain_text("https and localhost only")
         page.get_by_role("button", name="Copy").click()
-        expect(page.locator("#result-error")).to_contain_text("download it instead")
+        expect(page.locator("#result-error")).to_contain_text("Please download it instead")
 
 
-def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
+def test_errors_appear_next_to_their_cause(page: Page, tmp_path: Path):
     text = tmp_path / "notes.txt"
     text.write_text("not a picture")
     give(page, text)
@@ -48,16 +48,16 @@ def test_errors_stand_where_they_arose(page: Page, tmp_path: Path):
     text.write_bytes(b"")
     give(page, text)
     expect(page.locator("#photo-error")).to_contain_text("empty")
-    text.write_bytes(bytes(9_500_000))  # a file that the service would have to read
+    text.write_bytes(bytes(9_500_000))  # the browser cannot decode it, and it is above --max-upload
     give(page, text)
-    expect(page.locator("#photo-error")).to_contain_text("takes 9.0 MB, not 9.5")
+    expect(page.locator("#photo-error")).to_contain_text("at most 9.0 MB, not 9.5")
     set_range(page, "size", 100000)
     page.get_by_role("button", name="chelsea").click()
     page.get_by_role("button", name="Download").click()
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
 
 
-def test_another_photograph_does_not_lose_a_download(page: Page, large: Path, picture: Path):
+def test_download_survives_a_new_photograph(page: Page, large: Path, picture: Path):
     give(page, large, "683 × 1024 px")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
@@ -68,10 +68,8 @@ def test_another_photograph_does_not_lose_a_download(page: Page, large: Path, pi
     expect(page.get_by_role("button", name="Download")).to_be_enabled()
 
 
-def test_the_photograph_that_was_given_last_is_painted(
-    page: Page, phone: Path, picture: Path, tmp_path: Path
-):
-    with held_back(page, "**/api/stylize?strength=0&**") as held:  # the service reads it
+def test_latest_photograph_wins(page: Page, phone: Path, picture: Path, tmp_path: Path):
+    with held_back(page, "**/api/stylize?strength=0&**") as held:  # decoded by the service
         give(page, phone)
         give(page, picture, SHOWN)
         assert held
@@ -79,7 +77,7 @@ def test_the_photograph_that_was_given_last_is_painted(
     assert found.shape == (251, 373, 3)
 
 
-def test_a_site_without_its_runtime_says_so(browser: Browser, site: str):
+def test_site_without_runtime_shows_an_error(browser: Browser, site: str):
     context = browser.new_context()
     page = context.new_page()
     page.route("**/*.mjs", lambda route: route.fulfill(status=404))
@@ -99,7 +97,7 @@ def test_a_site_without_its_runtime_says_so(browser: Browser, site: str):
     ],
     ids=["missing", "page", "noise", "no answer"],
 )
-def test_a_style_file_that_is_not_there_stops_no_other(
+def test_missing_style_file_does_not_affect_other_styles(
     browser: Browser, site: str, answer: dict[str, Any] | None, reason: str
 ):
     with opened(browser, f"{site}style.css") as page:
@@ -122,7 +120,7 @@ def test_a_style_file_that_is_not_there_stops_no_other(
         expect(page.locator("#status")).to_contain_text("Evening Landscape, ")
         expect(error).to_be_empty()
         assert len(runtimes) == 1
-        # It comes when the host has it again.
+        # It is loaded once the host has it again.
         page.unroute("**/styles/udnie.onnx")
         apply(page, {"style": "udnie"})
         expect(page.locator("#status")).to_contain_text("Udnie")
@@ -130,7 +128,7 @@ def test_a_style_file_that_is_not_there_stops_no_other(
         assert len(runtimes) == 1
 
 
-def test_a_page_that_cannot_start_says_so(browser: Browser, site: str):
+def test_page_that_cannot_start_shows_an_error(browser: Browser, site: str):
     context = browser.new_context()
     page = context.new_page()
     page.route("**/config.json", lambda route: route.abort())
@@ -140,33 +138,33 @@ def test_a_page_that_cannot_start_says_so(browser: Browser, site: str):
 
 
 @pytest.mark.parametrize("size", ["-3", "0", "1.5"])
-def test_a_size_that_is_none(page: Page, size: str):
+def test_invalid_size_disables_download(page: Page, size: str):
     page.locator("#size").fill(size)
-    expect(page.locator("#size-error")).to_have_text("Give a whole number of pixels, 1 or more.")
+    expect(page.locator("#size-error")).to_have_text("Enter a whole number of pixels, 1 or more.")
     expect(page.get_by_role("button", name="Download")).to_be_disabled()
     page.locator("#size").fill("")
     expect(page.locator("#size-error")).to_be_empty()
     expect(page.get_by_role("button", name="Download")).to_be_enabled()
 
 
-def test_a_size_that_no_browser_can_paint(site_page: Page, picture: Path, tmp_path: Path):
+def test_size_above_the_browsers_limit(site_page: Page, picture: Path, tmp_path: Path):
     give(site_page, picture, SHOWN)
     set_range(site_page, "size", 60000)
     site_page.get_by_role("button", name="Download").click()
     error = site_page.locator("#result-error")
-    expect(error).to_contain_text("60000 × 40375 px, and a browser paints 40 million at most")
-    set_range(site_page, "size", 200)  # and it goes on
+    expect(error).to_contain_text("60000 × 40375 px, and a browser can process 40 megapixels")
+    set_range(site_page, "size", 200)  # the page still works
     assert downloaded(site_page, tmp_path / "found.png").shape == (135, 200, 3)
     expect(error).to_be_empty()
 
 
-def test_a_service_that_has_stopped(browser: Browser):
+def test_stopped_service_shows_an_error(browser: Browser):
     with serving() as (address, process), opened(browser, address) as page:
         painted(page)
         expect(page.locator("#where-label")).to_be_hidden()
         process.terminate()
         process.wait(timeout=30)
         set_range(page, "strength", 0.5)
-        expect(page.locator("#paint-error")).to_contain_text("is fast-nst serve still running?")
+        expect(page.locator("#paint-error")).to_contain_text("Is fast-nst serve still running?")
         page.get_by_role("button", name="chelsea").click()
         expect(page.locator("#photo-error")).to_contain_text("load the page again")

@@ -1,4 +1,4 @@
-"""The command that the page shows, pasted into a shell."""
+"""The page's equivalent command, run in a shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from tests.conftest import inverting_model
-from tests.web.browser import SHOWN, give, opened, painted, serving
+from tests.web.browser.helpers import SHOWN, give, opened, painted, serving
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,7 @@ NAMES = [
 
 
 def as_pasted(line: str, folder: Path) -> list[str]:
-    """What a shell in a folder gives to `fast-nst`."""
+    """The arguments that a shell passes to `fast-nst`."""
     tool = folder / "bin" / "fast-nst"
     tool.parent.mkdir()
     tool.write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n')
@@ -46,11 +46,11 @@ def as_pasted(line: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_word_is_one_word(page: Page, tmp_path: Path, name: str):
+def test_command_quotes_every_word(page: Page, tmp_path: Path, name: str):
     line = page.evaluate(
         """async (name) => {
-            const { quoted } = await import("./command.js");
-            return `fast-nst ${quoted(name)} ${quoted(`${name}'`)}`;
+            const { shellQuote } = await import("./command.js");
+            return `fast-nst ${shellQuote(name)} ${shellQuote(`${name}'`)}`;
         }""",
         name,
     )
@@ -68,15 +68,15 @@ def test_every_word_is_one_word(page: Page, tmp_path: Path, name: str):
         ([("x y", 0.3), ("-m", 0.7)], False, ["-m", "./x y.onnx:0.3", "-m", "./-m.onnx:0.7"]),
     ],
 )
-def test_names_that_are_no_flags_and_no_shares(page: Page, styles, is_named, expected):
+def test_command_with_names_like_flags_or_shares(page: Page, styles, is_named, expected):
     line = page.evaluate(
         """async ([styles, isNamed]) => {
-            const { commandOf } = await import("./command.js");
+            const { commandFor } = await import("./command.js");
             const look = {
                 styles: styles.map(([name, share]) => ({ name, share })),
                 strength: 1, detail: 0.5, strokeScale: 1, keepColors: false, size: null,
             };
-            return commandOf(look, { usual: 0.5, isNamed: () => isNamed, format: "png" });
+            return commandFor(look, { defaultDetail: 0.5, isNamed: () => isNamed, format: "png" });
         }""",
         [styles, is_named],
     )
@@ -84,7 +84,7 @@ def test_names_that_are_no_flags_and_no_shares(page: Page, styles, is_named, exp
     assert words == ["fast-nst", "infer", "PHOTO", *expected, "-o", "painting.png"]
 
 
-def test_it_paints_with_the_file(
+def test_command_runs_with_own_model_files(
     browser: Browser, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     folder = tmp_path / "mine"

@@ -1,4 +1,4 @@
-"""Answers that come late, and what the page shows after a failure."""
+"""Late responses, and the page's state after a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
-from tests.web.browser import (
+from tests.web.browser.helpers import (
     SHOWN,
     apply,
     canvas_pixels,
@@ -32,12 +32,12 @@ def is_shown(page: Page, path: Path) -> bool:
 
 @pytest.fixture
 def quiet(page: Page) -> Page:
-    """The page once all its thumbnails are there."""
+    """The page, once all thumbnails are painted."""
     page.wait_for_load_state("networkidle")
     return page
 
 
-def test_the_first_sample_comes_after_ones_own_photograph(
+def test_late_first_sample_does_not_replace_a_photograph(
     browser: Browser, address: str, picture: Path
 ):
     with opened(browser, f"{address}/healthz") as page:
@@ -50,7 +50,7 @@ def test_the_first_sample_comes_after_ones_own_photograph(
         expect(page.locator("#photo-error")).to_be_empty()
 
 
-def test_the_sample_that_was_chosen_last_stays(page: Page):
+def test_late_sample_does_not_replace_a_newer_one(page: Page):
     with held_back(page, "**/samples/chelsea.jpg"):
         page.get_by_role("button", name="chelsea").click()
         page.get_by_role("button", name="coffee").click()
@@ -58,7 +58,9 @@ def test_the_sample_that_was_chosen_last_stays(page: Page):
     expect(page.locator("#status")).to_contain_text("600 × 400 px")
 
 
-def test_a_photograph_while_the_camera_asks(browser: Browser, address: str, picture: Path):
+def test_photograph_during_camera_permission_stops_the_camera(
+    browser: Browser, address: str, picture: Path
+):
     with opened(browser, address) as page:
         painted(page)
         page.evaluate(
@@ -86,7 +88,7 @@ def test_a_photograph_while_the_camera_asks(browser: Browser, address: str, pict
         assert is_shown(page, picture)
 
 
-def test_a_style_that_paints_slowly_gives_way(quiet: Page, picture: Path):
+def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**") as held:
         apply(quiet, {"style": "udnie"})
         expect(quiet.locator("#status")).to_have_text("Painting …")
@@ -97,7 +99,7 @@ def test_a_style_that_paints_slowly_gives_way(quiet: Page, picture: Path):
     expect(quiet.locator("#after")).to_have_attribute(
         "aria-label", "The painting, in the style of Evening Landscape"
     )
-    # Nor does a photograph wait for the preview of the one before.
+    # A new photograph does not wait for the preview of the previous one either.
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**"):
         apply(quiet, {"style": "udnie"})
         expect(quiet.locator("#status")).to_have_text("Painting …")
@@ -107,7 +109,7 @@ def test_a_style_that_paints_slowly_gives_way(quiet: Page, picture: Path):
     assert is_shown(quiet, picture)
 
 
-def test_a_thumbnail_of_the_photograph_before_is_dropped(quiet: Page, picture: Path):
+def test_late_thumbnail_of_an_old_photograph_is_dropped(quiet: Page, picture: Path):
     canvas = "li[data-name='composition_vii'] canvas"
     with held_back(quiet, "**/api/stylize?style=composition_vii%3A1&**detail=0&**") as held:
         quiet.get_by_role("button", name="coffee").click()
@@ -123,19 +125,19 @@ def test_a_thumbnail_of_the_photograph_before_is_dropped(quiet: Page, picture: P
     assert np.array_equal(canvas_pixels(quiet, canvas), before)
 
 
-def test_after_a_failure_nothing_of_the_photograph_before_is_left(quiet: Page, picture: Path):
+def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
     quiet.get_by_role("checkbox", name="Udnie").check()
     expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
     quiet.route(PAINT, lambda route: route.abort())
     give(quiet, picture)
     for name in ("#paint-error", "#gallery-error", "#compare .error"):
-        expect(quiet.locator(name)).to_contain_text("is fast-nst serve still running?")
+        expect(quiet.locator(name)).to_contain_text("Is fast-nst serve still running?")
     assert is_shown(quiet, picture)
     assert quiet.locator("canvas[data-painted]").count() == 0
     for canvas in ("#after", "#gallery li:first-child canvas", "#compare canvas"):
         assert is_clear(quiet, canvas)
     expect(quiet.locator("#after")).to_have_attribute("aria-label", "No painting yet")
-    # Once the service is back, one wish mends everything.
+    # Once the service is back, one change repaints everything.
     quiet.unroute_all()
     apply(quiet, {"strength": 0.9})
     expect(quiet.locator("#status")).to_contain_text(SHOWN)
@@ -147,13 +149,13 @@ def test_after_a_failure_nothing_of_the_photograph_before_is_left(quiet: Page, p
 
 
 def is_clear(page: Page, selector: str) -> bool:
-    """Whether nothing is on a canvas."""
+    """Whether a canvas is fully transparent."""
     return page.locator(selector).evaluate(
         "x => x.getContext('2d').getImageData(0, 0, x.width, x.height).data.every((v) => !v)"
     )
 
 
-def test_a_photograph_takes_the_errors_of_others_away(page: Page, picture: Path, tmp_path: Path):
+def test_new_photograph_clears_old_errors(page: Page, picture: Path, tmp_path: Path):
     apply(page, {"size": 100000})
     page.get_by_role("button", name="Download").click()
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
@@ -166,10 +168,10 @@ def test_a_photograph_takes_the_errors_of_others_away(page: Page, picture: Path,
     expect(page.locator("#photo-error")).to_be_empty()
 
 
-def test_with_the_camera_on_its_picture_is_downloaded(page: Page, picture: Path, tmp_path: Path):
+def test_download_with_the_camera_on(page: Page, picture: Path, tmp_path: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
-    expect(page.locator("#status")).to_contain_text("frames a second")
+    expect(page.locator("#status")).to_contain_text("frames per second")
     found = downloaded(page, tmp_path / "found.png")
     photograph = canvas_pixels(page, "#before")
     assert photograph.shape != (251, 373, 3)
@@ -177,12 +179,12 @@ def test_with_the_camera_on_its_picture_is_downloaded(page: Page, picture: Path,
     expect(page.get_by_role("button", name="Stop the camera")).to_be_hidden()
 
 
-def test_a_bad_file_leaves_the_camera_on_and_its_end_the_photograph(
+def test_bad_file_leaves_the_camera_on_and_stopping_restores_the_photograph(
     page: Page, picture: Path, tmp_path: Path
 ):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
-    expect(page.locator("#status")).to_contain_text("frames a second")
+    expect(page.locator("#status")).to_contain_text("frames per second")
     (tmp_path / "empty.png").write_bytes(b"")
     give(page, tmp_path / "empty.png")
     expect(page.locator("#photo-error")).to_contain_text("empty")
@@ -192,10 +194,10 @@ def test_a_bad_file_leaves_the_camera_on_and_its_end_the_photograph(
     assert is_shown(page, picture)
 
 
-def test_a_camera_whose_frames_cannot_be_painted(page: Page, picture: Path):
+def test_camera_stops_when_its_frames_fail(page: Page, picture: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Camera", exact=True).click()
-    expect(page.locator("#status")).to_contain_text("frames a second")
+    expect(page.locator("#status")).to_contain_text("frames per second")
     page.route("**/api/stylize?**_fast**", lambda route: route.abort())
     expect(page.locator("#photo-error")).to_contain_text("The camera was stopped.")
     expect(page.locator("#status")).to_contain_text(SHOWN)

@@ -1,4 +1,4 @@
-"""The page as people use it, in a real browser."""
+"""The page's controls, layout and accessibility."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
-from tests.web.browser import (
+from tests.web.browser.helpers import (
     SHOWN,
     apply,
     canvas_pixels,
@@ -25,7 +25,7 @@ from tests.web.browser import (
 pytestmark = pytest.mark.browser
 
 
-def test_the_file_is_called_after_photograph_and_style(page: Page, picture: Path):
+def test_download_is_named_after_photograph_and_style(page: Page, picture: Path):
     give(page, picture, SHOWN)
     apply(page, {"style": "udnie"})
     with page.expect_download() as download:
@@ -34,7 +34,7 @@ def test_the_file_is_called_after_photograph_and_style(page: Page, picture: Path
     expect(page.locator("#result-status")).to_have_text("Downloaded.")
 
 
-def test_paste_choose_and_samples(page: Page, picture: Path):
+def test_photograph_from_clipboard_sample_and_file_chooser(page: Page, picture: Path):
     expected = to_array(open_image(picture))
     give(page, picture, SHOWN, "paste")
     assert np.array_equal(canvas_pixels(page, "#before"), expected)
@@ -44,7 +44,7 @@ def test_paste_choose_and_samples(page: Page, picture: Path):
     expect(page.locator("#status")).to_contain_text("373 × 251 px")
 
 
-def test_thumbnails_are_of_the_photograph_and_lazy(page: Page, picture: Path):
+def test_thumbnails_show_the_photograph(page: Page, picture: Path):
     page.set_viewport_size({"width": 700, "height": 500})
     give(page, picture, SHOWN)
     thumbnails = page.locator("#gallery canvas")
@@ -54,7 +54,7 @@ def test_thumbnails_are_of_the_photograph_and_lazy(page: Page, picture: Path):
     assert last.evaluate("canvas => [canvas.width, canvas.height]") == [192, 129]
 
 
-def test_thumbnails_out_of_sight_wait(browser: Browser, address: str):
+def test_thumbnails_are_lazy(browser: Browser, address: str):
     with opened(browser, address, viewport={"width": 400, "height": 600}) as page:
         painted(page)
         page.wait_for_load_state("networkidle")
@@ -64,7 +64,7 @@ def test_thumbnails_out_of_sight_wait(browser: Browser, address: str):
         assert 0 < before < 8
 
 
-def test_the_slider_uncovers_the_photograph(page: Page, picture: Path):
+def test_slider_uncovers_the_photograph(page: Page, picture: Path):
     give(page, picture, SHOWN)
     slider = page.get_by_role("slider", name="How much of the photograph is shown")
     slider.focus()
@@ -78,10 +78,10 @@ def test_the_slider_uncovers_the_photograph(page: Page, picture: Path):
     page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 20)
     expect(slider).to_have_value("70")
     # On the screen: the photograph to the left, the painting to the right.
-    shot = Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")
-    stage = page.locator("#stage").bounding_box()
-    assert stage is not None
-    left = box["x"] - stage["x"]
+    shot = Image.open(io.BytesIO(page.locator("#viewer").screenshot())).convert("RGB")
+    viewer = page.locator("#viewer").bounding_box()
+    assert viewer is not None
+    left = box["x"] - viewer["x"]
     scale = box["width"] / 373
     for part in (0.2, 0.45, 0.8, 0.9):
         x, y = int(part * 373), 125
@@ -95,7 +95,7 @@ def test_the_slider_uncovers_the_photograph(page: Page, picture: Path):
         assert 3 * near < far
 
 
-def test_search(page: Page):
+def test_search_filters_styles(page: Page):
     cards = page.locator("#gallery li:visible")
     expect(cards).to_have_count(13)
     page.get_by_role("searchbox", name="Search").fill("gogh 1889")
@@ -105,7 +105,7 @@ def test_search(page: Page):
     expect(page.locator("#found")).to_have_text("No styles found.")
 
 
-def test_side_by_side(page: Page, picture: Path):
+def test_comparison_side_by_side(page: Page, picture: Path):
     give(page, picture, SHOWN)
     for title in ("The Scream", "Woman with a Hat"):
         page.get_by_role("checkbox", name=f"{title} side by side with others").check()
@@ -119,10 +119,10 @@ def test_side_by_side(page: Page, picture: Path):
     expect(shown).to_have_count(1)
 
 
-def test_the_camera_is_painted_live(page: Page, site_page: Page):
+def test_camera_is_stylized_live(page: Page, site_page: Page):
     for where in (page, site_page):
         where.get_by_role("button", name="Camera", exact=True).click()
-        expect(where.locator("#status")).to_have_text(re.compile(r"^[\d.]+ frames a second$"))
+        expect(where.locator("#status")).to_have_text(re.compile(r"^[\d.]+ frames per second$"))
         before = canvas_pixels(where, "#after")
         assert before.shape[1] == 512
         where.get_by_role("button", name="Take this picture").click()
@@ -132,7 +132,7 @@ def test_the_camera_is_painted_live(page: Page, site_page: Page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(390, 844), (1280, 900)], ids=["phone", "desk"])
-def test_it_fits_and_can_be_read(browser: Browser, address: str, tmp_path: Path, scheme, size):
+def test_layout_fits_and_has_contrast(browser: Browser, address: str, tmp_path: Path, scheme, size):
     width, height = size
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
     with opened(browser, address, **options) as page:
@@ -167,7 +167,7 @@ CONTRAST = """(item) => {
 }"""
 
 
-def test_everything_has_a_name_and_takes_the_keyboard(page: Page):
+def test_controls_have_names_and_keyboard_focus(page: Page):
     for item in page.locator("input, select, button").all():
         name = item.evaluate(
             "x => x.getAttribute('aria-label') || x.labels?.[0]?.textContent || x.textContent || "
@@ -187,7 +187,7 @@ def test_everything_has_a_name_and_takes_the_keyboard(page: Page):
     assert {"format", "download", "copy", "search", "style"} <= reached
 
 
-def test_with_forced_colours_the_choice_is_seen(browser: Browser, address: str):
+def test_forced_colors_show_the_selected_style(browser: Browser, address: str):
     with opened(browser, address, forced_colors="active") as page:
         painted(page)
         apply(page, {"style": "udnie", "split": 50})
@@ -201,7 +201,7 @@ def test_with_forced_colours_the_choice_is_seen(browser: Browser, address: str):
         assert divider == "rgb(255, 255, 255)"
 
 
-def test_below_a_prefix(browser: Browser, address: str, picture: Path):
+def test_page_behind_a_path_prefix(browser: Browser, address: str, picture: Path):
     prefix = f"{address}/tools/paint"
     with opened(browser, f"{address}/healthz") as page:
         outside: list[str] = []
@@ -218,7 +218,7 @@ def test_below_a_prefix(browser: Browser, address: str, picture: Path):
         page.get_by_label("Painted").select_option("browser")
         expect(page.locator("#status")).to_contain_text("Painting")
         painted(page)
-        page.get_by_role("link", name="for programs").click()
+        page.get_by_role("link", name="API").click()
         example = page.locator("pre")
         expect(example).to_contain_text(f"'{prefix}/api/stylize?style=udnie&strength=1.1'")
         page.get_by_role("link", name="the page").click()
@@ -226,13 +226,13 @@ def test_below_a_prefix(browser: Browser, address: str, picture: Path):
         assert outside == []
 
 
-def test_the_description_for_programs(browser: Browser, address: str):
+def test_api_page(browser: Browser, address: str):
     with opened(browser, f"{address}/api.html") as page:
         expect(page.get_by_role("heading", name="POST /api/stylize")).to_be_visible()
         expect(page.locator("dt", has_text="stroke_scale")).to_be_visible()
 
 
-def test_the_site_needs_nothing_else(site_page: Page, site: str):
+def test_static_site_has_no_service_controls(site_page: Page, site: str):
     expect(site_page.locator("#where-label")).to_be_hidden()
     expect(site_page.locator("#privacy")).to_have_text("Your photograph never leaves this browser.")
     assert site_page.locator("footer a").count() == 0

@@ -1,4 +1,4 @@
-"""What the page paints, against what `infer` makes of the same files."""
+"""The page's results, compared with those of `infer`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fast_nst.pictures.detail import add_detail
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from tests.conftest import noise
-from tests.web.browser import (
+from tests.web.browser.helpers import (
     SHOWN,
     apply,
     by_command,
@@ -42,7 +42,7 @@ LOOKS: list[dict[str, float | str | bool]] = [
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_what_is_downloaded_is_what_infer_writes(page: Page, picture: Path, tmp_path: Path, look):
+def test_download_from_service_equals_infer(page: Page, picture: Path, tmp_path: Path, look):
     give(page, picture, SHOWN)
     apply(page, look)
     found = downloaded(page, tmp_path / "found.png")
@@ -50,7 +50,7 @@ def test_what_is_downloaded_is_what_infer_writes(page: Page, picture: Path, tmp_
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_painted_in_the_browser_it_is_within_two_levels(
+def test_download_from_browser_is_within_two_levels_of_infer(
     site_page: Page, picture: Path, tmp_path: Path, look
 ):
     give(site_page, picture, SHOWN)
@@ -62,7 +62,7 @@ def test_painted_in_the_browser_it_is_within_two_levels(
 
 
 @pytest.mark.parametrize(("height", "width"), [(31, 43), (1, 9), (900, 620)])
-def test_detail_is_that_of_python(page: Page, height: int, width: int):
+def test_add_detail_equals_python(page: Page, height: int, width: int):
     photo, painting = noise(height, width), noise(height, width, seed=1)
     found = page.evaluate(
         """async ([width, height, detail, ...pictures]) => {
@@ -86,9 +86,7 @@ def test_detail_is_that_of_python(page: Page, height: int, width: int):
     assert np.abs(pixels.astype(int) - painting).max() > 10
 
 
-def test_a_large_photograph_keeps_the_strokes_of_its_preview(
-    page: Page, large: Path, tmp_path: Path
-):
+def test_download_keeps_the_stroke_size_of_the_preview(page: Page, large: Path, tmp_path: Path):
     give(page, large, "683 × 1024 px")
     difference = []
     for same in (True, False):
@@ -103,7 +101,7 @@ def test_a_large_photograph_keeps_the_strokes_of_its_preview(
     assert difference[0] < 0.85 * difference[1]
 
 
-def test_as_jpeg(page: Page, picture: Path, tmp_path: Path):
+def test_download_as_jpeg(page: Page, picture: Path, tmp_path: Path):
     give(page, picture, SHOWN)
     page.locator("#format").select_option("jpg")
     found = downloaded(page, tmp_path / "found.jpg")
@@ -112,7 +110,7 @@ def test_as_jpeg(page: Page, picture: Path, tmp_path: Path):
     assert np.array_equal(found, by_command(page, picture, tmp_path / "expected.jpg"))
 
 
-def test_a_model_of_ones_own(page: Page, site_page: Page, picture: Path, tmp_path: Path):
+def test_own_unmixable_model(page: Page, site_page: Page, picture: Path, tmp_path: Path):
     for where in (page, site_page):
         give(where, picture, SHOWN)
         apply(where, {"style": "negative", "detail": 0})
@@ -126,7 +124,7 @@ def test_a_model_of_ones_own(page: Page, site_page: Page, picture: Path, tmp_pat
         assert np.abs(found.astype(float) - 127.5).max() < 1
 
 
-def test_copy(browser: Browser, address: str, picture: Path, tmp_path: Path):
+def test_copy_to_clipboard(browser: Browser, address: str, picture: Path, tmp_path: Path):
     permissions = ["clipboard-read", "clipboard-write"]
     with opened(browser, address, permissions=permissions) as page:
         painted(page)
@@ -148,7 +146,7 @@ def test_copy(browser: Browser, address: str, picture: Path, tmp_path: Path):
         assert np.array_equal(canvas_pixels(page, "#pasted"), expected)
 
 
-def test_a_heic_photograph(page: Page, site_page: Page, phone: Path, tmp_path: Path):
+def test_heic_photograph(page: Page, site_page: Page, phone: Path, tmp_path: Path):
     give(page, phone, "96 × 64 px")
     found = downloaded(page, tmp_path / "found.png")
     assert np.array_equal(found, by_command(page, phone, tmp_path / "expected.png"))
@@ -156,7 +154,7 @@ def test_a_heic_photograph(page: Page, site_page: Page, phone: Path, tmp_path: P
     expect(site_page.locator("#photo-error")).to_contain_text("choose a JPEG, PNG or WebP")
 
 
-def test_the_other_place_to_paint(page: Page, picture: Path):
+def test_switch_from_service_to_browser(page: Page, picture: Path):
     give(page, picture, SHOWN)
     by_service = canvas_pixels(page, "#after").astype(int)
     page.get_by_label("Painted").select_option("browser")

@@ -1,18 +1,18 @@
-"""No other page, and no other name, reaches the service."""
+"""Rejection of cross-site requests and DNS rebinding; security headers."""
 
 from __future__ import annotations
 
 import pytest
 from starlette.testclient import TestClient
 
-from fast_nst.web.guard import Guard, policy
+from fast_nst.web.security import SecurityMiddleware, content_security_policy
 from tests.web.conftest import HERE
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "192.168.1.7:8000"]
 )
-def test_addresses_and_localhost_lead_here(client: TestClient, host: str):
+def test_host_of_an_address_or_localhost_is_accepted(client: TestClient, host: str):
     assert client.get("/healthz", headers={"host": host}).status_code == 200
 
 
@@ -20,7 +20,7 @@ def test_addresses_and_localhost_lead_here(client: TestClient, host: str):
     "host",
     ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil", "[::1"],
 )
-def test_other_names_do_not(client: TestClient, host: str):
+def test_host_of_another_name_is_rejected(client: TestClient, host: str):
     answer = client.get("/healthz", headers={"host": host})
     assert answer.status_code == 403
     assert host in answer.json()["error"]
@@ -32,10 +32,12 @@ def test_other_names_do_not(client: TestClient, host: str):
 @pytest.mark.parametrize(
     "host", ["paint.example", "paint.example:443", "paint.example:8000", "127.0.0.1:8000"]
 )
-def test_a_name_that_was_given_leads_here_behind_any_proxy(
+def test_host_and_origin_of_a_public_name_are_accepted_behind_a_proxy(
     client: TestClient, name: str, host: str
 ):
-    guarded = TestClient(Guard(client.app._app, [name]), base_url="http://127.0.0.1:8000")
+    guarded = TestClient(
+        SecurityMiddleware(client.app._app, [name]), base_url="http://127.0.0.1:8000"
+    )
     for origin in ("http://paint.example", "https://paint.example", "https://paint.example:8443"):
         answer = guarded.get("/healthz", headers={"host": host, "origin": origin})
         assert answer.status_code == 200
@@ -43,7 +45,7 @@ def test_a_name_that_was_given_leads_here_behind_any_proxy(
     assert answer.status_code == 403
 
 
-def test_a_host_needs_no_port_where_it_is_the_usual_one(client: TestClient):
+def test_origin_with_a_default_port_matches_a_host_without(client: TestClient):
     for host, origin, status in (
         ("localhost:443", "https://localhost", 200),
         ("localhost", "https://localhost", 200),
@@ -77,31 +79,33 @@ def test_a_host_needs_no_port_where_it_is_the_usual_one(client: TestClient):
         ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, 200),
     ],
 )
-def test_only_the_services_own_page_may_ask(client: TestClient, headers: dict, status: int):
+def test_requests_of_other_origins_are_rejected(client: TestClient, headers: dict, status: int):
     answer = client.get("/api/styles", headers=headers)
     assert answer.status_code == status
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_form_of_another_page_is_refused(client: TestClient):
+def test_cross_site_form_is_rejected(client: TestClient):
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert client.post("/api/stylize", headers=headers).status_code == 403
 
 
-def test_every_answer_has_the_headers(client: TestClient):
+def test_every_response_has_security_headers(client: TestClient):
     for path in ("/", "/api/styles", "/nowhere", "/healthz"):
         headers = client.get(path).headers
-        assert headers["content-security-policy"] == policy(runs_wasm=False)
+        assert headers["content-security-policy"] == content_security_policy(runs_wasm=False)
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_the_policy_allows_no_script_in_the_page_and_wasm_only_where_it_runs():
+def test_content_security_policy_forbids_inline_scripts_and_unneeded_wasm():
     for runs_wasm in (False, True):
-        rules = dict(rule.strip().split(" ", 1) for rule in policy(runs_wasm).split(";"))
+        rules = dict(
+            rule.strip().split(" ", 1) for rule in content_security_policy(runs_wasm).split(";")
+        )
         assert rules["default-src"] == "'none'"
         expected = "'self' 'wasm-unsafe-eval'" if runs_wasm else "'self'"
         assert rules["script-src"] == expected
-        assert "unsafe-inline" not in policy(runs_wasm)
+        assert "unsafe-inline" not in content_security_policy(runs_wasm)

@@ -1,4 +1,4 @@
-"""Photographs that are larger than what paints them takes: said at once, and painted smaller."""
+"""Photographs above the limits of the service or the browser: noted, and painted as a copy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fast_nst.pictures.read import open_image
-from tests.web.browser import apply, by_command, downloaded, give, opened, painted, serving
+from tests.web.browser.helpers import apply, by_command, downloaded, give, opened, painted, serving
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,7 @@ COPIED = "Downloaded. It was painted from a copy of "
 
 @pytest.fixture
 def heavy(tmp_path: Path) -> Path:
-    """A photograph whose file has more bytes than the service takes, and few enough pixels."""
+    """A photograph above --max-upload, but not above --max-pixels."""
     path = tmp_path / "heavy.png"
     image = open_image("fast_nst/assets/photos/coffee.jpg").resize((2400, 1600))
     image.save(path, compress_level=0)
@@ -26,10 +26,10 @@ def heavy(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_with_too_many_bytes(page: Page, heavy: Path, picture: Path, tmp_path: Path):
+def test_file_above_max_upload_is_copied(page: Page, heavy: Path, picture: Path, tmp_path: Path):
     give(page, heavy, "1024 × 683 px")
     note = page.locator("#photo-note")
-    expect(note).to_contain_text(" MB, and the service takes 9.0: a copy of it")
+    expect(note).to_contain_text(" MB, and the service accepts 9.0. A copy of it")
     found = downloaded(page, tmp_path / "found.png")
     assert found.shape == (1600, 2400, 3)
     expect(page.locator("#result-status")).to_have_text(f"{COPIED}2400 × 1600 px.")
@@ -45,7 +45,9 @@ def test_a_file_with_too_many_bytes(page: Page, heavy: Path, picture: Path, tmp_
     expect(page.locator("#result-status")).to_have_text("Downloaded.")
 
 
-def test_more_pixels_than_the_service_takes(browser: Browser, large: Path, tmp_path: Path):
+def test_photograph_above_max_pixels_of_the_service_is_copied(
+    browser: Browser, large: Path, tmp_path: Path
+):
     with (
         serving("--max-pixels", "300000", "--max-upload", "0.2MB") as (address, _),
         opened(browser, address) as page,
@@ -53,7 +55,7 @@ def test_more_pixels_than_the_service_takes(browser: Browser, large: Path, tmp_p
         painted(page)
         give(page, large, "447 × 670 px")
         expect(page.locator("#photo-note")).to_contain_text(
-            "has 1.5 million pixels, and the service takes 0.3: a smaller copy of it is painted."
+            "has 1.5 megapixels, and the service accepts 0.3. A smaller copy of it is painted."
         )
         assert "--size 670" in (page.locator("#line").text_content() or "")
         found = downloaded(page, tmp_path / "found.png")
@@ -64,12 +66,12 @@ def test_more_pixels_than_the_service_takes(browser: Browser, large: Path, tmp_p
         expect(page.locator("#gallery-error")).to_be_empty()
 
 
-def test_more_pixels_than_a_browser_paints(site_page: Page, tmp_path: Path):
+def test_photograph_above_max_pixels_of_a_browser_is_copied(site_page: Page, tmp_path: Path):
     path = tmp_path / "vast.jpg"
     open_image("fast_nst/assets/photos/coffee.jpg").resize((7900, 5267)).save(path)
     give(site_page, path, "1024 × 683 px")
     expect(site_page.locator("#photo-note")).to_contain_text(
-        "has 41.6 million pixels, and a browser paints 40: a copy of 7745 px is painted."
+        "has 41.6 megapixels, and a browser can process 40. A copy of 7745 px is painted."
     )
     apply(site_page, {"size": 200})
     found = downloaded(site_page, tmp_path / "found.png")
@@ -79,11 +81,11 @@ def test_more_pixels_than_a_browser_paints(site_page: Page, tmp_path: Path):
 
 
 @pytest.mark.parametrize("clear", [False, True], ids=["opaque", "clear parts"])
-def test_a_file_within_a_bound(page: Page, clear: bool):
-    """Without loss if it can be, nearly without, or smaller; what is transparent stays so."""
+def test_file_within_encodes_below_a_size(page: Page, clear: bool):
+    """As PNG, as WebP, or as a smaller copy; transparency is kept."""
     found = page.evaluate(
         """async (clear) => {
-            const { fileWithin } = await import("./bitmaps.js");
+            const { encodeWithin } = await import("./bitmaps.js");
             const image = new ImageData(300, 200);
             for (let i = 0; i < image.data.length; i++) image.data[i] = (i * i) % 251;
             for (let i = 3; i < image.data.length; i += 4) image.data[i] = 255;
@@ -91,7 +93,7 @@ def test_a_file_within_a_bound(page: Page, clear: bool):
             const bitmap = await createImageBitmap(image);
             const answers = [];
             for (const bytes of [1_000_000, 60_000, 5_000, 1_000]) {
-                const { blob, width, height } = await fileWithin(bitmap, bytes);
+                const { blob, width, height } = await encodeWithin(bitmap, bytes);
                 const made = await createImageBitmap(blob);
                 const canvas = new OffscreenCanvas(width, height);
                 const context = canvas.getContext("2d");

@@ -1,4 +1,4 @@
-"""Which requests are let through, and the headers that every answer carries."""
+"""Rejection of requests from other sites, and security headers for every response."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 RETRY_AFTER = 2  # seconds
 
 
-def policy(runs_wasm: bool) -> str:
-    """The page's content security policy: everything from here, no script inside the page.
+def content_security_policy(runs_wasm: bool) -> str:
+    """The page's policy: resources from its own origin only, and no inline scripts.
 
     Args:
-        runs_wasm: Whether networks run in the browser.
+        runs_wasm: Whether to allow WebAssembly, which runs networks in the browser.
     """
     wasm = " 'wasm-unsafe-eval'" if runs_wasm else ""
     return (
@@ -28,25 +28,28 @@ def policy(runs_wasm: bool) -> str:
     )
 
 
-class Guard:
-    """Lets no other web page use the service, and no other name lead to it.
+class SecurityMiddleware:
+    """ASGI middleware against cross-site requests and DNS rebinding.
 
-    A page elsewhere that sends requests here gives itself away by its Origin; one whose own name
-    was pointed at this address (DNS rebinding) by its Host.
+    Cross-site requests are recognized by their Origin and Sec-Fetch headers; DNS rebinding, where
+    a site points its own name at this address, by the Host header.
 
     Args:
-        app: What it stands before.
-        names: Hosts' names that lead here, beside this machine's, at any port; bare addresses
-            always do. Pages of these names are the service's own.
-        runs_wasm: See `policy`.
+        app: The wrapped application.
+        names: Host names of the service, at any port, beside localhost and the machine's own
+            name. IP addresses are always accepted.
+        runs_wasm: See `content_security_policy`.
+
+    Attributes:
+        headers: Security headers, added to every response.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str] = (), runs_wasm: bool = False) -> None:
         self._app = app
-        self._given = {_name_in(name) for name in names}
-        self._names = self._given | {"localhost", socket.gethostname().lower()}
+        self._public_names = {_host_name(name) for name in names}
+        self._names = self._public_names | {"localhost", socket.gethostname().lower()}
         self.headers: Mapping[str, str] = {
-            "Content-Security-Policy": policy(runs_wasm),
+            "Content-Security-Policy": content_security_policy(runs_wasm),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
@@ -56,7 +59,7 @@ class Guard:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass a request on, or reject it with status 403."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -68,56 +71,60 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        reason = self._reason_against(Headers(scope=scope), scope["method"])
+        reason = self._rejection(Headers(scope=scope), scope["method"])
         if reason:
             await JSONResponse({"error": reason}, 403)(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
 
-    async def too_many(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers, as an application, that there are too many connections."""
-        answer = JSONResponse(
-            {"error": "the service has too many visitors: try again in a moment"},
+    async def too_many_connections(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application whose every response is status 503."""
+        response = JSONResponse(
+            {"error": "the service has too many connections: try again in a moment"},
             503,
             {**self.headers, "Retry-After": str(RETRY_AFTER), "Connection": "close"},
         )
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
-    def _reason_against(self, headers: Headers, method: str) -> str:
+    def _rejection(self, headers: Headers, method: str) -> str:
+        """Why a request is rejected; "" if it is accepted."""
         host = headers.get("host", "")
-        name = _name_in(host)
+        name = _host_name(host)
         if name not in self._names and not _is_address(name):
-            return f"the host {host!r} is not this service's: open it by its address"
+            return f"the host {host!r} is not a name of this service: use its IP address"
         site = headers.get("sec-fetch-site")
-        if site == "same-origin":  # no page can say so for itself, and proxies rewrite Host
+        if site == "same-origin":  # set by the browser; Host may have been rewritten by a proxy
             return ""
         origin = headers.get("origin")
         if origin is not None and not self._is_own(origin, host):
             return (
-                f"requests from {origin!r} are refused: only the service's own page may send them"
+                f"requests from {origin!r} are rejected: only the service's own page may send them"
             )
-        # A link may lead here; a picture or script in another page may not.
+        # Other sites may link to the page, but not embed or fetch anything of it.
         is_link = headers.get("sec-fetch-mode") == "navigate" and method == "GET"
         if site in ("cross-site", "same-site") and not is_link:
             return (
-                "requests from other sites are refused: only the service's own page may send them"
+                "requests from other sites are rejected: only the service's own page may send them"
             )
         return ""
 
     def _is_own(self, origin: str, host: str) -> bool:
         try:
-            here, there = urlsplit(origin), urlsplit(f"//{host}")
-            usual = {"http": 80, "https": 443}.get(here.scheme)
-            if here.hostname is None or usual is None:
+            source, target = urlsplit(origin), urlsplit(f"//{host}")
+            default = {"http": 80, "https": 443}.get(source.scheme)
+            if source.hostname is None or default is None:
                 return False
-            same = (here.hostname, here.port or usual) == (there.hostname, there.port or usual)
-            return same or here.hostname in self._given
+            own = target.hostname, target.port or default
+            return (
+                source.hostname in self._public_names
+                or (source.hostname, source.port or default) == own
+            )
         except ValueError:
             return False
 
 
-def _name_in(host: str) -> str:
-    """The name, or address, in `name`, `name:port` or an address of the web; "" if none is."""
+def _host_name(host: str) -> str:
+    """The host name in `name`, `name:port` or a URL; "" if there is none."""
     try:
         return urlsplit(host if "://" in host else f"//{host}").hostname or ""
     except ValueError:
@@ -125,7 +132,7 @@ def _name_in(host: str) -> str:
 
 
 def _is_address(name: str) -> bool:
-    """Whether it is a bare IP address, which no one can point elsewhere."""
+    """Whether it is an IP address, which DNS rebinding cannot use."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

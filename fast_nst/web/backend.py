@@ -1,0 +1,41 @@
+"""What the service works with: upload reader, work queue, decoder processes, stylizers."""
+
+from __future__ import annotations
+
+from fast_nst.web.decoder_pool import DecoderPool
+from fast_nst.web.limits import Limits
+from fast_nst.web.models import Models
+from fast_nst.web.stylizer_pool import StylizerPool
+from fast_nst.web.upload import UploadReader
+from fast_nst.web.work_queue import WorkQueue
+
+
+class Backend:
+    """The service's resources, which start and stop together.
+
+    Args:
+        models: Models that requests may name.
+        limits: Limits of the service.
+
+    Attributes:
+        models: As given.
+        limits: As given.
+        queue: Slots and threads for requests.
+        decoders: Processes that decode and encode images.
+        stylizers: Opened models.
+        uploads: Reads request bodies, at most one for each slot.
+    """
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self.models = models
+        self.limits = limits
+        self.queue = WorkQueue(limits.workers, limits.queue)
+        self.decoders = DecoderPool()
+        self.stylizers = StylizerPool(models, limits, self.decoders)
+        self.uploads = UploadReader(limits.slots, limits.upload_bytes)
+
+    def stop(self) -> None:
+        """Reject all requests and cancel all work; to be called in the event loop's thread."""
+        self.uploads.stop()
+        self.queue.stop()
+        self.decoders.close()
