@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 from fast_nst.errors import UserError, one_line
 from fast_nst.pictures.edit import Array, from_array, resize, scaled_size, to_array
 from fast_nst.pictures.exif import DECODING_ERRORS
-from fast_nst.pictures.read import FORMATS
+from fast_nst.pictures.read import INPUT_FORMATS
 from fast_nst.videos.clip import Clip, Frame
 from fast_nst.videos.codecs import ANIMATIONS
 from fast_nst.videos.gif import composed, parse
@@ -53,7 +53,7 @@ class AnimationReader:
         self._name = repr(str(path))
         self._start, self._until = start, until
         try:
-            self._image = Image.open(path, formats=FORMATS)
+            self._image = Image.open(path, formats=INPUT_FORMATS)
             self._gif = parse(path.read_bytes()) if self._image.format == "GIF" else None
         except FileNotFoundError:
             raise UserError(f"no file {self._name}: check the name") from None
