@@ -1,1 +1,1 @@
-"""Picture files and PIL images to and from NumPy arrays, no torch."""
+"""Reading, writing and editing images with Pillow and NumPy; never imports torch."""

@@ -1,6 +1,6 @@
-"""What is done to decoded pictures: arrays, sizes, blends, colours.
+"""Operations on decoded images: conversion, resizing, blending, colour transfer.
 
-PIL images are "RGB" or "RGBA"; arrays are uint8 (H, W, 3), sRGB.
+PIL images are "RGB" or "RGBA"; arrays are (H, W, 3) uint8, sRGB.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from PIL import Image
 from fast_nst.errors import UserError
 
 Array = npt.NDArray[np.uint8]
-# Of a picture, in px: a JPEG's may have 65,535. Far longer and thinner ones cost Pillow more memory
-# for their rows than for their pixels.
-MOST_SIDE = 100_000
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of sRGB as it is: ITU-R BT.601
+# Longest side in px; JPEG allows 65,535. In much longer, thinner images Pillow's row pointers take
+# more memory than the pixels.
+MAX_SIDE = 100_000
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, applied to gamma-encoded sRGB
 
-_STRIP_PIXELS = 2_000_000  # so that what is calculated on the way stays small
+_STRIP_PIXELS = 2_000_000  # bounds the memory of intermediate results
 
 
-def strips(height: int, width: int, pixels: int | None = None) -> Iterator[slice]:
-    """A picture's rows, a few at a time: some two million pixels, or as many as are given."""
-    rows = max((pixels or _STRIP_PIXELS) // width, 1)
+def strips(height: int, width: int, pixels: int = _STRIP_PIXELS) -> Iterator[slice]:
+    """Split an image into row ranges of about `pixels` pixels each, one row at least."""
+    rows = max(pixels // width, 1)
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def to_array(image: Image.Image) -> Array:
-    """(H, W, 3) uint8 of any decoded picture; transparency is dropped."""
+    """Convert an image of any mode to (H, W, 3) uint8, dropping transparency."""
     array = np.empty((image.height, image.width, 3), np.uint8)
     for rows in strips(*array.shape[:2]):
         strip = image.crop((0, rows.start, image.width, rows.stop))
@@ -40,17 +40,17 @@ def to_array(image: Image.Image) -> Array:
 
 
 def from_array(array: Array) -> Image.Image:
-    """An RGB image of (H, W, 3) uint8."""
+    """Convert (H, W), (H, W, 3) or (H, W, 4) uint8 to an image of mode "L", "RGB" or "RGBA"."""
     return Image.fromarray(np.ascontiguousarray(array))
 
 
 def _resized_rows(image: Image.Image, width: int, height: int, rows: slice) -> Array:
-    """Some rows of an image at another size, with Lanczos."""
+    """The given rows of an image resized to `width` x `height` with Lanczos."""
     scale = image.height / height
-    reach = math.ceil(4 * max(1, scale))  # of the filter, and some more
-    first = max(math.floor(rows.start * scale) - reach, 0)
-    last = min(math.ceil(rows.stop * scale) + reach, image.height)
-    # First to the side: left alone, Pillow takes the cheaper order, and clips in between.
+    halo = math.ceil(4 * max(1, scale))  # Lanczos has a radius of 3
+    first = max(math.floor(rows.start * scale) - halo, 0)
+    last = min(math.ceil(rows.stop * scale) + halo, image.height)
+    # Horizontally first, whatever the strip's height: Pillow rounds and clips between the passes.
     strip = image.crop((0, first, image.width, last))
     strip = strip.resize((width, last - first), Image.Resampling.LANCZOS)
     box = (0, rows.start * scale - first, width, rows.stop * scale - first)
@@ -60,12 +60,12 @@ def _resized_rows(image: Image.Image, width: int, height: int, rows: slice) -> A
 
 @dataclass(frozen=True)
 class Pixels:
-    """A decoded picture as arrays, which take less memory than Pillow's.
+    """A decoded image as arrays, which need 3 bytes a pixel to Pillow's 4.
 
     Attributes:
         rgb: (H, W, 3) uint8, sRGB.
-        alpha: (H, W) uint8; None where nothing is transparent.
-        exif: What the camera said that is still true, as `open_image` leaves it.
+        alpha: (H, W) uint8; None for opaque images.
+        exif: The EXIF block that the painting inherits; see `exif.kept_exif`.
     """
 
     rgb: Array
@@ -74,13 +74,13 @@ class Pixels:
 
 
 def to_pixels(image: Image.Image) -> Pixels:
-    """Of an "RGB" or "RGBA" image."""
+    """Convert an "RGB" or "RGBA" image."""
     alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
     return Pixels(to_array(image), alpha, image.info.get("exif", b""))
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """An "RGB" or "RGBA" image."""
+    """Convert to an "RGB" or "RGBA" image."""
     image = from_array(pixels.rgb)
     if pixels.alpha is not None:
         image.putalpha(from_array(pixels.alpha))
@@ -90,33 +90,35 @@ def to_image(pixels: Pixels) -> Image.Image:
 
 
 def to_channels(pixels: Pixels) -> Array:
-    """(H, W, 3) uint8, or (H, W, 4) with transparency."""
+    """Convert to (H, W, 3) uint8, or (H, W, 4) with an alpha channel."""
     if pixels.alpha is None:
         return pixels.rgb
     return np.dstack([pixels.rgb, pixels.alpha])
 
 
 def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    """Width and height times `factor`, in whole pixels, 1 at least."""
+    """Scale width and height, rounded to whole pixels, at least 1."""
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Scale to a width and height, with Lanczos.
+    """Resize to (width, height) with Lanczos; `image` itself if it has that size.
 
     Raises:
-        UserError: There is no memory for that, or a side is longer than `MOST_SIDE`.
+        UserError: A side exceeds `MAX_SIDE`, or memory runs out.
     """
     if size == image.size:
         return image
-    if max(size) > MOST_SIDE:
+    if max(size) > MAX_SIDE:
         raise UserError(
-            f"{size[0]}x{size[1]}: a side may have {MOST_SIDE:,} px, so choose a smaller size"
+            f"{size[0]}x{size[1]}: sides may have up to {MAX_SIDE:,} px: choose a smaller size"
         )
     try:
         return image.resize(size, Image.Resampling.LANCZOS)
     except (MemoryError, OverflowError, ValueError, OSError) as error:
-        raise UserError(f"no memory for {size[0]}x{size[1]} px: choose a smaller size") from error
+        raise UserError(
+            f"out of memory for {size[0]}x{size[1]} px: choose a smaller size"
+        ) from error
 
 
 def _resize(image: Image.Image, size: int, side: Callable[[Sequence[int]], int]) -> Image.Image:
@@ -124,19 +126,19 @@ def _resize(image: Image.Image, size: int, side: Callable[[Sequence[int]], int])
 
 
 def resize_longest(image: Image.Image, size: int) -> Image.Image:
-    """Scale so that the longer side has `size` pixels.
+    """Resize, keeping the aspect ratio, to a longer side of `size` px.
 
     Raises:
-        UserError: There is no memory for that.
+        UserError: See `resize`.
     """
     return _resize(image, size, max)
 
 
 def resize_shortest(image: Image.Image, size: int) -> Image.Image:
-    """Scale so that the shorter side has `size` pixels.
+    """Resize, keeping the aspect ratio, to a shorter side of `size` px.
 
     Raises:
-        UserError: There is no memory for that.
+        UserError: See `resize`.
     """
     return _resize(image, size, min)
 
@@ -155,11 +157,11 @@ def blend(photo: Array, stylized: Array, strength: float) -> Array:
 
 
 def keep_colors(photo: Array, stylized: Array) -> Array:
-    """The painting's luma with the photograph's colours; (H, W, 3) uint8.
+    """Combine the painting's luma with the photograph's chroma; all (H, W, 3) uint8.
 
-    Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", luminance-only
-    transfer. There in YIQ; here it is Y'CbCr, where other luma under the same chroma adds the same
-    to red, green and blue, so that neither is calculated.
+    Luminance-only transfer of Gatys et al. 2016, "Preserving Color in Neural Artistic Style
+    Transfer", in Y'CbCr rather than YIQ: at constant chroma a change of luma adds the same value to
+    red, green and blue, so no conversion is needed.
     """
     colored = np.empty_like(photo)
     for rows in strips(*photo.shape[:2]):
@@ -169,13 +171,13 @@ def keep_colors(photo: Array, stylized: Array) -> Array:
 
 
 def enlarge(small: Array, small_photo: Array, photo: Array, detail: float) -> Array:
-    """A painting at its photograph's size, with the fine detail that it had no place for.
+    """Enlarge a painting to its photograph's size, adding the luma lost to downscaling.
 
     Args:
-        small: (h, w, 3) uint8, the painting.
-        small_photo: (h, w, 3) uint8, what was painted: `photo`, resized.
+        small: (h, w, 3) uint8, the painting of `small_photo`.
+        small_photo: (h, w, 3) uint8, `photo` downscaled.
         photo: (H, W, 3) uint8.
-        detail: How much of the luminance that `small_photo` lost is added; 0 to 1.
+        detail: Share of the luma lost between `photo` and `small_photo` to add, 0 to 1.
 
     Returns:
         (H, W, 3) uint8.
@@ -191,7 +193,7 @@ def enlarge(small: Array, small_photo: Array, photo: Array, detail: float) -> Ar
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """RGB of a decoded picture, with white behind what is transparent."""
+    """Composite an "RGBA" image onto white; other images are returned unchanged."""
     if image.mode != "RGBA":
         return image
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

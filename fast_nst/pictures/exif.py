@@ -1,7 +1,7 @@
-"""What a photograph's EXIF data says, entry by entry: a broken entry costs no other.
+"""Copying of EXIF data from a photograph to its painting, entry by entry.
 
-Pillow gives up a whole block for one entry that it cannot read or write, and turns text that is
-not ASCII into question marks; here entries are copied as they are.
+Pillow drops a whole block for one malformed entry, and replaces non-ASCII text by question marks.
+Here entries are copied byte for byte, and a malformed entry affects no other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-# Everything that Pillow's decoders have been seen to raise on damaged files.
+# Every exception that Pillow's decoders have been seen to raise on damaged files.
 DECODING_ERRORS = (
     OSError,
     SyntaxError,
@@ -32,10 +32,10 @@ DECODING_ERRORS = (
     NotImplementedError,
     struct.error,
     zlib.error,
-    Warning,  # where somebody has made errors of them
+    Warning,  # under warnings.simplefilter("error")
 )
-# What a painting has in common with its photograph: who, when, where, with which camera and how.
-# The rest (size, orientation, thumbnail, the maker's notes) is no longer so.
+# Entries that hold for the painting too: author, time, place, camera and exposure. Size,
+# orientation, thumbnail and maker notes do not.
 _KEPT_TAGS = (
     Base.ImageDescription,
     Base.Make,
@@ -71,34 +71,34 @@ _KEPT_EXIF_TAGS = (
 )
 
 _PREFIX = b"Exif\0\0"
-_MAIN = 0  # the first directory, beside IFD.Exif and IFD.GPSInfo
+_MAIN = 0  # the first directory (IFD0), beside IFD.Exif and IFD.GPSInfo
 _KEPT: dict[int, Collection[int]] = {
     _MAIN: _KEPT_TAGS,
     IFD.Exif: _KEPT_EXIF_TAGS,
     IFD.GPSInfo: tuple(GPS),
 }
-_MOST_BYTES = 16 * 2**20  # of a directory's values: entries may overlap, and add up to gigabytes
-_MOST_ENTRIES = 65535
-# The bytes of a value of each TIFF type; 129 is the UTF-8 of EXIF 3.0.
+_MAX_BYTES = 16 * 2**20  # of a directory's values; overlapping entries may add up to gigabytes
+_MAX_ENTRIES = 65535
+# Bytes per value of each TIFF type; 129 is EXIF 3.0's UTF-8.
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _ASCII, _LONG, _UTF_8 = 2, 4, 129
-_WHOLE_NUMBERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l"}
+_INTEGERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l"}
 
 
 class _Entry(NamedTuple):
-    kind: int  # the TIFF type
-    length: int  # how many values
+    type: int  # TIFF type
+    count: int  # number of values
     data: bytes
 
 
-_Directory = dict[int, _Entry]
+_Directory = dict[int, _Entry]  # tag -> entry
 
 
 class _Block:
-    """A TIFF structure: a block of EXIF data, a TIFF file or a BigTIFF file.
+    """A TIFF structure: an EXIF block, a TIFF file or a BigTIFF file.
 
     Raises:
-        KeyError, struct.error: It is none.
+        KeyError, struct.error: The data have no TIFF header.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -108,97 +108,97 @@ class _Block:
         self._pointer = "Q" if self._is_big else "L"
         self.first: int = self._unpack(self._pointer, 8 if self._is_big else 4)[0]
 
-    def _unpack(self, form: str, place: int) -> tuple[int, ...]:
-        return struct.unpack_from(self.order + form, self._data, place)
+    def _unpack(self, form: str, offset: int) -> tuple[int, ...]:
+        return struct.unpack_from(self.order + form, self._data, offset)
 
-    def directory(self, place: int, wanted: Collection[int]) -> _Directory:
-        """Those of a directory's entries that are wanted, and whole."""
+    def directory(self, offset: int, wanted: Collection[int]) -> _Directory:
+        """The well-formed entries of a directory whose tags are in `wanted`."""
         found: _Directory = {}
         form = self.order + ("HHQ8s" if self._is_big else "HHL4s")
-        left = _MOST_BYTES
-        # Both raise at the end of what is there, or far behind it.
+        left = _MAX_BYTES
+        # Raised at the end of the data, and for offsets far beyond it.
         with contextlib.suppress(struct.error, OverflowError):
-            (count,) = self._unpack("Q" if self._is_big else "H", place)
-            place += 8 if self._is_big else 2
-            for _ in range(min(count, _MOST_ENTRIES)):
-                tag, kind, count, inside = struct.unpack_from(form, self._data, place)
-                place += struct.calcsize(form)
-                size = _BYTES.get(kind, 0) * count
+            (count,) = self._unpack("Q" if self._is_big else "H", offset)
+            offset += 8 if self._is_big else 2
+            for _ in range(min(count, _MAX_ENTRIES)):
+                tag, tiff_type, count, inline = struct.unpack_from(form, self._data, offset)
+                offset += struct.calcsize(form)
+                size = _BYTES.get(tiff_type, 0) * count
                 if tag not in wanted or tag in found or not 0 < size <= left:
                     continue
-                data = inside[:size]
-                if size > len(inside):
-                    (start,) = struct.unpack(self.order + self._pointer, inside)
+                data = inline[:size]
+                if size > len(inline):
+                    (start,) = struct.unpack(self.order + self._pointer, inline)
                     data = self._data[start : start + size]
                 if len(data) == size:
-                    found[tag] = _Entry(_ASCII if kind == _UTF_8 else kind, count, data)
+                    found[tag] = _Entry(_ASCII if tiff_type == _UTF_8 else tiff_type, count, data)
                     left -= size
         return found
 
-    def number(self, tag: int) -> int | None:
-        """A whole number in the first directory; None without one."""
+    def integer(self, tag: int) -> int | None:
+        """An integer in the first directory; None if missing or of another type."""
         entry = self.directory(self.first, (tag,)).get(tag)
-        if entry is None or entry.kind not in _WHOLE_NUMBERS:
+        if entry is None or entry.type not in _INTEGERS:
             return None
-        found: int = struct.unpack_from(self.order + _WHOLE_NUMBERS[entry.kind], entry.data)[0]
+        found: int = struct.unpack_from(self.order + _INTEGERS[entry.type], entry.data)[0]
         return found
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """Some directories, by `_MAIN` or their pointer's tag."""
+class _ExifData:
+    """Selected directories, by `_MAIN` or the tag that points to them."""
 
     order: str
     directories: dict[int, _Directory]
 
     def tobytes(self) -> bytes:
-        """As a block that begins with `_PREFIX`; b"" without any entry."""
+        """Serialize to an EXIF block that starts with `_PREFIX`; b"" if there are no entries."""
         below = {tag: d for tag, d in self.directories.items() if tag != _MAIN and d}
         main = dict(self.directories.get(_MAIN, {}))
         if not main and not below:
             return b""
         main |= {tag: _Entry(_LONG, 1, bytes(4)) for tag in below}
-        place = 8 + len(_packed(self.order, main, 8))
+        offset = 8 + len(_pack_directory(self.order, main, 8))
         packed = []
         for tag, directory in sorted(below.items()):
-            main[tag] = _Entry(_LONG, 1, struct.pack(self.order + "L", place))
-            packed.append(_packed(self.order, directory, place))
-            place += len(packed[-1])
+            main[tag] = _Entry(_LONG, 1, struct.pack(self.order + "L", offset))
+            packed.append(_pack_directory(self.order, directory, offset))
+            offset += len(packed[-1])
         mark = b"II" if self.order == "<" else b"MM"
         header = mark + struct.pack(self.order + "HL", 42, 8)
-        return b"".join((_PREFIX, header, _packed(self.order, main, 8), *packed))
+        return b"".join((_PREFIX, header, _pack_directory(self.order, main, 8), *packed))
 
 
-def _packed(order: str, directory: _Directory, place: int) -> bytes:
-    """A directory at `place` with its values behind it."""
+def _pack_directory(order: str, directory: _Directory, offset: int) -> bytes:
+    """A directory that starts at `offset`, followed by its values."""
     table, values = [struct.pack(order + "H", len(directory))], b""
-    place += 2 + 12 * len(directory) + 4
+    offset += 2 + 12 * len(directory) + 4
     for tag, entry in sorted(directory.items()):
-        inside = entry.data
-        if len(inside) > 4:
-            inside = struct.pack(order + "L", place + len(values))
+        inline = entry.data
+        if len(inline) > 4:
+            inline = struct.pack(order + "L", offset + len(values))
             values += entry.data + bytes(len(entry.data) % 2)
-        table.append(struct.pack(order + "HHL4s", tag, entry.kind, entry.length, inside))
+        table.append(struct.pack(order + "HHL4s", tag, entry.type, entry.count, inline))
     return b"".join((*table, bytes(4), values))
 
 
-def file_of(image: Image.Image) -> bytes:
-    """The file that a picture is read from, while it is open; else b""."""
+def file_bytes(image: Image.Image) -> bytes:
+    """The encoded file of an image that Pillow has open; b"" if it is closed or has none."""
     file = getattr(image, "fp", None)
     with contextlib.suppress(*DECODING_ERRORS):
         if file is not None:
-            place = file.tell()
+            position = file.tell()
             file.seek(0)
             data: bytes = file.read()
-            file.seek(place)
+            file.seek(position)
             return data
     return b""
 
 
 def _block(image: Image.Image) -> _Block | None:
     with contextlib.suppress(*DECODING_ERRORS):
-        data = image.info.get("exif") or (file_of(image) if image.format == "TIFF" else b"")
-        if not data:  # XMP, older ways to put it into a PNG, and what callers have set
+        data = image.info.get("exif") or (file_bytes(image) if image.format == "TIFF" else b"")
+        if not data:  # XMP, raw profiles in a PNG, and entries set by the caller
             exif = image.getexif()
             data = exif.tobytes() if len(exif) else b""
         while data.startswith(_PREFIX):
@@ -207,8 +207,8 @@ def _block(image: Image.Image) -> _Block | None:
     return None
 
 
-def forget_broken_parts(image: Image.Image) -> None:
-    """Drop what Pillow would read of a TIFF's EXIF data while it loads it, and fail with."""
+def drop_broken_ifds(image: Image.Image) -> None:
+    """Drop the EXIF directories of a TIFF that would make Pillow's `load` fail."""
     with contextlib.suppress(*DECODING_ERRORS):
         exif = image.getexif()
         for tag in (IFD.Exif, IFD.GPSInfo):
@@ -219,66 +219,70 @@ def forget_broken_parts(image: Image.Image) -> None:
 
 
 def orientation(image: Image.Image) -> int:
-    """How a decoded picture is to be turned: 1 to 8, as EXIF counts them."""
-    if image.format == "TIFF":  # which Pillow turns
+    """The EXIF orientation of an image, 1 to 8; 1 if missing or invalid."""
+    if image.format == "TIFF":  # Pillow has applied it
         return 1
     block = _block(image)
-    turned = None if block is None else block.number(Base.Orientation)
-    if turned is None:
+    value = None if block is None else block.integer(Base.Orientation)
+    if value is None:
         with contextlib.suppress(*DECODING_ERRORS):
-            turned = image.getexif().get(Base.Orientation)  # or that in XMP
-    return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
+            value = image.getexif().get(Base.Orientation)  # also from XMP
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def still_true(image: Image.Image) -> bytes:
-    """The EXIF data of a picture that its painting keeps; b"" without any.
+def kept_exif(image: Image.Image) -> bytes:
+    """The EXIF block that an image's painting inherits; b"" if there is none.
 
-    That of a TIFF is read from its file, which `load` closes.
+    To be called on a TIFF before `load`, which closes the file that it is read from.
     """
     block = _block(image)
-    return b"" if block is None else _chosen(block).tobytes()
+    return b"" if block is None else _select(block).tobytes()
 
 
-def _chosen(block: _Block) -> _Kept:
+def _select(block: _Block) -> _ExifData:
     directories = {_MAIN: block.directory(block.first, _KEPT[_MAIN])}
     for tag in (IFD.Exif, IFD.GPSInfo):
-        place = block.number(tag)
-        if place is not None and place > 0:
-            directories[tag] = block.directory(place, _KEPT[tag])
-    return _Kept(block.order, directories)
+        offset = block.integer(tag)
+        if offset is not None and offset > 0:
+            directories[tag] = block.directory(offset, _KEPT[tag])
+    return _ExifData(block.order, directories)
 
 
-def fitted(exif: bytes, most: int) -> tuple[bytes, list[str]]:
-    """What of `still_true` has room in so many bytes, and the names of what has none."""
-    if len(exif) <= most:
+def fit_exif(exif: bytes, max_bytes: int) -> tuple[bytes, list[str]]:
+    """Drop the largest entries of a `kept_exif` block until it fits.
+
+    Returns:
+        The block and the names of the dropped tags.
+    """
+    if len(exif) <= max_bytes:
         return exif, []
-    kept, left_out = _chosen(_Block(exif.removeprefix(_PREFIX))), []
-    while len(exif) > most:
-        _, tag, part = max(
-            (len(entry.data), tag, part)
-            for part, directory in kept.directories.items()
+    kept, dropped = _select(_Block(exif.removeprefix(_PREFIX))), []
+    while len(exif) > max_bytes:
+        _, tag, ifd = max(
+            (len(entry.data), tag, ifd)
+            for ifd, directory in kept.directories.items()
             for tag, entry in directory.items()
         )
-        del kept.directories[part][tag]
-        left_out.append(GPS(tag).name if part == IFD.GPSInfo else Base(tag).name)
+        del kept.directories[ifd][tag]
+        dropped.append(GPS(tag).name if ifd == IFD.GPSInfo else Base(tag).name)
         exif = kept.tobytes()
-    return exif, left_out
+    return exif, dropped
 
 
 class _Text(str):
-    """Text that Pillow has read as Latin-1, and writes byte for byte, whatever encoding it had."""
+    """Text that Pillow decoded as Latin-1; encoding it so again preserves its bytes."""
 
     def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
         return super().encode("latin-1", errors)
 
 
-def for_tiff(exif: bytes) -> Image.Exif:
-    """What Pillow can write into a TIFF of `still_true`, text byte for byte."""
-    given, kept = Image.Exif(), Image.Exif()
-    given.load(exif)
-    for part, wanted in _KEPT.items():
-        source = given if part == _MAIN else given.get_ifd(part)
-        target = kept if part == _MAIN else kept.get_ifd(part)
+def to_tiff_exif(exif: bytes) -> Image.Exif:
+    """Convert a `kept_exif` block for Pillow's TIFF writer, dropping what that cannot write."""
+    source_exif, kept = Image.Exif(), Image.Exif()
+    source_exif.load(exif)
+    for ifd, wanted in _KEPT.items():
+        source = source_exif if ifd == _MAIN else source_exif.get_ifd(ifd)
+        target = kept if ifd == _MAIN else kept.get_ifd(ifd)
         for tag in wanted:
             if tag not in source:
                 continue
@@ -286,10 +290,10 @@ def for_tiff(exif: bytes) -> Image.Exif:
                 value = source[tag]
                 if isinstance(value, str):
                     value = _Text(value)
-                alone = Image.Exif()
-                (alone if part == _MAIN else alone.get_ifd(part))[tag] = value
-                alone.tobytes()  # raises if it is of a wrong type
+                trial = Image.Exif()
+                (trial if ifd == _MAIN else trial.get_ifd(ifd))[tag] = value
+                trial.tobytes()  # raises for a value of the wrong type
                 target[tag] = value
-        if part != _MAIN and target:
-            kept[part] = 0  # its place, which is not known yet
+        if ifd != _MAIN and target:
+            kept[ifd] = 0  # placeholder for its offset
     return kept

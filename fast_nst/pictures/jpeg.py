@@ -1,4 +1,4 @@
-"""What the markers of a JPEG say of its scans, and pictures whose last bytes are missing."""
+"""Scanning a JPEG's markers: limits its scans, and recovers files that lack their last bytes."""
 
 from __future__ import annotations
 
@@ -13,104 +13,99 @@ from PIL import Image, ImageChops
 from fast_nst.errors import UserError
 from fast_nst.pictures.exif import DECODING_ERRORS
 
-# Each is one pass over the whole picture. Encoders write about ten; browsers built on Skia, as
-# Chrome is, stop at a hundred too.
-MOST_SCANS = 100
+# Each scan is a pass over the whole image. Encoders write about ten; Skia, and so Chrome, has the
+# same limit.
+MAX_SCANS = 100
 
-_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)  # with a length, or the end
-_END, _SCAN = 0xD9, 0xDA
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)  # has a length, or is EOI
+_EOI, _SOS = 0xD9, 0xDA
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-_FRAMES = (0xC0, 0xC1, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF, *_PROGRESSIVE)
-# What would follow, if it were anything: unlike zeros, which libjpeg goes on with.
-_ANYTHING = bytes(range(1, 255))
-_END_MARKER = bytes((0xFF, _END))
-_LAST_BLOCK = 18  # px: 16, and what interpolated chroma reaches beyond
+_SOF = (0xC0, 0xC1, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF, *_PROGRESSIVE)
+_FILLER = bytes(range(1, 255))  # unlike the zeros that libjpeg itself appends
+_EOI_MARKER = bytes((0xFF, _EOI))
+_LAST_BLOCK = 18  # px: an MCU of 16, plus the reach of chroma interpolation
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Whether Pillow takes this for a JPEG."""
+    """Whether the data start with a JPEG's signature."""
     return data.startswith(b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True)
 class Scans:
-    """The scans of a picture.
+    """The scans of a JPEG.
 
     Attributes:
-        count: How many; 1 where the first is all that a decoder reads.
-        are_all: Whether they hold every coefficient of every component to its last bit.
-        is_ended: Whether the end is marked; not looked for behind a single scan.
+        count: Number of scans; 1 if the first holds all components of a sequential JPEG.
+        is_complete: Whether they hold every coefficient of every component at full precision.
+        has_end: Whether an EOI marker follows; not looked for after a single complete scan.
     """
 
     count: int
-    are_all: bool
-    is_ended: bool
+    is_complete: bool
+    has_end: bool
 
 
 def read_scans(data: bytes) -> Scans:
-    """Walk through the markers of a JPEG, as a decoder does.
-
-    Returns:
-        What was found up to the end, or up to one scan too many.
-    """
-    place, count = 2, 0
-    is_progressive, components_in_all = False, 0
-    missing: dict[int, set[int]] = {}  # the coefficients of each component
-    while count <= MOST_SCANS and (found := _MARKER.search(data, place)):
-        marker, place = data[found.end() - 1], found.end()
-        if marker == _END:
+    """Walk through the markers of a JPEG, up to its end or to scan number `MAX_SCANS` + 1."""
+    position, count = 2, 0
+    is_progressive, component_count = False, 0
+    missing: dict[int, set[int]] = {}  # component -> coefficients
+    while count <= MAX_SCANS and (found := _MARKER.search(data, position)):
+        marker, position = data[found.end() - 1], found.end()
+        if marker == _EOI:
             return Scans(count, not any(missing.values()), True)
-        length = int.from_bytes(data[place : place + 2], "big")
-        about = data[place + 2 : place + length]
-        place += max(length, 2)
-        if marker in _FRAMES and len(about) > 5:
-            is_progressive, components_in_all = marker in _PROGRESSIVE, about[5]
-            missing = {component: set(range(64)) for component in about[6 : 6 + 3 * about[5] : 3]}
-        elif marker == _SCAN:
+        length = int.from_bytes(data[position : position + 2], "big")
+        header = data[position + 2 : position + length]
+        position += max(length, 2)
+        if marker in _SOF and len(header) > 5:
+            is_progressive, component_count = marker in _PROGRESSIVE, header[5]
+            missing = {component: set(range(64)) for component in header[6 : 6 + 3 * header[5] : 3]}
+        elif marker == _SOS:
             count += 1
-            components = about[1 : 1 + 2 * about[0] : 2] if about else b""
+            components = header[1 : 1 + 2 * header[0] : 2] if header else b""
             with contextlib.suppress(struct.error):
-                first, last, bits = struct.unpack_from("BBB", about, 1 + 2 * len(components))
+                first, last, bits = struct.unpack_from("BBB", header, 1 + 2 * len(components))
                 if not bits & 15:
                     for component in components:
                         missing.get(component, set()).difference_update(range(first, last + 1))
-            if not is_progressive and len(components) >= components_in_all:
+            if not is_progressive and len(components) >= component_count:
                 break
     return Scans(count, not any(missing.values()), False)
 
 
 def check_scans(data: bytes, name: str) -> None:
-    """Refuse a JPEG that would keep a decoder busy for minutes.
+    """Reject a JPEG that would keep a decoder busy for minutes.
 
     Raises:
-        UserError: It has over a hundred scans.
+        UserError: It has more than `MAX_SCANS` scans.
     """
-    if is_jpeg(data) and read_scans(data).count > MOST_SCANS:
+    if is_jpeg(data) and read_scans(data).count > MAX_SCANS:
         raise UserError(
-            f"{name} has over {MOST_SCANS} scans, as files do that are made to block a decoder: "
-            "save it again in a picture editor"
+            f"{name} has over {MAX_SCANS} scans, which blocks decoders: save it again in an image "
+            "editor"
         )
 
 
-def without_its_end(data: bytes) -> Image.Image | None:
-    """Decode a JPEG that lacks its last bytes, if that leaves no more than its last block open.
+def open_truncated(data: bytes) -> Image.Image | None:
+    """Decode a JPEG that lacks its last bytes, if at most its last block depends on them.
 
-    It is decoded twice, as if nothing came behind it and as if something did: where both agree,
-    what is missing does not matter.
+    It is decoded with and without filler bytes at the end: pixels on which both agree do not
+    depend on the missing data.
 
     Returns:
-        The picture; None if it is none, or lacks more.
+        The image; None if the data are no JPEG, or more is missing.
     """
-    if not is_jpeg(data) or not read_scans(data).are_all:
+    if not is_jpeg(data) or not read_scans(data).is_complete:
         return None
-    data = data.removesuffix(b"\xff")  # of the end's marker
+    data = data.removesuffix(b"\xff")  # half of the EOI marker
     with contextlib.suppress(*DECODING_ERRORS):
-        picture, other = (
-            Image.open(io.BytesIO(data + rest + _END_MARKER), formats=("JPEG",))
-            for rest in (b"", _ANYTHING)
+        image, other = (
+            Image.open(io.BytesIO(data + filler + _EOI_MARKER), formats=("JPEG",))
+            for filler in (b"", _FILLER)
         )
-        box = ImageChops.difference(picture, other).getbbox()
-        width, height = picture.size
+        box = ImageChops.difference(image, other).getbbox()
+        width, height = image.size
         if box is None or (box[0] >= width - _LAST_BLOCK and box[1] >= height - _LAST_BLOCK):
-            return picture
+            return image
     return None

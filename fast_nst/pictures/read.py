@@ -1,7 +1,7 @@
-"""Picture files to PIL images, upright and in 8-bit sRGB, and the folders they lie in.
+"""Reading images, and finding them in folders.
 
-Whatever a file holds (EXIF orientation, colour profile, CMYK, palette, 16 bits), what comes out is
-"RGB", or "RGBA" if it has transparency.
+Images are decoded to upright 8-bit sRGB, "RGB" or with transparency "RGBA", whatever their EXIF
+orientation, colour profile, mode or bit depth.
 """
 
 from __future__ import annotations
@@ -21,35 +21,34 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from fast_nst.errors import UserError, UserNote, one_line
 from fast_nst.pictures.edit import (
-    MOST_SIDE,
+    MAX_SIDE,
     Array,
     Pixels,
     flatten,
-    from_array,
     resize,
     resize_longest,
     resize_shortest,
     scaled_size,
     strips,
+    to_image,
     to_pixels,
 )
 from fast_nst.pictures.exif import (
     DECODING_ERRORS,
-    file_of,
-    forget_broken_parts,
+    drop_broken_ifds,
+    file_bytes,
+    kept_exif,
     orientation,
-    still_true,
 )
-from fast_nst.pictures.jpeg import check_scans, without_its_end
+from fast_nst.pictures.jpeg import check_scans, open_truncated
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 Picture = str | os.PathLike[str] | Image.Image | Array
 
-# Pillow's names of what is read. It would try all that it knows on any file, EPS among them, for
-# which it starts Ghostscript. What it has at hand comes first; MPO is a JPEG to it.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
-_HEIF = "HEIF"  # of a package of its own
-# The names that are taken from a folder.
+# Pillow's names. Without a list it tries every plugin on any file, including EPS, for which it
+# starts Ghostscript. MPO is handled by the JPEG plugin.
+INPUT_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
+_HEIF = "HEIF"  # needs the package pillow-heif
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     *(".png", ".apng", ".gif", ".webp", ".avif"),
@@ -57,25 +56,35 @@ IMAGE_SUFFIXES = (
     *(".jp2", ".j2k", ".jpx", ".jpf"),
     *(".heic", ".heif", ".hif"),
 )
-_MOST_BYTES = 4 * 10**9  # of a file
-# Brands that an iPhone's files begin with; a file that is AVIF too is Pillow's own to read.
-_MOST_TEXT = 16 * 2**20  # bytes of text or of a profile in a PNG; Pillow takes 1 MB
+_MAX_BYTES = 4 * 10**9  # of a file
+_MAX_TEXT_BYTES = 16 * 2**20  # of text or of a colour profile in a PNG; Pillow's limit is 1 MB
+# ISO base media brands of HEIC files; a file that is AVIF too is left to Pillow.
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+MOST_PIXELS = 500_000_000  # default limit on an image; guards against decompression bombs
+SMALLEST_STYLE = 32  # px of a style image's shorter side
+_TRANSPOSE = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[Path]:
-    """The image files of a folder and its subfolders, sorted; hidden ones are left out.
+    """List the image files in a folder, sorted, without hidden ones.
 
-    Links to folders are not followed, so that a loop of them cannot trap the walk, and pipes and
-    devices, which may have no end, are left out. What cannot be looked into is among what is found,
-    so that whoever reads it is told.
+    Links to folders are not followed, since they may form a loop; pipes and devices are skipped.
+    Unreadable subfolders and broken links are listed, so that reading them reports the error.
 
     Args:
-        folder: Where they lie.
-        recursive: Look into subfolders.
+        folder: The folder.
+        recursive: Include subfolders.
 
     Raises:
-        UserError: The folder is missing, is none, or holds no image.
+        UserError: The folder is missing, unreadable, a file, or holds no images.
     """
     root = Path(folder)
     found: list[Path] = []
@@ -96,7 +105,7 @@ def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[
             for name in names
             if not name.startswith(".")
             and name.lower().endswith(IMAGE_SUFFIXES)
-            and _may_be_read(Path(directory, name))
+            and _is_file_or_broken(Path(directory, name))
         ]
     if not found:
         raise UserError(
@@ -105,29 +114,26 @@ def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[
     return sorted(found)
 
 
-def _may_be_read(path: Path) -> bool:
-    """Whether this is a file, or something that an error tells of."""
+def _is_file_or_broken(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a link to nowhere or to itself
+    except OSError:  # a broken or circular link
         return True
 
 
-MOST_PIXELS = 500_000_000
-
-
 class TooManyPixels(UserError):
-    """A picture, or the painting of it that was asked for, has more pixels than allowed."""
+    """An image, or the painting of it that was asked for, has more pixels than allowed."""
 
 
 @contextlib.contextmanager
 def most_pixels(count: int) -> Iterator[None]:
-    """Pictures of so many pixels are taken, in the whole process; Pillow takes 179 million.
+    """Set the process-wide limit on an image's pixels, and silence Pillow's warnings.
 
-    Its warnings, of large pictures and of damage that it can do without, go unsaid meanwhile.
+    Args:
+        count: The largest number of pixels accepted; Pillow's own limit is 179 million.
     """
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = -(-count // 2)  # it warns from there on, and refuses twice as many
+    Image.MAX_IMAGE_PIXELS = -(-count // 2)  # Pillow warns above this and raises above twice this
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -137,49 +143,38 @@ def most_pixels(count: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-# What is done to a picture of each EXIF orientation.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
 def open_image(source: Source) -> Image.Image:
-    """Decode a picture: upright, sRGB, 8 bits, mode "RGB", or "RGBA" if it has transparency.
+    """Decode an image to upright 8-bit sRGB, "RGB" or with transparency "RGBA".
 
-    Of an animation, the first frame.
+    The first frame of an animation is read. `info` holds "exif" alone; see `exif.kept_exif`.
 
     Args:
-        source: A path, encoded bytes, a binary file, or a PIL image.
+        source: A path, encoded bytes, a binary file, or a PIL image, which stays unchanged.
 
     Raises:
-        UserError: It is missing, unreadable, damaged, no image, or too large to be honest.
+        UserError: The file is missing, unreadable, damaged, of an unsupported format, or exceeds
+            the limit on pixels.
     """
     name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the input"
     data = b"" if isinstance(source, Image.Image) else _read(source, name)
     try:
-        if isinstance(source, Image.Image):  # it may still be undecoded, or closed
-            return _decode(source, name)
-        formats: tuple[str, ...] = FORMATS
+        if isinstance(source, Image.Image):  # may be lazy, or closed
+            return _decode(source, name, is_shared=True)
+        formats: tuple[str, ...] = INPUT_FORMATS
         if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[12:64]:
-            _take_heif(name)
+            _register_heif(name)
             formats = (_HEIF,)
-        # The limit of Pillow is the process's; where it was made higher, it stays.
-        PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MOST_TEXT)
+        # A process-wide limit: a higher one set elsewhere is kept.
+        PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_TEXT_BYTES)
         with Image.open(io.BytesIO(data), formats=formats) as image:
             return _decode(image, name)
     except UserError:
         raise
     except Image.DecompressionBombError as error:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise TooManyPixels(
-            f"{name} has over {most:,} pixels, as files do that are made to fill the memory: if "
-            "you trust it, raise --max-pixels (in Python: PIL.Image.MAX_IMAGE_PIXELS)"
+            f"{name} has over {limit:,} pixels and may be a decompression bomb: if you trust it, "
+            "raise --max-pixels (in Python: PIL.Image.MAX_IMAGE_PIXELS)"
         ) from error
     except UnidentifiedImageError as error:
         raise UserError(
@@ -189,19 +184,18 @@ def open_image(source: Source) -> Image.Image:
     except DECODING_ERRORS as error:
         if "MAX_TEXT" in str(error):
             raise UserError(
-                f"{name} has over {_MOST_TEXT // 2**20} MB of text or of a colour profile: save it "
-                "again without"
+                f"{name} has over {_MAX_TEXT_BYTES // 2**20} MB of text or of a colour profile: "
+                "save it again without"
             ) from error
         raise UserError(f"{name} is damaged and cannot be decoded: {one_line(error)}") from error
 
 
-def _take_heif(name: str) -> None:
-    """Let Pillow read HEIC and HEIF files from now on."""
+def _register_heif(name: str) -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
         raise UserError(
-            f"{name} is a HEIC photograph: install what reads them, pip install 'fast-nst[heif]'"
+            f"{name} is a HEIC photograph: install the plugin for it, pip install 'fast-nst[heif]'"
         ) from error
     register_heif_opener()
 
@@ -214,8 +208,8 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes
                 raise UserError(f"cannot read the folder {name}: Permission denied")
             raise UserError(f"{name} is a folder: give an image file")
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise UserError(f"{name} has over {_MOST_BYTES // 10**9} GB: give an image file")
+            if path.stat().st_size > _MAX_BYTES:
+                raise UserError(f"{name} has over {_MAX_BYTES // 10**9} GB: give an image file")
             data = path.read_bytes()
         except UserError:
             raise
@@ -231,34 +225,40 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes
     return data
 
 
-def _decode(image: Image.Image, name: str) -> Image.Image:
+def _decode(image: Image.Image, name: str, is_shared: bool = False) -> Image.Image:
+    """Decode an open image; `is_shared` if the caller's own object must not change."""
     if 0 in image.size:
         raise UserError(f"{name} has no pixels: give an image of at least 1x1")
-    if max(image.size) > MOST_SIDE:
+    if max(image.size) > MAX_SIDE:
         raise UserError(
-            f"{name} is {image.width}x{image.height}: a side may have {MOST_SIDE:,} px, so cut it "
+            f"{name} is {image.width}x{image.height}: sides may have up to {MAX_SIDE:,} px: cut it "
             "into parts"
         )
     exif = b""
     if image.format == "TIFF":
-        exif = still_true(image)
-        forget_broken_parts(image)
-    given = image
-    image = _loaded(image, name)
-    exif = exif or still_true(image)
+        exif = kept_exif(image)
+        drop_broken_ifds(image)
+    opened = image
+    image = _load(image, name)
+    exif = exif or kept_exif(image)
     profile = image.info.get("icc_profile")
-    method = _TURNS.get(orientation(image))
+    method = _TRANSPOSE.get(orientation(image))
     if method is not None:
         image = image.transpose(method)
-    transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or (
+    alpha = None
+    if image.mode in ("RGBA", "LA"):
+        alpha = image.getchannel("A")
+    elif image.mode in ("PA", "RGBa", "La") or (
         "transparency" in image.info and image.mode in ("P", "RGB", "L", "1")
-    )
-    alpha = image.convert("RGBA").getchannel("A") if transparent else None
-    if "transparency" in image.info:  # Pillow warns of what it drops in a conversion
-        image = image.copy()
+    ):
+        alpha = image.convert("RGBA").getchannel("A")
+    if "transparency" in image.info:  # Pillow's conversions warn of it
+        if image is opened and is_shared:
+            image = image.copy()
         del image.info["transparency"]
     rgb = _to_srgb(_to_eight_bits(image), profile)
-    if rgb is given:  # the caller's own, which stays as it is
+    # Other plugins' objects have state, such as frames or TIFF tags, that `save` would use.
+    if rgb is opened and (is_shared or rgb.format not in ("JPEG", "PNG")):
         rgb = rgb.copy()
     rgb.info = {"exif": exif} if exif else {}
     if alpha is not None:
@@ -266,54 +266,50 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
     return rgb
 
 
-def _loaded(image: Image.Image, name: str) -> Image.Image:
-    """A picture with its pixels; it may be another where its file ends too early."""
-    data = file_of(image) if image.format in ("JPEG", "MPO") else b""
+def _load(image: Image.Image, name: str) -> Image.Image:
+    """Load the pixels; for a recovered JPEG the result is another object."""
+    data = file_bytes(image) if image.format in ("JPEG", "MPO") else b""
     check_scans(data, name)
     try:
         image.load()
     except OSError:
-        whole = without_its_end(data)
-        if whole is None:
+        recovered = open_truncated(data)
+        if recovered is None:
             raise
-        _note(f"{name} lacks its last bytes: it was read all the same")
-        return whole
+        with contextlib.suppress(UserNote):  # warnings turned into errors must not lose the image
+            warnings.warn(f"{name} lacks its last bytes: decoded anyway", UserNote, stacklevel=2)
+        return recovered
     return image
 
 
-def _note(line: str) -> None:
-    with contextlib.suppress(UserNote):  # made an error, it must not cost the picture
-        warnings.warn(line, UserNote, stacklevel=2)
-
-
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit, 32-bit and float pictures to 8 bits; Pillow's own `convert` would clip."""
+    """Scale 16-bit, 32-bit and float images to 8 bits; Pillow's `convert` would clip."""
     if not (image.mode.startswith("I;16") or image.mode in ("I", "F")):
         return image
     parts = [
         (rows, image.crop((0, rows.start, image.width, rows.stop)))
         for rows in strips(image.height, image.width)
     ]
-    largest = max(float(_numbers(part).max()) for _, part in parts)
+    largest = max(float(_finite_values(part).max()) for _, part in parts)
     if image.mode.startswith("I;16"):
         factor = 1 / 257
-    elif image.mode == "I":  # 8 bits, 16, or all 32
+    elif image.mode == "I":  # may hold 8, 16 or 32 bits
         factor = 1 if largest <= 255 else 1 / 257 if largest < 65536 else 255 / (2**31 - 1)
     else:
         factor = 255 if largest <= 1 else 1
     scaled = np.empty((image.height, image.width), np.uint8)
     for rows, part in parts:
-        scaled[rows] = np.clip(np.rint(_numbers(part) * factor), 0, 255)
+        scaled[rows] = np.clip(np.rint(_finite_values(part) * factor), 0, 255)
     return Image.fromarray(scaled)
 
 
-def _numbers(image: Image.Image) -> npt.NDArray[np.float64]:
-    """A grey picture's values as they are; what is none is 0, or 255 where it is infinite."""
+def _finite_values(image: Image.Image) -> npt.NDArray[np.float64]:
+    """A greyscale image's values, NaN replaced by 0 and infinity by 255."""
     return np.nan_to_num(np.asarray(image).astype(np.float64), posinf=255)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Colours by the picture's own profile if that is usable, else as its mode says."""
+    """Convert to "RGB" by the ICC profile, or without a usable one by the image's mode."""
     if image.mode in ("P", "PA", "LA", "1", "La", "RGBa"):
         image = image.convert("RGB" if image.mode in ("P", "PA", "RGBa") else "L")
     if image.mode == "RGBA":
@@ -333,24 +329,25 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB") if image.mode != "RGB" else image
 
 
-SMALLEST_STYLE = 32
-
-
 def open_photograph(path: Path, size: int | None = None) -> Image.Image:
-    """An RGB photograph, its longer side `size` px if given; transparent parts lie on white.
+    """Read an image as "RGB", with white behind transparent pixels.
+
+    Args:
+        path: The file.
+        size: Longer side to resize to, in px; default: keep the size.
 
     Raises:
-        UserError: It cannot be read.
+        UserError: See `open_image`.
     """
     photo = flatten(open_image(path))
     return photo if size is None else resize_longest(photo, size)
 
 
 def open_style(path: Path, size: int) -> Image.Image:
-    """A style image with `size` px on its shorter side, or as many as it has.
+    """Read a style image as "RGB", its shorter side reduced to `size` px if it is longer.
 
     Raises:
-        UserError: It cannot be read or is under 32 px.
+        UserError: A side is under `SMALLEST_STYLE` px; see also `open_image`.
     """
     image = open_photograph(path)
     if min(image.size) < SMALLEST_STYLE:
@@ -368,20 +365,23 @@ def read_pixels(
     max_pixels: int | None = None,
     stroke_scale: float = 1.0,
 ) -> Pixels:
-    """Decode a picture of any kind, upright, and scale it.
+    """Read an image from any of the types that Python callers pass.
 
     Args:
-        image: A path, encoded bytes, a PIL image or an array (H, W), (H, W, 3) or (H, W, 4).
-        size: Longer side to scale it to, in px.
-        max_pixels: Maximum pixels of the result; see `most_pixels` for the picture itself.
+        image: A path, encoded bytes, a PIL image, or a uint8 array (H, W), (H, W, 3) or (H, W, 4).
+        size: Longer side to resize to, in px; default: keep the size.
+        max_pixels: Maximum pixels of the result; see `most_pixels` for the image itself.
         stroke_scale: Of the painting; below 1 a copy with more pixels than the result is painted.
 
     Raises:
         TooManyPixels: The result would have more than `max_pixels`.
-        UserError: The picture cannot be read, or is no picture.
+        UserError: The type, dtype or shape is not supported; see also `open_image`.
     """
     if isinstance(image, np.ndarray):
-        photo = _from_pixels(image)
+        pixels = _from_user_array(image)
+        if size is None:
+            return pixels
+        photo = to_image(pixels)
     elif isinstance(image, str | bytes | os.PathLike | Image.Image):
         photo = open_image(image)
     else:
@@ -401,13 +401,15 @@ def read_pixels(
     return to_pixels(resize(photo, target))
 
 
-def _from_pixels(array: Array) -> Image.Image:
-    """A picture of an array, or a clear word on what is wrong with it."""
+def _from_user_array(array: Array) -> Pixels:
+    """Check an array and copy it, so that no result shares its memory."""
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not fits or 0 in array.shape:
         raise UserError(
             f"the array is {array.dtype} {array.shape}: give uint8 of shape (H, W), (H, W, 3) or "
             "(H, W, 4)"
         )
-    image = from_array(array)
-    return image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
+    if array.ndim == 2:
+        return Pixels(np.repeat(array[..., None], 3, axis=2))
+    alpha = array[..., 3].copy() if array.shape[2] == 4 else None
+    return Pixels(array[..., :3].copy(), alpha)

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures side by side, to be looked at together."""
+"""Contact sheets: images in a labelled grid."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from fast_nst.pictures.edit import flatten
+from fast_nst.pictures.edit import flatten, scaled_size
 
-_HEADER = 20  # px, of a row with labels
-_WIDEST = 4  # times the height, in a contact sheet
+_HEADER = 20  # px above a row with labels
+_MAX_ASPECT = 4
 
 
 def contact_sheet(
@@ -18,42 +18,35 @@ def contact_sheet(
     height: int = 300,
     gap: int = 8,
 ) -> Image.Image:
-    """A grid on white, each picture scaled to one height, or to fit in four times that width.
+    """Draw images in rows on white, scaled to one height and at most four times as wide.
 
     Args:
-        rows: Pictures, row by row; RGB.
-        labels: Written above the pictures, row by row; of the first rows only, if there are fewer.
-        height: Of each row, in px.
-        gap: Between pictures and around them, in px.
+        rows: Images, row by row.
+        labels: Texts above the images, row by row; may have fewer rows than `rows`.
+        height: Height of each row, in px.
+        gap: Space between images and around them, in px.
     """
     from PIL import ImageDraw
 
-    scaled = []
-    for row in rows:
-        factors = [min(height / p.height, _WIDEST * height / p.width) for p in row]
-        sizes = [
-            (max(1, round(p.width * factor)), max(1, round(p.height * factor)))
-            for p, factor in zip(row, factors, strict=True)
-        ]
-        scaled.append(
-            [
-                flatten(p).resize(size, Image.Resampling.LANCZOS)
-                for p, size in zip(row, sizes, strict=True)
-            ]
-        )
-    words = [*labels, *[()] * (len(scaled) - len(labels))]
-    width = max(sum(picture.width + gap for picture in row) for row in scaled) + gap
-    headers = [_HEADER if row else 0 for row in words]
-    whole = sum(headers) + gap + len(scaled) * (height + gap)
-    sheet = Image.new("RGB", (width, whole), "white")
+    def scaled(image: Image.Image) -> Image.Image:
+        factor = min(height / image.height, _MAX_ASPECT * height / image.width)
+        size = scaled_size(image.size, factor)
+        return flatten(image).resize(size, Image.Resampling.LANCZOS)
+
+    images = [[scaled(image) for image in row] for row in rows]
+    texts = [*labels, *[()] * (len(images) - len(labels))]
+    width = max(sum(image.width + gap for image in row) for row in images) + gap
+    headers = [_HEADER if row else 0 for row in texts]
+    full_height = sum(headers) + gap + len(images) * (height + gap)
+    sheet = Image.new("RGB", (width, full_height), "white")
     draw = ImageDraw.Draw(sheet)
     top = gap
-    for row, texts, header in zip(scaled, words, headers, strict=False):
+    for row, row_texts, header in zip(images, texts, headers, strict=False):
         left = gap
-        for c, picture in enumerate(row):
-            if c < len(texts):
-                draw.text((left, top), texts[c], fill="black")
-            sheet.paste(picture, (left, top + header))
-            left += picture.width + gap
+        for column, image in enumerate(row):
+            if column < len(row_texts):
+                draw.text((left, top), row_texts[column], fill="black")
+            sheet.paste(image, (left, top + header))
+            left += image.width + gap
         top += header + height + gap
     return sheet

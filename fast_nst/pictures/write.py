@@ -1,4 +1,4 @@
-"""PIL images to picture files, whole or not at all."""
+"""Encoding images, and writing them to files atomically."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from PIL import Image
 from fast_nst.errors import UserError, UserNote, one_line
 from fast_nst.files import write_atomically
 from fast_nst.pictures.edit import flatten
-from fast_nst.pictures.exif import fitted, for_tiff
+from fast_nst.pictures.exif import fit_exif, to_tiff_exif
 
+QUALITY = 95  # default for JPEG and WebP
 WRITERS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -26,53 +27,53 @@ WRITERS = {
 }
 FORMATS = ("jpg", "png", "webp", "tiff", "bmp")
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF")
-_MOST_EXIF = 65533  # bytes in the segment of a JPEG
+_MAX_EXIF_BYTES = 65533  # of a JPEG's APP1 segment
 
 
 def check_writable_format(path: str | os.PathLike[str]) -> str:
-    """Pillow's name of the format that a path's suffix stands for.
+    """Pillow's name of the format for a path's suffix.
 
     Raises:
-        UserError: None that can be written.
+        UserError: The suffix is missing or not in `WRITERS`.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
         given = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise UserError(
-            f"{os.fspath(path)!r} has {given}: pictures can be written as {' '.join(WRITERS)}"
+            f"{os.fspath(path)!r} has {given}: images can be written as {' '.join(WRITERS)}"
         )
     return WRITERS[suffix]
 
 
 def encode_image(
-    image: Image.Image, file_format: str = "PNG", quality: int = 95, name: str = "the painting"
+    image: Image.Image, file_format: str = "PNG", quality: int = QUALITY, name: str = "the painting"
 ) -> bytes:
-    """A picture as bytes in Pillow's `file_format`; JPEG and BMP get white for transparency.
+    """Encode an image with its EXIF data, if the format has any (BMP does not).
 
-    What `open_image` left of its EXIF data goes with it, but into BMP, which has no place for it.
+    JPEG and BMP get white behind transparent pixels.
 
     Args:
-        image: "RGB" or "RGBA".
+        image: "RGB" or "RGBA", with the EXIF data that `open_image` keeps.
         file_format: One of the values of `WRITERS`.
-        quality: Of JPEG and WebP, 1 to 100.
-        name: What the note calls it.
+        quality: For JPEG and WebP, 1 to 100.
+        name: The file's name in warnings.
 
     Raises:
-        OSError, ValueError: The format cannot hold such a size.
+        OSError, ValueError: The format does not support the image's size.
 
     Warns:
-        UserNote: It is a JPEG, which holds less EXIF data than there are.
+        UserNote: EXIF entries were dropped, since a JPEG holds up to 64 kB of them.
     """
     options: dict[str, Any] = {}
     exif = image.info.get("exif", b"")
     if exif and file_format == "JPEG":
-        exif, left_out = fitted(exif, _MOST_EXIF)
-        if left_out:
-            tags = ", ".join(left_out)
+        exif, dropped = fit_exif(exif, _MAX_EXIF_BYTES)
+        if dropped:
+            tags = ", ".join(dropped)
             line = f"{name} is without the photograph's EXIF {tags}: a JPEG holds 64 kB of EXIF"
             warnings.warn(line, UserNote, stacklevel=2)
     if exif and file_format != "BMP":
-        options["exif"] = for_tiff(exif) if file_format == "TIFF" else exif
+        options["exif"] = to_tiff_exif(exif) if file_format == "TIFF" else exif
     if file_format not in _WITH_ALPHA:
         image = flatten(image)
     if file_format in ("JPEG", "WEBP"):
@@ -84,17 +85,17 @@ def encode_image(
     return buffer.getvalue()
 
 
-def save_image(image: Image.Image, path: str | os.PathLike[str], quality: int = 95) -> None:
-    """Write a picture in the format of the path's suffix, whole or not at all.
+def save_image(image: Image.Image, path: str | os.PathLike[str], quality: int = QUALITY) -> None:
+    """Write an image atomically, in the format of the path's suffix.
 
     Args:
         image: "RGB" or "RGBA".
-        path: Its folder is made if missing.
-        quality: Of JPEG and WebP, 1 to 100.
+        path: The file; missing parent folders are created.
+        quality: For JPEG and WebP, 1 to 100.
 
     Raises:
-        UserError: The suffix stands for no format, the format cannot hold such a size, or the
-            place cannot be written.
+        UserError: The suffix is unknown, the format does not support the image's size, or the path
+            is not writable.
     """
     file_format = check_writable_format(path)
     try:

@@ -1,1 +1,1 @@
-"""Files of moving pictures to frames and back: numpy uint8 RGB, upright, with their times."""
+"""Reading and writing videos and animations: upright uint8 RGB frames with timestamps."""

@@ -1,4 +1,4 @@
-"""GIF and animated WebP files to frames and back, with Pillow."""
+"""Reading and writing GIF and animated WebP files with Pillow."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.pictures.edit import Array, from_array, resize, scaled_size, to_array
+from fast_nst.pictures.edit import Array, from_array, resize, to_array
 from fast_nst.pictures.exif import DECODING_ERRORS
-from fast_nst.pictures.read import FORMATS
-from fast_nst.videos.clip import Clip, Frame
+from fast_nst.pictures.read import INPUT_FORMATS
+from fast_nst.videos.clip import Clip, Frame, scaled_frame_size
 from fast_nst.videos.codecs import ANIMATIONS
-from fast_nst.videos.gif import composed, parse
+from fast_nst.videos.gif import composite, parse
 
 _MILLISECOND = Fraction(1, 1000)
-_UNSAID = 100  # ms: what browsers take for a frame that says less than 11
-_LEAST = 11
+_MIN_DURATION = 11  # ms; browsers show shorter frames for the default duration
+_DEFAULT_DURATION = 100  # ms
 _QUALITY = 90  # of WebP
-_MOST_PIXELS = 400_000_000  # of all frames together: 1.2 GB
+_MAX_PIXELS = 400_000_000  # in all frames together, 1.2 GB
 
 
 class AnimationReader:
-    """An animation, from a time to another.
+    """Reads an animation, or a part of it.
 
     Args:
         path: The file.
         size: Longer side of the frames, in px; default: the animation's own.
-        start: Where to begin, in seconds.
-        until: Where to end; default: at the end.
-        max_pixels: That a frame may have.
+        start: Start of the part, in seconds.
+        until: End of the part, in seconds; default: the end of the animation.
+        max_pixels: Largest number of pixels in a frame.
 
     Raises:
-        UserError: It cannot be read, or its frames are too large.
+        UserError: The file is missing, damaged or no animation, has no frame in that part, or its
+            frames exceed `max_pixels`.
     """
 
     def __init__(
@@ -53,14 +54,14 @@ class AnimationReader:
         self._name = repr(str(path))
         self._start, self._until = start, until
         try:
-            self._image = Image.open(path, formats=FORMATS)
+            self._image = Image.open(path, formats=INPUT_FORMATS)
             self._gif = parse(path.read_bytes()) if self._image.format == "GIF" else None
         except FileNotFoundError:
             raise UserError(f"no file {self._name}: check the name") from None
         except Image.DecompressionBombError as error:
-            most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
             raise UserError(
-                f"{self._name} has frames of over {most:,} pixels, more than an animation "
+                f"{self._name} has frames of over {limit:,} pixels, more than an animation "
                 "may have: scale it down first"
             ) from error
         except DECODING_ERRORS as error:
@@ -75,17 +76,10 @@ class AnimationReader:
             raise
 
     def _clip(self, size: int | None, max_pixels: int) -> Clip:
-        width, height = self._image.size
-        if size is not None:
-            width, height = scaled_size((width, height), size / max(width, height))
-        if width * height > max_pixels:
-            raise UserError(
-                f"{self._name} has frames of {width}x{height}, over {max_pixels:,} pixels: choose "
-                "a smaller --size or raise --max-pixels"
-            )
-        times = self._durations()
-        total = sum(times, Fraction(0))
-        rate = Fraction(len(times)) / total if total else Fraction(10)
+        width, height = scaled_frame_size(self._image.size, size, max_pixels, self._name)
+        durations = self._durations()
+        total = sum(durations, Fraction(0))
+        rate = Fraction(len(durations)) / total if total else Fraction(10)
         end = total if self._until is None else min(total, self._until)
         if end <= self._start:
             raise UserError(
@@ -96,19 +90,16 @@ class AnimationReader:
 
     def _durations(self) -> list[Fraction]:
         if self._gif is not None:
-            return [_duration(part.milliseconds) for part in self._gif.parts]
-        times = []
-        with contextlib.suppress(*DECODING_ERRORS):  # what is damaged is told of later
+            return [_duration(frame.milliseconds) for frame in self._gif.frames]
+        durations = []
+        with contextlib.suppress(*DECODING_ERRORS):  # `frames` reports damage
             for image in ImageSequence.Iterator(self._image):
-                image.load()  # WebP knows only then how long it stays
-                times.append(_duration(image.info.get("duration", 0)))
-        return times
+                image.load()  # sets the duration of a WebP's frame
+                durations.append(_duration(image.info.get("duration", 0)))
+        return durations
 
     def frames(self) -> Iterator[Frame]:
-        """All frames, in the order of their times, which rise.
-
-        The first is the one that is on screen at the start.
-        """
+        """Yield the frames with increasing timestamps, first the one on screen at the start."""
         begin = Fraction(0)
         try:
             for image, duration in self._images():
@@ -121,16 +112,16 @@ class AnimationReader:
                     time = shown_from - self._start
                     yield self._frame(image, time, shown_until - shown_from)
                 begin = end
-            if self._gif is not None and not self._gif.is_whole:
+            if self._gif is not None and not self._gif.is_complete:
                 self.notes.append("the file is damaged and ends early: it is truncated")
         except DECODING_ERRORS as error:
             self.notes.append(f"the file is damaged and ends early: {one_line(error)}")
 
     def _images(self) -> Iterator[tuple[Image.Image, Fraction]]:
-        """What is on screen, and for how long."""
+        """Yield what is on screen, and for how long in seconds."""
         if self._gif is not None:
-            for part, pixels in zip(self._gif.parts, composed(self._gif), strict=True):
-                yield Image.fromarray(pixels), _duration(part.milliseconds)
+            for frame, pixels in zip(self._gif.frames, composite(self._gif), strict=True):
+                yield Image.fromarray(pixels), _duration(frame.milliseconds)
             return
         for image in ImageSequence.Iterator(self._image):
             image.load()
@@ -140,35 +131,36 @@ class AnimationReader:
         size = (self.clip.width, self.clip.height)
         if not image.has_transparency_data:
             return Frame(to_array(resize(image.convert("RGB"), size)), time, duration)
-        whole = resize(image.convert("RGBA"), size)
-        alpha = np.asarray(whole.getchannel("A"))
-        pixels = to_array(whole)
-        pixels[alpha == 0] = 255  # they have no colour; pages are white
+        rgba = resize(image.convert("RGBA"), size)
+        alpha = np.asarray(rgba.getchannel("A"))
+        pixels = to_array(rgba)
+        pixels[alpha == 0] = 255  # transparent pixels have no colour of their own
         return Frame(pixels, time, duration, None if alpha.min() == 255 else alpha)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._image.close()
 
 
 def _duration(milliseconds: float) -> Fraction:
     """How long browsers show a frame, in seconds."""
-    return Fraction(milliseconds if milliseconds >= _LEAST else _UNSAID) * _MILLISECOND
+    is_valid = milliseconds >= _MIN_DURATION
+    return Fraction(milliseconds if is_valid else _DEFAULT_DURATION) * _MILLISECOND
 
 
 def on_white(pixels: Array, alpha: Array) -> Array:
-    """What a white page shows of (H, W, 3) uint8 with (H, W) uint8 of alpha."""
-    share = alpha[..., None].astype(np.float32) / 255
-    return np.rint(255 + share * (pixels.astype(np.float32) - 255)).astype(np.uint8)
+    """Composite (H, W, 3) uint8 with (H, W) uint8 of alpha onto white."""
+    opacity = alpha[..., None].astype(np.float32) / 255
+    return np.rint(255 + opacity * (pixels.astype(np.float32) - 255)).astype(np.uint8)
 
 
 class AnimationWriter:
-    """A GIF or WebP file. Pillow wants all its frames at once, so they are held till the end.
+    """Writes a GIF or WebP file; holds all frames in memory, since Pillow writes them at once.
 
     Args:
-        path: Where it is written, under whatever name.
-        name: What it will be called, by which the format is chosen.
-        clip: What it is like.
+        path: Temporary path to write to.
+        name: Final path, whose suffix selects the format.
+        clip: Properties of the animation.
     """
 
     def __init__(self, path: Path, name: Path, clip: Clip) -> None:
@@ -182,13 +174,13 @@ class AnimationWriter:
         self._pixels = 0
 
     def write(self, frame: Frame) -> None:
-        """The next frame.
+        """Add a frame.
 
         Raises:
-            UserError: They are too many.
+            UserError: The frames exceed the memory allowed for them, 400 million pixels.
         """
         self._pixels += frame.pixels.size // 3
-        if self._pixels > _MOST_PIXELS:
+        if self._pixels > _MAX_PIXELS:
             raise UserError(
                 f"{self._name} would have over {len(self._images)} frames, which are held in "
                 "memory: write .mp4 or .webm, or less of it with --until, --fps or --size"
@@ -201,18 +193,18 @@ class AnimationWriter:
         self._images.append(image)
         self._last = frame
 
-    def finish(self, is_whole: bool = True) -> None:
-        """Make the file playable.
+    def finish(self, is_complete: bool = True) -> None:
+        """Write the file.
 
         Raises:
-            UserError: It cannot be written.
+            UserError: There are no frames, or Pillow cannot write them.
         """
         if self._last is None:
             raise UserError(f"{self._name} would have no frame: nothing was painted")
         end = self._last.time + (self._last.duration or 1 / self._clip.rate)
         self._images[-1].info["duration"] = self._milliseconds(self._last.time, end)
         if any(image.mode == "RGBA" for image in self._images):
-            # Each frame takes the place of the one before, also where it is clear.
+            # With disposal 2 each frame replaces the previous one, also where it is transparent.
             self._images = [image.convert("RGBA") for image in self._images]
         first, *others = self._images
         loop = self._clip.loop
@@ -228,11 +220,11 @@ class AnimationWriter:
             raise UserError(f"cannot write {self._name}: {one_line(error)}") from error
 
     def _milliseconds(self, start: Fraction, stop: Fraction) -> int:
-        """A duration such that their sum stays in time: in a GIF, a multiple of 10."""
+        """A duration rounded so that errors do not add up; a multiple of 10 in a GIF."""
         unit = 10 if self._format == "GIF" else 1
         first, last = (round(time / (unit * _MILLISECOND)) for time in (start, stop))
         return unit * (last - first)
 
     def close(self) -> None:
-        """Let the frames go."""
+        """Free the frames."""
         self._images.clear()

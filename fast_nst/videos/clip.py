@@ -1,4 +1,4 @@
-"""What is known of a clip, what a frame is, and what reads and writes them."""
+"""Types shared by readers and writers of videos and animations."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from fast_nst.pictures.edit import Array
+from fast_nst.errors import UserError
+from fast_nst.pictures.edit import Array, scaled_size
 
 
 @dataclass(frozen=True)
 class Colors:
-    """How a video says its numbers are to be read; each by FFmpeg's number, 2 for unspecified.
+    """A video's colour properties as FFmpeg's numbers; 2 is unspecified, but for `range`.
 
     Attributes:
-        matrix: Of Y'CbCr.
-        range: 1 is 16 to 235, 2 is 0 to 255, 0 unspecified.
-        primaries: Of the colours.
-        transfer: From numbers to light.
+        matrix: Y'CbCr matrix coefficients.
+        range: 1 is limited (16 to 235), 2 is full (0 to 255), 0 is unspecified.
+        primaries: Colour primaries.
+        transfer: Transfer characteristics.
     """
 
     matrix: int = 2
@@ -29,17 +30,17 @@ class Colors:
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip before its frames are read.
+    """Properties of a video or animation, known before its frames are read.
 
     Attributes:
-        width: Of its upright frames, in px.
-        height: In px.
-        rate: Frames a second, on average.
-        time_base: In seconds, of which all its times are multiples.
-        seconds: How long it is; None if the file does not tell.
-        pixel_aspect: Width of a pixel, in heights.
-        colors: What its pixels are made of.
-        loop: How often an animation plays; 0 is for ever, None as the format has it.
+        width: Width of the upright frames, in px.
+        height: Height of the upright frames, in px.
+        rate: Average frame rate, in frames per second.
+        time_base: Unit of the timestamps, in seconds.
+        seconds: Duration; None if the file does not state it.
+        pixel_aspect: Sample aspect ratio, width over height of a pixel.
+        colors: Colour properties.
+        loop: How often an animation plays; 0 is forever, None the format's default.
     """
 
     width: int
@@ -53,19 +54,19 @@ class Clip:
 
     @property
     def frames(self) -> int | None:
-        """How many there are, about."""
+        """The approximate number of frames; None if the duration is unknown."""
         return None if self.seconds is None else max(round(self.seconds * self.rate), 1)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture and when it comes.
+    """A frame with its timestamp.
 
     Attributes:
-        pixels: (H, W, 3) uint8, sRGB. What is shown again is the same array.
-        time: In seconds from the clip's start.
-        duration: In seconds; 0 if the file does not tell.
-        alpha: (H, W) uint8, of animations with transparency.
+        pixels: (H, W, 3) uint8, sRGB; a repeated frame has the same array.
+        time: Presentation time, in seconds from the clip's start.
+        duration: In seconds; 0 if the file does not state it.
+        alpha: (H, W) uint8; None for opaque frames.
     """
 
     pixels: Array
@@ -75,12 +76,12 @@ class Frame:
 
 
 class Reader(Protocol):
-    """A clip that is read.
+    """Reads a clip.
 
     Attributes:
-        clip: What is known of it.
-        notes: Lines that people should read, on what is not kept.
-        broken: Frames that could not be decoded so far, in whose place the last good one came.
+        clip: Its properties.
+        notes: Messages for the user on what is lost.
+        broken: Number of undecodable frames so far, each replaced by the last good one.
     """
 
     clip: Clip
@@ -88,30 +89,53 @@ class Reader(Protocol):
     broken: int
 
     def frames(self) -> Iterator[Frame]:
-        """All frames, in the order of their times, which rise."""
+        """Yield the frames in presentation order, with increasing timestamps."""
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
 
 
 class Writer(Protocol):
-    """A clip that is written.
+    """Writes a clip.
 
     Attributes:
-        notes: Lines that people should read, on what is not kept.
+        notes: Messages for the user on what is lost.
     """
 
     notes: list[str]
 
     def write(self, frame: Frame) -> None:
-        """The next frame."""
+        """Write the next frame."""
 
-    def finish(self, is_whole: bool = True) -> None:
-        """Make the file playable.
+    def finish(self, is_complete: bool = True) -> None:
+        """Complete the file.
 
         Args:
-            is_whole: False of a clip that ends early, whose sound ends with its pictures.
+            is_complete: False if the clip ends early; its sound is then cut after the last frame.
         """
 
     def close(self) -> None:
-        """Let the file go, finished or not."""
+        """Close the file, finished or not."""
+
+
+def scaled_frame_size(
+    size: tuple[int, int], longer: int | None, max_pixels: int, name: str
+) -> tuple[int, int]:
+    """Width and height of frames after resizing, in px.
+
+    Args:
+        size: Width and height in the file.
+        longer: Longer side to resize to; default: keep the size.
+        max_pixels: Largest number of pixels in a resized frame.
+        name: The file's name in the error.
+
+    Raises:
+        UserError: The resized frames exceed `max_pixels`.
+    """
+    width, height = size if longer is None else scaled_size(size, longer / max(size))
+    if width * height > max_pixels:
+        raise UserError(
+            f"{name} has frames of {width}x{height}, over {max_pixels:,} pixels: choose a smaller "
+            "--size or raise --max-pixels"
+        )
+    return width, height

@@ -1,4 +1,4 @@
-"""Which files of moving pictures can be written, and with which codecs."""
+"""Containers and codecs for writing videos and animations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from fast_nst.errors import UserError, choose
 
 @dataclass(frozen=True)
 class Encoder:
-    """A codec of FFmpeg's.
+    """An encoder of FFmpeg's.
 
     Attributes:
-        name: FFmpeg's own.
-        crf: What its `crf` is by default, low for good and large; None if it has none.
-        options: What else it is told.
-        takes_odd_sizes: Whether sides may be odd, with half as many colours as pixels each way.
+        name: FFmpeg's name.
+        crf: Default constant rate factor, lower for better quality and larger files; None if the
+            encoder has no such option.
+        options: Other encoder options.
+        takes_odd_sizes: Whether width and height may be odd with 4:2:0 chroma subsampling.
     """
 
     name: str
@@ -25,8 +26,8 @@ class Encoder:
     takes_odd_sizes: bool = True
 
 
-# The presets keep up with the network on two cores: for paintings, x264's slower ones make files of
-# the same size.
+# The presets keep up with the network on two cores. For paintings, x264's slower presets make files
+# of the same size.
 ENCODERS = {
     "h264": Encoder("libx264", 20, (("preset", "superfast"), ("forced-idr", "1")), False),
     "hevc": Encoder(
@@ -39,7 +40,7 @@ ENCODERS = {
     "av1": Encoder("libsvtav1", 32, (("preset", "9"),), False),
 }
 _OTHER_NAMES = {encoder.name: name for name, encoder in ENCODERS.items()} | {"h265": "hevc"}
-# Suffix -> FFmpeg's container and what is written into it by default.
+# Suffix -> FFmpeg's muxer, default codec.
 CONTAINERS = {
     ".mp4": ("mp4", "h264"),
     ".m4v": ("mp4", "h264"),
@@ -52,20 +53,20 @@ ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}  # suffix -> Pillow's format
 
 
 def is_animation(path: Path) -> bool:
-    """Whether Pillow reads and writes such files, and not PyAV."""
+    """Whether the suffix is that of a GIF or WebP, which Pillow handles rather than PyAV."""
     return path.suffix.lower() in ANIMATIONS
 
 
 def check_target(path: Path, codec: str | None, crf: int | None) -> None:
-    """Refuse what cannot be written, before any work.
+    """Check that a file can be written with the given codec.
 
     Args:
-        path: The file, by whose suffix the container is chosen.
-        codec: A name in `ENCODERS`, or FFmpeg's of any encoder; default: the container's.
-        crf: Quality, as the encoder counts it.
+        path: The file; its suffix selects the container.
+        codec: A name in `ENCODERS`, or any of FFmpeg's encoders; default: the container's default.
+        crf: Constant rate factor, in the encoder's own range; default: the encoder's.
 
     Raises:
-        UserError: The suffix stands for no container, or it has no such codec.
+        UserError: The suffix or the codec is unknown, or the codec or format takes no such option.
     """
     if is_animation(path):
         for flag, value in (("--codec", codec), ("--crf", crf)):
@@ -77,10 +78,10 @@ def check_target(path: Path, codec: str | None, crf: int | None) -> None:
 
 
 def container_of(path: Path) -> str:
-    """FFmpeg's name of the container that a path's suffix stands for.
+    """FFmpeg's name of the muxer for a path's suffix.
 
     Raises:
-        UserError: None that can be written.
+        UserError: The suffix is missing or not in `CONTAINERS`.
     """
     suffix = path.suffix.lower()
     if suffix not in CONTAINERS:
@@ -93,15 +94,10 @@ def container_of(path: Path) -> str:
 
 
 def encoder_of(path: Path, codec: str | None, crf: int | None) -> Encoder:
-    """What encodes the pictures.
-
-    Args:
-        path: See `check_target`.
-        codec: See `check_target`.
-        crf: See `check_target`.
+    """Choose the encoder; the arguments are those of `check_target`.
 
     Raises:
-        UserError: There is no such codec, or it takes no such `crf`.
+        UserError: The codec is unknown or does not encode video, or it has no `crf`.
     """
     import av
 
@@ -113,16 +109,15 @@ def encoder_of(path: Path, codec: str | None, crf: int | None) -> Encoder:
     except ValueError:  # PyAV's UnknownCodecError
         raise _unknown(name) from None
     if found.type != "video":
-        raise UserError(f"--codec {name} is of {found.type}: choose one of pictures")
+        raise UserError(f"--codec {name} encodes {found.type}: choose a video codec")
     if crf is not None and encoder.crf is None:
-        raise UserError(f"--crf is of {', '.join(ENCODERS)}, and {name} has none: leave it out")
+        raise UserError(f"--crf is for {', '.join(ENCODERS)}; {name} has none: leave it out")
     return encoder
 
 
 def _unknown(name: str) -> UserError:
-    """What to say of a codec that does not exist."""
     try:
         choose("codec", name, ENCODERS)
     except UserError as error:
-        return UserError(f"{error}, or the name of any other encoder of FFmpeg's")
+        return UserError(f"{error}, or any other FFmpeg encoder")
     return UserError(f"this FFmpeg has no encoder for {name}: choose another --codec")

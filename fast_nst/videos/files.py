@@ -1,4 +1,4 @@
-"""Clips by their files: what reads one, what writes one."""
+"""Choosing the reader and the writer for a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fast_nst.videos.codecs import is_animation
 
 
 def check_pyav(path: Path) -> None:
-    """Make sure that PyAV is there, for files that need it.
+    """Check that PyAV is installed, if the file needs it.
 
     Raises:
-        UserError: It is not.
+        UserError: It is needed and missing.
     """
     if is_animation(path):
         return
@@ -23,25 +23,25 @@ def check_pyav(path: Path) -> None:
         import av  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"{str(path)!r} is a video: install what reads and writes them, pip install "
-            "'fast-nst[video]', with Python 3.11 or newer"
+            f"{str(path)!r} is a video, which needs PyAV: pip install 'fast-nst[video]', with "
+            "Python 3.11 or newer"
         ) from error
 
 
 def open_reader(
     path: Path, size: int | None, start: Fraction, until: Fraction | None, max_pixels: int
 ) -> Reader:
-    """What reads a clip.
+    """Open a GIF, an animated WebP, or any video that PyAV reads.
 
     Args:
-        path: A GIF or animated WebP, or anything that PyAV reads.
+        path: The file.
         size: Longer side of the frames, in px; default: the clip's own.
-        start: Where to begin, in seconds.
-        until: Where to end; default: at the end.
-        max_pixels: That a frame may have.
+        start: Start of the part to read, in seconds.
+        until: End of the part, in seconds; default: the end of the clip.
+        max_pixels: Largest number of pixels in a frame.
 
     Raises:
-        UserError: It cannot be read, or PyAV is missing.
+        UserError: PyAV is missing; see also `AnimationReader` and `VideoReader`.
     """
     check_pyav(path)
     if is_animation(path):
@@ -61,20 +61,20 @@ def open_writer(
     start: Fraction,
     until: Fraction | None,
 ) -> Writer:
-    """What writes a clip.
+    """Open a clip for writing.
 
     Args:
-        path: Where it is written.
-        name: What it will be called, by which container or format are chosen.
-        clip: What it is like.
+        path: Temporary path to write to.
+        name: Final path, whose suffix selects the container or format.
+        clip: Properties of the clip.
         codec: See `codecs.check_target`.
         crf: See `codecs.check_target`.
-        source: The clip whose sound and subtitles it gets.
-        start: From when on they are taken, in seconds.
-        until: Up to when; default: to the end.
+        source: The clip whose sound and subtitles are copied.
+        start: Start of the part of `source`, in seconds.
+        until: End of the part, in seconds; default: the end of `source`.
 
     Raises:
-        UserError: It cannot be written, or PyAV is missing.
+        UserError: PyAV is missing; see also `VideoWriter`.
     """
     check_pyav(name)
     if is_animation(name):
@@ -84,8 +84,8 @@ def open_writer(
         return writer
     from fast_nst.videos.write import VideoWriter
 
-    with_tracks = None if is_animation(source) else source
-    return VideoWriter(path, name, clip, codec, crf, with_tracks, start, until)
+    tracks_source = None if is_animation(source) else source
+    return VideoWriter(path, name, clip, codec, crf, tracks_source, start, until)
 
 
 def _has_sound(path: Path) -> bool:

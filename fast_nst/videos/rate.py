@@ -1,4 +1,4 @@
-"""Frames at another rate."""
+"""Changing the frame rate."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from fast_nst.videos.clip import Frame
 
 
 def at_rate(frames: Iterator[Frame], rate: Fraction) -> Iterator[Frame]:
-    """What is on screen at 0, 1, 2 ... times `1 / rate` seconds; shown again or left out.
+    """Convert to a constant frame rate by repeating and dropping frames.
 
     Args:
-        frames: In the order of their times.
-        rate: A second.
+        frames: Frames in presentation order.
+        rate: Frames per second.
+
+    Yields:
+        The frame on screen at each multiple of `1 / rate` seconds.
     """
     count = 0
     last: Frame | None = None

@@ -1,4 +1,4 @@
-"""Frames to video files, with PyAV."""
+"""Writing video files with PyAV."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from fast_nst.videos.codecs import Encoder, container_of, encoder_of
 from fast_nst.videos.read import MATRICES, matrix_of
 from fast_nst.videos.tracks import Tracks
 
-_FINEST = Fraction(1, 60_000)  # of seconds, for MPEG-4, which counts no finer
+_MPEG4_TIME_BASE = Fraction(1, 60_000)  # s, the finest that MPEG-4 Part 2 allows
 
 
 class VideoWriter:
-    """A video file, with the sound and subtitles of another.
+    """Writes a video file, with the sound and subtitles of another.
 
     Args:
-        path: Where it is written, under whatever name.
-        name: What it will be called, by which the container is chosen.
-        clip: What it is like.
+        path: Temporary path to write to.
+        name: Final path, whose suffix selects the container.
+        clip: Properties of the video.
         codec: See `codecs.check_target`.
         crf: See `codecs.check_target`.
-        source: The video whose sound and subtitles it gets.
-        start: From when on, in seconds.
-        until: Up to when.
+        source: The video whose sound and subtitles are copied.
+        start: Start of the part of `source`, in seconds.
+        until: End of the part, in seconds; default: the end of `source`.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: The codec is unknown or does not fit the container, FFmpeg refuses to write the
+            header, or `source` cannot be read.
     """
 
     def __init__(
@@ -63,14 +64,14 @@ class VideoWriter:
             f"file:{path}", "w", format=container, container_options=_container_options(container)
         )
         self._tracks: Tracks | None = None
-        self._waiting: Frame | None = None  # for the next one, up to which it lasts
+        self._pending: Frame | None = None  # its duration is known when the next one comes
         self._end = Fraction(0)
         self._pts = -1
         self._is_on_white = False
-        self._step = 1 / clip.rate  # from one frame to the next, where they are closest
-        self._held: Packet[VideoStream] | None = None  # the last one lasts up to the end
+        self._step = 1 / clip.rate  # smallest step between frames, in seconds
+        self._held: Packet[VideoStream] | None = None  # the duration of the last one is changed
         self._clip = clip
-        os.environ.setdefault("SVT_LOG", "1")  # AV1's encoder prints what it does, otherwise
+        os.environ.setdefault("SVT_LOG", "1")  # silences SVT-AV1
         try:
             self._stream = self._add_stream(encoder, crf)
             if source is not None:
@@ -83,7 +84,7 @@ class VideoWriter:
         size = f"{self._stream.width}x{self._stream.height}"
         if (self._stream.width, self._stream.height) != (clip.width, clip.height):
             self.notes.append(
-                f"{clip.width}x{clip.height} becomes {size}: {encoder.name} wants even sides"
+                f"{clip.width}x{clip.height} becomes {size}: {encoder.name} needs even sides"
             )
         self._reformatter = VideoReformatter()
 
@@ -104,8 +105,8 @@ class VideoWriter:
         stream.height = clip.height + (clip.height % 2 if even else 0)
         stream.pix_fmt = _pixel_format(encoder.name)
         stream.time_base = clip.time_base
-        if encoder.name == "mpeg4" and clip.time_base < _FINEST:
-            stream.time_base = _FINEST
+        if encoder.name == "mpeg4" and clip.time_base < _MPEG4_TIME_BASE:
+            stream.time_base = _MPEG4_TIME_BASE
         context = stream.codec_context
         context.time_base = stream.time_base
         context.sample_aspect_ratio = clip.pixel_aspect
@@ -118,30 +119,30 @@ class VideoWriter:
         return stream
 
     def _start(self) -> None:
-        """Write the header, which is where FFmpeg refuses what it does not like."""
+        """Write the header, at which FFmpeg reports unsupported parameters."""
         try:
             self._container.start_encoding()
         except (av.FFmpegError, ValueError, OSError) as error:
-            raise UserError(f"cannot write {self._name}: {one_line(error)}") from error
+            raise self._failure(error) from error
 
     def write(self, frame: Frame) -> None:
-        """The next frame, and the sound before it.
+        """Write the next frame, and the sound before it.
 
         Raises:
-            UserError: It cannot be encoded or written.
+            UserError: FFmpeg cannot encode or write it.
         """
         try:
             if self._tracks is not None:
                 self._tracks.write(frame.time)
-            if self._waiting is not None:
-                self._encode(self._waiting, frame.time)
-                self._step = min(self._step, frame.time - self._waiting.time)
+            if self._pending is not None:
+                self._encode(self._pending, frame.time)
+                self._step = min(self._step, frame.time - self._pending.time)
         except (av.FFmpegError, ValueError) as error:
             raise self._failure(error) from error
-        self._waiting = frame
+        self._pending = frame
 
     def _encode(self, frame: Frame, end: Fraction, is_key: bool = False) -> None:
-        """A frame that is shown up to a time; a keyframe is stored behind all those before it."""
+        """Encode a frame shown until `end`; a keyframe is stored after all frames before it."""
         self._end = end
         converted = self._converted(frame, end)
         if is_key:
@@ -154,22 +155,22 @@ class VideoWriter:
                 self._container.mux(self._held)
             self._held = packet
 
-    def _finish_pictures(self) -> None:
-        """The last frame, which lasts as long as it says, and what the encoder has kept."""
-        last = self._waiting
+    def _finish_video(self) -> None:
+        """Encode the last frame with its duration, and flush the encoder."""
+        last = self._pending
         if last is None:
             return
         end = last.time + (last.duration or 1 / self._clip.rate)
-        rests = end - last.time > 2 * self._step
-        if rests and self._container.format.name == "mpegts":
-            # Its packets have no duration: the frame is shown again at its end.
+        is_long = end - last.time > 2 * self._step
+        if is_long and self._container.format.name == "mpegts":
+            # MPEG-TS packets have no duration: repeat the frame at its end.
             self._encode(last, end - self._step)
             last = replace(last, time=end - self._step)
-        self._encode(last, end, is_key=rests)
+        self._encode(last, end, is_key=is_long)
         self._mux(self._stream.encode(None))
         held = self._held
         if held is not None:
-            if rests and held.pts is not None and held.time_base:  # not all encoders tell
+            if is_long and held.pts is not None and held.time_base:  # some encoders drop it
                 held.duration = max(round(end / held.time_base) - held.pts, 0)
             self._container.mux(held)
 
@@ -182,12 +183,11 @@ class VideoWriter:
         if frame.alpha is not None:
             pixels = on_white(pixels, frame.alpha)
             if not self._is_on_white:
-                self.notes.append("clear parts become white: videos have none")
+                self.notes.append("transparent parts become white: videos have no transparency")
             self._is_on_white = True
-        whole = _padded(pixels, self._stream.width, self._stream.height)
-        given = VideoFrame.from_ndarray(whole, format="rgb24")
+        padded = _padded(pixels, self._stream.width, self._stream.height)
         converted = self._reformatter.reformat(
-            given,
+            VideoFrame.from_ndarray(padded, format="rgb24"),
             format=self._stream.pix_fmt,
             src_color_range=ColorRange.JPEG,
             dst_color_range=colors.range or ColorRange.MPEG,
@@ -202,19 +202,19 @@ class VideoWriter:
         converted.duration = max(round(end / time_base) - self._pts, 1)
         return converted
 
-    def finish(self, is_whole: bool = True) -> None:
-        """Make the file playable.
+    def finish(self, is_complete: bool = True) -> None:
+        """Complete and close the file.
 
         Args:
-            is_whole: False of a clip that ends early, whose sound ends with its pictures.
+            is_complete: False if the clip ends early; its sound is then cut after the last frame.
 
         Raises:
-            UserError: It cannot be written.
+            UserError: FFmpeg cannot encode or write the rest.
         """
         try:
-            self._finish_pictures()
+            self._finish_video()
             if self._tracks is not None:
-                self._tracks.write(None if is_whole else self._end)
+                self._tracks.write(None if is_complete else self._end)
                 self._tracks.finish()
             self._container.close()
         except (av.FFmpegError, ValueError) as error:
@@ -223,7 +223,7 @@ class VideoWriter:
             self.close()
 
     def close(self) -> None:
-        """Let the files go."""
+        """Close the files."""
         if self._tracks is not None:
             self._tracks.close()
         with contextlib.suppress(av.FFmpegError, ValueError):
@@ -231,19 +231,19 @@ class VideoWriter:
 
 
 def _container_options(container: str) -> dict[str, str]:
-    # An index at the file's beginning, so that it plays while it is loaded.
+    # The index at the beginning lets players start while the file downloads.
     return {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
 
 
 def _pixel_format(encoder: str) -> str:
-    """8 bits and half as many colours each way, which everything plays, or what there is."""
+    """8-bit 4:2:0, which every player supports, or else the encoder's first format."""
     formats = av.Codec(encoder, "w").video_formats or []
     names = [pixel_format.name for pixel_format in formats]
     return "yuv420p" if not names or "yuv420p" in names else names[0]
 
 
 def _padded(pixels: Array, width: int, height: int) -> Array:
-    """(H, W, 3) at a size that is up to a pixel larger, the last row and column repeated."""
+    """Edge-pad (H, W, 3) by up to one row and one column."""
     more = (height - pixels.shape[0], width - pixels.shape[1])
     if not any(more):
         return np.ascontiguousarray(pixels)

@@ -228,7 +228,7 @@ def test_threads_are_those_asked_for(photo: Path, style: Path, tmp_path: Path):
         (["--style", "none.jpg"], "no file 'none.jpg'"),
         (["--style", "a.jpg:0"], "share above 0"),
         (["--style", "a.jpg:-1"], "share above 0"),
-        (["-o", "out.gif"], "pictures can be written as"),
+        (["-o", "out.gif"], "images can be written as"),
         (["-o", ""], "no output"),
         (["-o", "{photo}/out.png"], "cannot write"),
         (["--threads", str(2**40)], "it must be from 1 to 1024"),

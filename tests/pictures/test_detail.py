@@ -151,5 +151,5 @@ def test_no_detail_is_the_painting():
 
 @pytest.mark.parametrize("share", [-0.1, 1.01, float("nan")])
 def test_a_share_out_of_range(share: float):
-    with pytest.raises(UserError, match=rf"detail is {share:g}: it must be from 0 \(the bare"):
+    with pytest.raises(UserError, match=rf"detail is {share:g}: it must be from 0 \(none\)"):
         check_detail(share)

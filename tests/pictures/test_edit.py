@@ -36,7 +36,7 @@ def test_resize_hits_its_side(width: int, height: int, size: int):
 
 
 def test_an_absurd_size_gets_a_clear_word():
-    with pytest.raises(UserError, match="999999999x666666666: a side may have 100,000 px"):
+    with pytest.raises(UserError, match="999999999x666666666: sides may have up to 100,000 px"):
         resize_longest(Image.new("RGB", (6, 4)), 999_999_999)
 
 

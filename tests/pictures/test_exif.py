@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
 from fast_nst.errors import UserNote
-from fast_nst.pictures.exif import fitted, still_true
+from fast_nst.pictures.exif import fit_exif, kept_exif
 from fast_nst.pictures.read import most_pixels, open_image
 from fast_nst.pictures.write import encode_image
 
@@ -31,7 +31,7 @@ def photographed(file_format: str = "JPEG") -> bytes:
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_what_is_still_true_is_kept(file_format: str):
+def test_kept_exif(file_format: str):
     kept = Image.Exif()
     kept.load(open_image(photographed(file_format)).info["exif"])
     assert (kept[Base.Make], kept[Base.Copyright]) == ("Maker", "A. Non")
@@ -43,7 +43,7 @@ def test_what_is_still_true_is_kept(file_format: str):
 
 
 def test_a_picture_without_any_gets_none():
-    assert still_true(Image.new("RGB", (2, 2))) == b""
+    assert kept_exif(Image.new("RGB", (2, 2))) == b""
     assert open_image(Image.new("RGB", (2, 2))).info == {}
 
 
@@ -231,11 +231,11 @@ def test_other_formats_hold_all_of_it(file_format: str):
 
 def test_what_fits_is_no_more_than_the_limit():
     exif = generated(3000).info["exif"]
-    assert fitted(exif, len(exif)) == (exif, [])
-    less, left_out = fitted(exif, len(exif) - 1)
+    assert fit_exif(exif, len(exif)) == (exif, [])
+    less, left_out = fit_exif(exif, len(exif) - 1)
     assert left_out == ["UserComment"]
     assert len(less) < len(exif) - 40_000
-    assert fitted(exif, 10)[0] == b""
+    assert fit_exif(exif, 10)[0] == b""
 
 
 def test_entries_that_overlap_do_not_add_up():
@@ -244,7 +244,7 @@ def test_entries_that_overlap_do_not_add_up():
     exif = block((Base.Model, 2, 4, b"Box\0"), place=tuple(entries)) + bytes(size + 600)
     image = Image.new("RGB", (2, 2))
     image.info["exif"] = exif
-    assert len(still_true(image)) < 17 * size
+    assert len(kept_exif(image)) < 17 * size
 
 
 def test_any_block_of_bytes_is_read_without_an_error():
@@ -259,5 +259,5 @@ def test_any_block_of_bytes_is_read_without_an_error():
         image.info["exif"] = bytes(broken)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert isinstance(still_true(image), bytes)
+            assert isinstance(kept_exif(image), bytes)
             assert open_image(image).size == (2, 2)

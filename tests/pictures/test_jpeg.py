@@ -1,4 +1,4 @@
-"""JPEGs that are made to block a decoder, and those whose last bytes are missing."""
+"""JPEGs with too many scans, and those that lack their last bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from fast_nst.errors import UserError, UserNote
 from fast_nst.pictures.edit import to_array
-from fast_nst.pictures.jpeg import MOST_SCANS, Scans, read_scans
+from fast_nst.pictures.jpeg import MAX_SCANS, Scans, read_scans
 from fast_nst.pictures.read import open_image
 
 KINDS = [
@@ -46,7 +46,7 @@ def with_scans(count: int) -> bytes:
 @pytest.mark.parametrize("lacking", [1, 2])
 def test_without_its_last_bytes_a_jpeg_is_read(options: dict, lacking: int):
     whole = jpeg(**options)
-    with pytest.warns(UserNote, match="^the input lacks its last bytes: it was read all the same$"):
+    with pytest.warns(UserNote, match="^the input lacks its last bytes: decoded anyway$"):
         opened = open_image(whole[:-lacking])
     np.testing.assert_array_equal(to_array(opened), to_array(open_image(whole)))
 
@@ -85,12 +85,12 @@ def test_a_jpeg_that_lacks_its_last_scan_is_damaged():
 
 
 def test_scans_are_counted():
-    assert read_scans(jpeg()) == Scans(1, are_all=True, is_ended=False)
-    assert read_scans(jpeg(progressive=True)) == Scans(10, are_all=True, is_ended=True)
-    assert read_scans(jpeg(progressive=True)[:-2]) == Scans(10, are_all=True, is_ended=False)
+    assert read_scans(jpeg()) == Scans(1, is_complete=True, has_end=False)
+    assert read_scans(jpeg(progressive=True)) == Scans(10, is_complete=True, has_end=True)
+    assert read_scans(jpeg(progressive=True)[:-2]) == Scans(10, is_complete=True, has_end=False)
     assert read_scans(with_scans(40)).count == 40
     for nothing in (b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xc2", b"\xff\xd8\xff\xda\x00\x00"):
-        assert not read_scans(nothing).is_ended
+        assert not read_scans(nothing).has_end
 
 
 def test_a_thumbnail_s_scans_are_not_the_picture_s():
@@ -108,7 +108,7 @@ def test_a_jpeg_of_too_many_scans_is_refused_at_once(tmp_path):
         with pytest.raises(UserError, match="has over 100 scans"):
             open_image(source)
         assert time.perf_counter() - started < 0.5
-    assert open_image(with_scans(MOST_SCANS)).size == (90, 70)
+    assert open_image(with_scans(MAX_SCANS)).size == (90, 70)
 
 
 def test_one_component_at_a_time_can_be_repeated_too():
@@ -118,4 +118,4 @@ def test_one_component_at_a_time_can_be_repeated_too():
     sequential = data[:frame] + b"\xff\xc0" + data[frame + 2 :]
     first = data.index(b"\xff\xda")
     alone = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"  # the first component
-    assert read_scans(sequential[:first] + alone * 30_000).count == MOST_SCANS + 1
+    assert read_scans(sequential[:first] + alone * 30_000).count == MAX_SCANS + 1

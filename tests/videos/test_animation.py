@@ -180,6 +180,6 @@ def test_what_is_no_animation(tmp_path: Path):
 
 
 def test_too_many_frames_for_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(animation, "_MOST_PIXELS", 4000)
+    monkeypatch.setattr(animation, "_MAX_PIXELS", 4000)
     with pytest.raises(UserError, match="held in memory"):
         write(tmp_path / "a.gif", [Frame(moving(i, 48, 32), Fraction(i, 10)) for i in range(3)])

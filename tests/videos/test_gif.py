@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fast_nst.videos.gif import composed, parse
+from fast_nst.videos.gif import composite, parse
 
 NOTHING, KEEP, CLEAR, RESTORE = range(4)
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
@@ -40,7 +40,7 @@ def shown(data: bytes) -> list[list[list[tuple[int, ...]]]]:
     """Of each frame, its rows of pixels; what is clear as `_NONE`."""
     return [
         [[tuple(map(int, pixel)) for pixel in row] for row in frame]
-        for frame in composed(parse(data))
+        for frame in composite(parse(data))
     ]
 
 
@@ -70,14 +70,14 @@ def test_what_frames_leave_behind(frames: list, last: list[tuple[int, ...]]):
 def test_durations_and_what_is_damaged():
     data = gif((ALL, RED, KEEP), (LEFT, GREEN, KEEP), (RIGHT, BLUE, KEEP))
     whole = parse(data)
-    assert (whole.width, whole.height, whole.is_whole) == (4, 2, True)
-    assert [part.milliseconds for part in whole.parts] == [100, 100, 100]
-    assert parse(data[:-1]).is_whole  # browsers do without the last byte
+    assert (whole.width, whole.height, whole.is_complete) == (4, 2, True)
+    assert [part.milliseconds for part in whole.frames] == [100, 100, 100]
+    assert parse(data[:-1]).is_complete  # browsers do without the last byte
     cut = parse(data[:-5])
-    assert (len(cut.parts), cut.is_whole) == (2, False)
-    assert parse(data[:9]).parts == []
+    assert (len(cut.frames), cut.is_complete) == (2, False)
+    assert parse(data[:9]).frames == []
     for length in range(len(data)):
-        assert len(parse(data[:length]).parts) <= 3
+        assert len(parse(data[:length]).frames) <= 3
 
 
 def test_it_is_what_pillow_reads_where_nothing_is_clear():
@@ -85,6 +85,6 @@ def test_it_is_what_pillow_reads_where_nothing_is_clear():
     images = [Image.fromarray(rng.integers(0, 255, (20, 30), np.uint8)) for _ in range(4)]
     buffer = io.BytesIO()
     images[0].save(buffer, "GIF", save_all=True, append_images=images[1:])
-    for image, frame in zip(images, composed(parse(buffer.getvalue())), strict=True):
+    for image, frame in zip(images, composite(parse(buffer.getvalue())), strict=True):
         assert np.array_equal(frame[..., 0], np.asarray(image))
         assert frame[..., 3].min() == 255

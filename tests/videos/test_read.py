@@ -12,7 +12,7 @@ import pytest
 
 from fast_nst.errors import UserError
 from fast_nst.videos.clip import Frame
-from fast_nst.videos.read import VideoReader, _Broken, packets_of
+from fast_nst.videos.read import VideoReader, _BrokenFrames, demux
 from tests.videos.clips import RATE, TICKS, flat, make, moving, noisy
 
 
@@ -151,7 +151,7 @@ def test_damaged_frames_are_repeated(tmp_path: Path):
 
 
 def test_what_a_decoder_owes_is_known_by_its_times():
-    broken = _Broken()
+    broken = _BrokenFrames()
     for time in (0, 3, 1, 2, 5, 4):  # as packets come, with frames that refer to later ones
         broken.sent(Fraction(time))
     assert broken.before(Fraction(0)) == []
@@ -195,7 +195,7 @@ def test_streams_that_come_up_later_are_passed_over():
                     raise IndexError
                 yield packet
 
-    assert list(packets_of(Container())) == [1, 2, 3, 4]  # type: ignore[arg-type]
+    assert list(demux(Container())) == [1, 2, 3, 4]  # type: ignore[arg-type]
 
 
 def test_what_is_no_video(tmp_path: Path):

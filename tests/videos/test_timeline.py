@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from fast_nst.videos.clip import Frame
-from fast_nst.videos.joined import goes_on_after_its_segment
+from fast_nst.videos.concatenation import may_continue_after_segment
 from fast_nst.videos.read import VideoReader
-from fast_nst.videos.timeline import Clock, timeline_of
+from fast_nst.videos.timeline import MonotonicClock, timeline_of
 from tests.videos.recordings import (
     FRAMES_A_SECOND,
     PICTURES,
@@ -105,7 +105,7 @@ def test_a_single_wrong_time_moves_nothing_else(tmp_path: Path, stream: int, wro
     path = record(tmp_path / "a.ts", container="mpegts")
     _, before = read(path)
     shift_one_time(path, stream, 5 if stream == SOUND else 30, wrong)
-    assert timeline_of(path, None).shifts == {}
+    assert timeline_of(path, None).offsets == {}
     _, frames = read(path)
     assert len(frames) == 50
     differing = [a.time != b.time for a, b in zip(frames, before, strict=True)]
@@ -179,25 +179,25 @@ def test_files_that_cannot_be_read_are_told_of(tmp_path: Path, suffix: str, give
 
 def test_matroska_says_where_it_ends(tmp_path: Path):
     one = record(tmp_path / "a.mkv")
-    assert not goes_on_after_its_segment(one)
-    assert goes_on_after_its_segment(joined(tmp_path / "b.mkv", one, one))
+    assert not may_continue_after_segment(one)
+    assert may_continue_after_segment(joined(tmp_path / "b.mkv", one, one))
     damaged = tmp_path / "c.mkv"
     for data in (b"", b"\x1aE\xdf\xa3", b"no Matroska at all", one.read_bytes()[:100]):
         damaged.write_bytes(data)
-        assert not goes_on_after_its_segment(damaged)
+        assert not may_continue_after_segment(damaged)
 
 
 def test_a_clock_rises():
-    clock = Clock(1, 1000)
+    clock = MonotonicClock(1, 1000)
     given = [0, 20, 20, 40, 30, 60, 5, 25, 45, 80]
-    assert [clock.settle(time, 20) for time in given] == [0, 20, 21, 40, 41, 60, 61, 62, 63, 80]
+    assert [clock.correct(time, 20) for time in given] == [0, 20, 21, 40, 41, 60, 61, 62, 63, 80]
     assert clock.moved == 5
     assert clock.next(20) == 100
 
 
 def test_a_clock_that_begins_anew_goes_on():
-    clock = Clock(1, 10)
-    assert [clock.settle(time, 5) for time in (100, 105, 0, 5, 10)] == [100, 105, 110, 115, 120]
-    clock = Clock(1, 10)  # a single one was wrong
-    assert [clock.settle(time, 5) for time in (100, 105, 0, 115, 120)] == [100, 105, 110, 115, 120]
-    assert Clock(1, 10).next(5) is None
+    clock = MonotonicClock(1, 10)
+    assert [clock.correct(time, 5) for time in (100, 105, 0, 5, 10)] == [100, 105, 110, 115, 120]
+    clock = MonotonicClock(1, 10)  # a single one was wrong
+    assert [clock.correct(time, 5) for time in (100, 105, 0, 115, 120)] == [100, 105, 110, 115, 120]
+    assert MonotonicClock(1, 10).next(5) is None

@@ -49,7 +49,7 @@ def test_packets_of_one_time_are_moved(tmp_path: Path, suffix: str, change: Any,
     times, heard, notes = copy(source, tmp_path / f"out{suffix}")
     assert len(times) == 50
     assert heard == sorted(heard)
-    assert f"packets of sound whose times did not rise are moved: {count}" in notes
+    assert f"audio packets with non-increasing timestamps are moved: {count}" in notes
     if suffix != ".webm":  # where it is encoded again
         assert len(set(heard)) == len(given)
     first = min(times[0], heard[0]) if suffix == ".ts" else 0

@@ -106,7 +106,7 @@ def test_clear_parts_become_white(tmp_path: Path):
     assert half[:, :46].min() >= 253
     assert np.abs(half[:, 50:70].astype(int) - 127).max() <= 2
     assert half[:, 74:].max() <= 2
-    assert writer.notes == ["clear parts become white: videos have none"]
+    assert writer.notes == ["transparent parts become white: videos have no transparency"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_the_sound_of_what_ends_early_ends_too(tmp_path: Path):
         ("a.avi", None, None, "videos can be written as .mp4"),
         ("a", None, None, "no suffix"),
         ("a.mp4", "h246", None, "Did you mean 'h264'"),
-        ("a.mp4", "aac", None, "is of audio"),
+        ("a.mp4", "aac", None, "encodes audio"),
         ("a.gif", "h264", None, "have no --codec"),
         ("a.webp", None, 20, "have no --crf"),
     ],
