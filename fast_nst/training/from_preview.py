@@ -83,11 +83,12 @@ def from_preview(config: TrainConfig) -> tuple[TrainConfig, Tile | None]:
     if config.from_preview is None:
         return config, None
     given = config.given()
-    for name in ("resume", "start", "style_size"):
+    for name in ("resume", "init", "style_size"):
         if given.get(name) is not None:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} contradicts --from-preview: give one of them")
     tile = find_tile(config.style, config.from_preview)
-    start, size = str(tile.model), tile.style_size
-    config = dataclasses.replace(config, from_preview=None, start=start, style_size=size)
+    config = dataclasses.replace(
+        config, from_preview=None, init=str(tile.model), style_size=tile.style_size
+    )
     return config, tile

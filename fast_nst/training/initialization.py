@@ -1,10 +1,10 @@
-"""Where training starts: the weights of the base, of the root, or of any model."""
+"""Initial weights of a training run: the base, the identity model, or any other model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,73 +22,78 @@ AVERAGE = "average"  # what the base was called while it was one of ten styles
 
 
 @dataclass(frozen=True)
-class Start:
-    """What training starts from.
+class Initialization:
+    """Initial weights, and their provenance.
 
     Attributes:
         name: As it was given; of a file, its name without folders.
-        state: The network's state dict; None leaves the random weights, or those that are resumed.
-        root: `fingerprint` of the network that all styles of one kind descend from; "" for none.
-        recipe: How a trained start was trained itself.
+        state: The network's state dict; None keeps the random weights, or those that are resumed.
+        identity_sha256: `fingerprint` of the identity model that belongs to the base; models that
+            share it can be mixed. "" for weights trained from scratch. Files call it `root`.
+        recipe: The settings that the weights were trained with; empty for those in the package.
     """
 
     name: str
     state: dict[str, Tensor] | None = None
-    root: str = ""
+    identity_sha256: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """What checkpoints and models say of it."""
+        """The entry `start` of checkpoints and of models' metadata."""
         return {"name": self.name, "recipe": self.recipe}
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
-    """`graphs.fingerprint` of a network's state dict."""
+    """SHA-256 of a network's parameters, see `graphs.fingerprint`."""
     return graphs.fingerprint({name: value.detach().cpu().numpy() for name, value in state.items()})
 
 
-def starting_point(config: TrainConfig) -> Start:
-    """The start that a run's settings mean.
+def load_initialization(config: TrainConfig) -> Initialization:
+    """Read the initial weights that a run's settings name.
 
     Raises:
-        UserError: There is none of that name, it cannot be read, or it is another network's.
+        UserError: No model has that name, it cannot be read, or it is another network's.
     """
-    name = config.chosen_start
+    name = config.resolved_init
     if config.resume is not None:
         resumed = read_checkpoint(config.resume)
-        record = resumed.start or {"name": SCRATCH, "recipe": {}}
-        return Start(record["name"], None, resumed.root, record["recipe"])
+        record = resumed.initialization or {"name": SCRATCH, "recipe": {}}
+        return Initialization(record["name"], None, resumed.identity_sha256, record["recipe"])
     if name == SCRATCH:
-        return Start(name)
+        return Initialization(name)
     if name == AVERAGE:
         name = BASE
     shipped = STARTS.get(config.network, {})
     path = shipped.get(name)
     if path is None:
         if is_name(name) and not is_style(name):
-            check_name(name, "start", [*shipped, SCRATCH, *style_names()])
+            check_name(name, "init", [*shipped, SCRATCH, *style_names()])
         path = find_model(name)
-    start, network = _read(path)
+    found, network = _read(path)
     if network != config.network:
         raise UserError(
-            f"--start {name} is a network {network!r}, and --network is {config.network!r}: start "
-            f"from one of the same kind, or from {SCRATCH}"
+            f"--init {name} is a network {network!r}, and --network is {config.network!r}: give a "
+            f"model of the same network, or {SCRATCH}"
         )
-    return Start(name if is_name(name) else path.name, start.state, start.root, start.recipe)
+    return replace(found, name=name if is_name(name) else path.name)
 
 
-def _read(path: Path) -> tuple[Start, str]:
-    """A file as a start, and the name of its network."""
+def _read(path: Path) -> tuple[Initialization, str]:
+    """The weights in a file, and the name of their network."""
     if path.suffix.lower() == ".onnx":
         model = read_model(path)
         metadata = model.metadata
         is_shipped = any(path in starts.values() for starts in STARTS.values())
         recipe = {} if is_shipped else _recipe(path, metadata)
-        root, network = metadata.get("root", ""), metadata["network"]
-        return Start(path.name, model.network.state_dict(), root, recipe), network
+        found = Initialization(
+            path.name, model.network.state_dict(), metadata.get("root", ""), recipe
+        )
+        return found, metadata["network"]
     saved = read_checkpoint(path)
-    recipe = saved.config.recipe()
-    return Start(path.name, saved.network.state_dict(), saved.root, recipe), saved.config.network
+    found = Initialization(
+        path.name, saved.network.state_dict(), saved.identity_sha256, saved.config.recipe()
+    )
+    return found, saved.config.network
 
 
 def _recipe(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
