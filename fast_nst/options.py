@@ -267,8 +267,8 @@ def renamed(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
 def add_options(parser: argparse.ArgumentParser, options: type, **notes: str) -> None:
     """Add a flag for each field of a dataclass, inherited ones in groups of their own.
 
-    The parsed values are strings, or lists of them, which `make` converts. A flag that is not given
-    leaves nothing in the namespace, so that the dataclass or a file decides.
+    The parsed values are strings, or lists of them, which `check` converts. A flag that is not
+    given leaves nothing in the namespace, so that the dataclass or a file decides.
 
     Args:
         parser: Gets the flags.
@@ -346,8 +346,8 @@ class Parser(argparse.ArgumentParser):
         return vars(namespace)
 
 
-def make(options: type[_Options], prog: str, *sources: Mapping[str, Any]) -> _Options:
-    """The dataclass of parsed values; it checks their types and ranges itself.
+def collect(options: type, prog: str, *sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge parsed values, for the dataclass to check.
 
     Args:
         options: The dataclass.
@@ -356,7 +356,7 @@ def make(options: type[_Options], prog: str, *sources: Mapping[str, Any]) -> _Op
             Strings stand for any type, and single values for lists of one.
 
     Raises:
-        UserError: A name is unknown, or a value is missing or out of its range.
+        UserError: A name is unknown, or a required value is missing.
     """
     hints = get_type_hints(options)
     items = {item.name: item for _, item in ordered_fields(options)}
@@ -377,7 +377,7 @@ def make(options: type[_Options], prog: str, *sources: Mapping[str, Any]) -> _Op
     ]
     if missing:
         raise UserError(f"required: {', '.join(missing)} (see {prog} --help)")
-    return options(**given)
+    return given
 
 
 def _as_list(value: Any, commas: bool) -> list[Any]:
@@ -396,4 +396,4 @@ def parse_light(
     """
     parser = Parser(prog=prog, description=description, allow_abbrev=False)
     add_options(parser, options, **notes)
-    return make(options, prog, parser.values(argv))
+    return options(**collect(options, prog, parser.values(argv)))

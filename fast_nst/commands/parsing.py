@@ -11,7 +11,7 @@ import yaml
 
 from fast_nst.assets import CONFIGS
 from fast_nst.errors import UserError, choose, one_line
-from fast_nst.options import Parser, add_options, make
+from fast_nst.options import Parser, add_options, collect
 
 _CONFIG = "--config"
 _SUFFIX = ".yaml"
@@ -104,13 +104,31 @@ def _pairs(name: str, words: Iterable[str]) -> dict[str, Any]:
 def parse(
     options: type[_Options], argv: Sequence[str], prog: str, description: str | None
 ) -> _Options:
-    """The options that a command line and its YAML files give.
-
-    A file replaces what files before it say, and flags replace what files say.
+    """The options that a command line and its YAML files give, with defaults for the rest.
 
     Raises:
         UserError: A flag, a key or a value is wrong.
     """
+    return options(**_given(options, argv, prog, description))
+
+
+def parse_given(
+    options: type, argv: Sequence[str], prog: str, description: str | None
+) -> dict[str, Any]:
+    """As `parse`, but only the values that are given, by field name.
+
+    Raises:
+        UserError: A flag, a key or a value is wrong.
+    """
+    given = _given(options, argv, prog, description)
+    checked = options(**given)
+    return {name: getattr(checked, name) for name in given}
+
+
+def _given(
+    options: type, argv: Sequence[str], prog: str, description: str | None
+) -> dict[str, Any]:
+    """The values as they were given: a later file wins over an earlier one, a flag over both."""
     parser = Parser(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument(
         _CONFIG,
@@ -125,4 +143,4 @@ def parse(
     given = parser.values(_joined(argv, tables) if tables else argv)
     files = [_read_config(name) for name in given.pop(_CONFIG.strip("-"))]
     given |= {name: _pairs(name, given[name]) for name in tables if name in given}
-    return make(options, prog, *files, given)
+    return collect(options, prog, *files, given)

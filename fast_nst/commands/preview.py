@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.training.from_preview import Tile
 from fast_nst.training.preview import Preview, PreviewSettings, label, preview
+from fast_nst.training.preview_tiles import Tile
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.commands.defects import report_defects
-from fast_nst.commands.parsing import parse
+from fast_nst.commands.parsing import parse_given
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
 from fast_nst.errors import UserError
@@ -18,7 +18,6 @@ from fast_nst.files import claim_file
 from fast_nst.models.catalogue import RUNS
 from fast_nst.options import option
 from fast_nst.pictures.write import save_image
-from fast_nst.training.from_preview import from_preview
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.series import Outcome, series_sheet, style_images, train_series
 from fast_nst.training.settings import TrainConfig
@@ -47,15 +46,14 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     Raises:
         UserError: The only style failed, or all for the same reason.
     """
-    options = parse(TrainOptions, argv, prog, description)
-    names = options.style or []
-    given = {name: value for name, value in options.given().items() if name != "style"}
-    if len(names) == 1 and not Path(names[0]).is_dir():
+    given = parse_given(TrainOptions, argv, prog, description)
+    names = given.pop("style", None) or []
+    is_series = len(names) > 1 or any(Path(name).is_dir() for name in names)
+    if names and not is_series:
         given["style"] = names[0]
-    config = TrainConfig(**given)
     # With several devices Lightning starts this command again for each; the first one speaks.
     is_first = int(os.environ.get("LOCAL_RANK", "0")) == 0
-    quiet = not is_first or config.trainer.get("enable_progress_bar") is False
+    quiet = not is_first or given.get("trainer", {}).get("enable_progress_bar") is False
     with Progress(quiet, unit="step") as progress:
 
         def on_progress(step: int, steps: int, loss: float) -> bool:
@@ -68,18 +66,17 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             if is_first:
                 progress.say(line)
 
-        if names and config.style is None:
-            return _report_series(
-                train_series(config, style_images(names), on_progress=on_progress, log=log)
-            )
-        config, tile = from_preview(config)
-        result = train(config, on_progress=on_progress, log=log)
+        if is_series:
+            styles = style_images(names)
+            return _report_series(train_series(given, styles, on_progress=on_progress, log=log))
+        result = train(given, on_progress=on_progress, log=log)
     if result.is_main_process:
-        _report(result, "" if tile is None else f" --strength {tile.strength:g}")
+        _report(result)
     return 0
 
 
-def _report(result: TrainResult, strength: str) -> None:
+def _report(result: TrainResult) -> None:
+    strength = "" if result.tile is None else f" --strength {result.tile.strength:g}"
     _report_unreadable(result.unreadable)
     report_defects(result.defects)
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")

@@ -14,7 +14,7 @@ from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
 from fast_nst.models import graphs
 from fast_nst.models.catalogue import check_name, find_model, is_name, is_style, style_names
-from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import BASE, SCRATCH, TrainConfig
 
@@ -48,15 +48,18 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     return graphs.fingerprint({name: value.detach().cpu().numpy() for name, value in state.items()})
 
 
-def load_initialization(config: TrainConfig) -> Initialization:
+def load_initialization(config: TrainConfig, resumed: Checkpoint | None = None) -> Initialization:
     """Read the initial weights that a run's settings name.
+
+    Args:
+        config: The settings.
+        resumed: The checkpoint that the run continues, whose weights Lightning loads.
 
     Raises:
         UserError: No model has that name, it cannot be read, or it is another network's.
     """
     name = config.resolved_init
-    if config.resume is not None:
-        resumed = read_checkpoint(config.resume)
+    if resumed is not None:
         record = resumed.initialization or {"name": SCRATCH, "recipe": {}}
         return Initialization(record["name"], None, resumed.identity_sha256, record["recipe"])
     if name == SCRATCH:

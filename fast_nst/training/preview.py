@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
@@ -25,7 +25,7 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import style_name, style_path
 from fast_nst.training.export import export
-from fast_nst.training.from_preview import RECORD, SUFFIX, Tile, write_record
+from fast_nst.training.preview_tiles import RECORD, SUFFIX, Tile, write_record
 from fast_nst.training.run import fit
 from fast_nst.training.saving import Log
 from fast_nst.training.settings import TrainConfig
@@ -183,31 +183,31 @@ def preview(
     crop = TrainConfig().size
     for pace.run, size in enumerate(sizes):
         name = f"strokes_{size}"
-        config = TrainConfig(
-            trainer=_BRIEF,
-            style=settings.style,
-            photos=settings.photos,
-            out=str(folder / name),
-            size=crop,
-            style_size=size,
-            steps=pace.steps,
-            seed=settings.seed,
-            precision=settings.precision,
-            accelerator=settings.accelerator,
-            devices="1",
-        )
-        fitted = fit(config, on_progress=pace, log=log if pace.run == 0 else None)
+        given = {
+            "trainer": _BRIEF,
+            "style": settings.style,
+            "photos": settings.photos,
+            "out": str(folder / name),
+            "size": crop,
+            "style_size": size,
+            "steps": pace.steps,
+            "seed": settings.seed,
+            "precision": settings.precision,
+            "accelerator": settings.accelerator,
+            "devices": "1",
+        }
+        fitted = fit(given, on_progress=pace, log=log if pace.run == 0 else None)
         if pace.fits < pace.steps and not pace.stopped:
-            crop = _SMALL_CROP
-            pace.shorten(speedup=(config.size / crop) ** 2)
+            size_before, crop = crop, _SMALL_CROP
+            pace.shorten(speedup=(size_before / crop) ** 2)
             if log is not None:
                 log(
                     f"{pace.steps} steps on crops of {crop} px for each size of strokes: "
-                    f"{settings.steps} of {config.size} px would take more than "
+                    f"{settings.steps} of {size_before} px would take more than "
                     f"--minutes {settings.minutes:g} here"
                 )
-            config = replace(config, size=crop, steps=pace.steps, resume=str(fitted.checkpoint))
-            fitted = fit(config, on_progress=pace)
+            given |= {"size": crop, "steps": pace.steps, "resume": str(fitted.checkpoint)}
+            fitted = fit(given, on_progress=pace)
         model = folder / f"{name}.onnx"
         export(fitted.best, model)
         tiles += [

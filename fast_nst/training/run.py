@@ -7,7 +7,7 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,6 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import (
     CHECKPOINT,
-    continued,
-    read_checkpoint,
     readable,
     style_digest,
     style_path,
@@ -43,11 +41,12 @@ from fast_nst.training.divergence import MAX_RECOVERIES, final_error, last_good_
 from fast_nst.training.export import export
 from fast_nst.training.folders import locked, run_folder
 from fast_nst.training.frame_augmentation import FrameAugmentation
-from fast_nst.training.from_preview import from_preview
 from fast_nst.training.initialization import load_initialization
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
+from fast_nst.training.plan import resolve
+from fast_nst.training.preview_tiles import Tile
 from fast_nst.training.saving import Checkpoints, Log
-from fast_nst.training.settings import TrainConfig, plain
+from fast_nst.training.settings import TrainConfig, given_values, plain
 from fast_nst.training.trainer import (
     checks_every,
     explained,
@@ -81,6 +80,7 @@ class TrainResult:
         is_main_process: False in all but the first of several processes, which writes the files.
         defects: What `defects.inspect` measured of the model's paintings.
         validation_loss: Of the best checkpoint; None without validation.
+        tile: The preview's tile that it started from, if any.
     """
 
     folder: Path
@@ -94,6 +94,7 @@ class TrainResult:
     is_main_process: bool = True
     defects: dict[str, float] = field(default_factory=dict)
     validation_loss: float | None = None
+    tile: Tile | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Fitted:
         seconds: Spent in the loop.
         is_main_process: False in all but the first of several processes.
         validation_loss: Of the best checkpoint; None without validation.
+        tile: The preview's tile that it started from, if any.
     """
 
     folder: Path
@@ -121,6 +123,7 @@ class Fitted:
     seconds: float
     is_main_process: bool
     validation_loss: float | None
+    tile: Tile | None = None
 
 
 @contextlib.contextmanager
@@ -182,29 +185,6 @@ def _make_preview(model: Path, photographs: list[Path], style: Image.Image) -> I
     return contact_sheet(rows, labels=[("photograph", "stylized") * 2] if photos else [])
 
 
-def _halvings(config: TrainConfig) -> int:
-    """Divergence recoveries of the resumed run; a learning rate that is given starts at 0 again."""
-    if config.resume is None:
-        return 0
-    saved = read_checkpoint(config.resume)
-    return saved.recoveries if saved.config.lr == config.lr else 0
-
-
-def _check_places(config: TrainConfig) -> None:
-    """Say how a run is resumed whose painting or photographs are where they were no more."""
-    if config.resume is None:
-        return
-    for what, given, flag in (
-        ("painting", config.style, "--style IMAGE"),
-        ("folder of photographs", config.photos, "--photos DIR"),
-    ):
-        if given and not Path(given).exists():
-            raise UserError(
-                f"the {what} {given!r} that this run was trained on is not there any more: say "
-                f"where it is now, with {flag}"
-            )
-
-
 def _validation_settings(config: TrainConfig, style_sha256: str) -> dict[str, Any]:
     """The settings that the validation loss depends on, besides the network."""
     names = [item.name for item in dataclasses.fields(LossSettings)]
@@ -216,7 +196,7 @@ def _validation_settings(config: TrainConfig, style_sha256: str) -> dict[str, An
 
 
 def fit(
-    config: TrainConfig,
+    settings: TrainConfig | Mapping[str, Any],
     trainer_options: dict[str, Any] | None = None,
     *,
     on_progress: OnProgress | None = None,
@@ -228,7 +208,7 @@ def fit(
     with half the learning rate, at most `MAX_RECOVERIES` times.
 
     Args:
-        config: As `train` takes it.
+        settings: As `train` takes them.
         trainer_options: As `train` takes them.
         on_progress: As `train` takes it.
         log: As `train` takes it.
@@ -237,14 +217,13 @@ def fit(
         UserError: A setting cannot be used, or the end of the run not be saved.
         TrainingDiverged: The loss diverged once more; the last checkpoint stays.
     """
-    in_python = trainer_options or {}
-    if plain(in_python):  # kept and continued as those of a file are
-        arguments = {**config.trainer, **plain(in_python)}
-        config = TrainConfig(**{**config.given(), "trainer": arguments})
-    config = continued(from_preview(config)[0])
+    given, in_python = given_values(settings), trainer_options or {}
+    if plain(in_python):  # saved and resumed as those of a file are
+        given["trainer"] = {**given.get("trainer", {}), **plain(in_python)}
+    plan = resolve(given)
+    config = plan.config
     options = {**trainer_arguments(config.trainer), **in_python}
-    initialization = load_initialization(config)
-    _check_places(config)
+    initialization = load_initialization(config, plan.resumed)
     style_picture = open_style(style_path(config.style), config.style_size)
     style_sha256 = style_digest(config.style)
     style_reference = reference_of(to_array(style_picture))
@@ -275,7 +254,7 @@ def fit(
                 return chosen
 
             config = dataclasses.replace(config, precision=_agreed(_PRECISION_OF_RANK_0, measured))
-        resume, recoveries = config.resume, _halvings(config)
+        resume, recoveries = config.resume, plan.recoveries
         started = time.perf_counter()
         while True:
             checkpoints = Checkpoints(
@@ -314,11 +293,12 @@ def fit(
         seconds,
         trainer.is_global_zero,
         checkpoints.best,
+        plan.tile,
     )
 
 
 def train(
-    config: TrainConfig,
+    settings: TrainConfig | Mapping[str, Any],
     trainer_options: dict[str, Any] | None = None,
     *,
     on_progress: OnProgress | None = None,
@@ -327,7 +307,7 @@ def train(
     """Train one style: `fit`, then export the best checkpoint and paint a preview with it.
 
     Args:
-        config: The settings. With `resume`, the checkpoint's own under those that were given.
+        settings: The settings that are given, see `plan.resolve`.
         trainer_options: Arguments of Lightning's Trainer that YAML cannot hold, such as callbacks.
         on_progress: Called with the steps done, of how many, and the loss; returning true stops
             the run, which still writes all its files.
@@ -337,7 +317,7 @@ def train(
         UserError: As `fit` raises it.
         TrainingDiverged: As `fit` raises it.
     """
-    fitted = fit(config, trainer_options, on_progress=on_progress, log=log)
+    fitted = fit(settings, trainer_options, on_progress=on_progress, log=log)
     defects: dict[str, float] = {}
     photographs = fitted.photographs
     model, preview = fitted.folder / MODEL, fitted.folder / PREVIEW
@@ -359,4 +339,5 @@ def train(
         fitted.is_main_process,
         defects,
         fitted.validation_loss,
+        fitted.tile,
     )

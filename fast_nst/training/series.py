@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -17,7 +17,7 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.saving import Log
-from fast_nst.training.settings import TrainConfig
+from fast_nst.training.settings import TrainConfig, given_values
 
 _HEIGHT = 300  # px, of the sheet's rows
 _OF_ONE = ("resume", "out", "title", "from_preview")
@@ -50,13 +50,14 @@ def style_images(given: Iterable[str]) -> list[Path]:
     return found
 
 
-def check_series(config: TrainConfig) -> TrainConfig:
+def _shared(settings: TrainConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The settings that every style of a series is trained with: one device each.
 
     Raises:
-        UserError: A setting is one run's own.
+        UserError: A setting belongs to a single run.
     """
-    given = config.given()
+    given = given_values(settings)
+    config = TrainConfig(**given)
     for name in _OF_ONE:
         if given.get(name) is not None:
             flag = name.replace("_", "-")
@@ -65,11 +66,11 @@ def check_series(config: TrainConfig) -> TrainConfig:
         raise UserError(
             "several styles are trained one after the other, on one device: --devices 1"
         )
-    return dataclasses.replace(config, devices="1")
+    return {**given, "devices": "1"}
 
 
 def train_series(
-    config: TrainConfig,
+    settings: TrainConfig | Mapping[str, Any],
     styles: Sequence[Path],
     *,
     on_progress: OnProgress | None = None,
@@ -78,7 +79,7 @@ def train_series(
     """Train a model for each style.
 
     Args:
-        config: The settings of all, without a style.
+        settings: As `train` takes them, for all styles and without one.
         styles: The style images.
         on_progress: As `train` takes it; returning true stops the current run, and no other is
             begun.
@@ -88,9 +89,9 @@ def train_series(
         One for each style, in their order.
 
     Raises:
-        UserError: A setting is one run's own.
+        UserError: A setting belongs to a single run.
     """
-    config = check_series(config)
+    shared = _shared(settings)
     outcomes: list[Outcome] = []
     stopped = False
 
@@ -105,9 +106,10 @@ def train_series(
             continue
         if log is not None:
             log(f"{number} of {len(styles)}: {style}")
-        one = dataclasses.replace(config, style=str(style), trainer=dict(config.trainer))
         try:
-            outcomes.append(Outcome(style, train(one, on_progress=step, log=log)))
+            outcomes.append(
+                Outcome(style, train({**shared, "style": str(style)}, on_progress=step, log=log))
+            )
         except (UserError, OSError) as error:
             outcomes.append(Outcome(style, error=one_line(error)))
             if log is not None:

@@ -6,6 +6,7 @@ The flags of `fast-nst train` and the keys of its YAML files are made from `Trai
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,19 +148,18 @@ class TrainConfig(Recipe):
         least=0,
     )
 
-    def __new__(cls, **given: Any) -> TrainConfig:
-        """Remember what was given, as opposed to left at its default, for `given`."""
-        config = super().__new__(cls)
-        vars(config)["_given"] = tuple(given)
-        return config
-
-    def given(self) -> dict[str, Any]:
-        """The values that were asked for, also by assignment: they beat those of a checkpoint."""
-        values, defaults = self.as_dict(), TrainConfig().as_dict()
-        asked = vars(self)["_given"]
-        return {k: v for k, v in values.items() if k in asked or v != defaults[k]}
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as YAML and checkpoints hold them."""
         values = dataclasses.asdict(self)
         return {item.name: values[item.name] for _, item in ordered_fields(TrainConfig)}
+
+
+def given_values(settings: TrainConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """The values that were given: a mapping's own; of a `TrainConfig`, those that are no default.
+
+    A mapping can also give a value that equals the default, to replace that of a checkpoint.
+    """
+    if isinstance(settings, Mapping):
+        return dict(settings)
+    defaults = TrainConfig().as_dict()
+    return {name: v for name, v in settings.as_dict().items() if v != defaults[name]}
