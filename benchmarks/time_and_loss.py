@@ -101,7 +101,7 @@ def main() -> None:
     rows: dict[str, list[str]] = {}
     points: dict[str, tuple[float, list[float]]] = {}
     for model, recipe in zip(options.models, recipes, strict=True):
-        title = f"`{recipe.network}` from {recipe.start}"
+        title = f"`{recipe.network}` from {recipe.init}"
         measure = partial(milliseconds_of, model, options.threads)
         times = in_turns(ENGINES, options.rounds, measure)
         points[title] = (losses[model], [statistics.median(found) for found in times.values()])

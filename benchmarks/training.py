@@ -46,10 +46,10 @@ from fast_nst.networks import build_network
 from fast_nst.pictures.read import open_style
 from fast_nst.training.checkpoints import read_checkpoint
 from fast_nst.training.data import Batch, Photographs
+from fast_nst.training.initialization import load_initialization
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
-from fast_nst.training.start import starting_point
 
 NETWORKS = ("johnson", "fast")
 LOOPS = {"usual": "usual loop", "ours": "`fast-nst train`"}
@@ -79,18 +79,18 @@ def usual_loss(loss: PerceptualLoss, paintings: Tensor, photographs: Tensor) -> 
     """`PerceptualLoss`, as it is usually computed: both pictures to the deepest layer."""
     found, wanted = loss.vgg(paintings, loss.layers), loss.vgg(photographs, loss.layers)
     total = torch.zeros((), device=paintings.device)
-    for layer in loss.content_layers:
+    for layer in loss.content.layers:
         difference = torch.nn.functional.mse_loss(found[layer], wanted[layer])
-        total = total + loss.content_weight * difference / 2 / len(loss.content_layers)
-    for layer in loss.style_layers:
+        total = total + loss.content.weight * difference / 2 / len(loss.content.layers)
+    for layer in loss.style.layers:
         flat = found[layer].flatten(2)
         gram = flat.bmm(flat.transpose(1, 2)) / flat.shape[2]
-        style = (gram - getattr(loss, f"style_{layer}")).square().sum() / len(gram)
-        share = loss.style_weight / len(loss.style_layers) / (4 * flat.shape[1] ** 2)
-        total = total + share * style / getattr(loss, f"energy_{layer}")
+        style = (gram - loss.style.get_buffer(f"gram_{layer}")).square().sum() / len(gram)
+        share = loss.style.weight / len(loss.style.layers) / (4 * flat.shape[1] ** 2)
+        total = total + share * style / loss.style.get_buffer(f"energy_{layer}")
     down = (paintings[..., 1:, :] - paintings[..., :-1, :]).abs().sum()
     right = (paintings[..., :, 1:] - paintings[..., :, :-1]).abs().sum()
-    return total + loss.tv_weight * (down + right) / paintings[:, 0].numel()
+    return total + loss.tv.weight * (down + right) / paintings[:, 0].numel()
 
 
 def usual_steps(
@@ -137,7 +137,7 @@ def images_a_second(config: TrainConfig, loop: str, seconds: float) -> float:
     else:
         with tempfile.TemporaryDirectory() as folder:
             whole = {"limit_val_batches": 0}  # the usual loop has no validation
-            fit(TrainConfig(**{**config.as_dict(), "out": folder}), whole, each=is_enough)
+            fit(TrainConfig(**{**config.as_dict(), "out": folder}), whole, on_progress=is_enough)
     times = times[WARM_UP - 1 :]
     return config.batch_size * (len(times) - 1) / (times[-1] - times[0])
 
@@ -147,7 +147,7 @@ def parts_of_a_step(config: TrainConfig, seconds: float) -> dict[str, float]:
     device = choose_device()
     precision = choose_precision(config.precision, device)
     loss = loss_of(config, device)
-    module = StyleTransfer(config, loss, starting_point(config)).to(device)
+    module = StyleTransfer(config, loss, load_initialization(config)).to(device)
     network, optimizer = module.network, module.configure_optimizers()
     data = Photographs(Path(str(config.photos)), config.size, config.batch_size, 10_000)
     times: dict[str, list[float]] = {}
@@ -227,7 +227,7 @@ def reach(config: TrainConfig, minutes: float, lengths: list[int]) -> None:
         if spent >= 60 * minutes:
             break
     for start, length in itertools.product(STARTS, lengths):
-        given = {**config.as_dict(), "start": start, "steps": length}
+        given = {**config.as_dict(), "init": start, "steps": length}
         with tempfile.TemporaryDirectory() as folder:
             run = TrainConfig(
                 **{**given, "out": folder, "network": "fast", "batch_size": 1, "size": 224}

@@ -1,7 +1,24 @@
 """The image transformation networks: a photograph in, a painting of the same size out.
 
-Every network takes and returns (N, 3, H, W), RGB in [0, 1], for every H, W >= 1. To add one, write
-its class as a diagram, `paint`, and name it in `NETWORKS`.
+    scale  johnson                     fine                               fast
+
+    1      conv9 IN relu          32
+    1/2    conv3/2 IN relu        64   conv5/2 IN relu           16 --+   conv5/2 relu            16
+    1/4    conv3/2 IN relu       128   conv3/2 IN +noise relu    48   |   conv3/2 IN +noise relu  16
+    1/4    5 residual blocks     128   5 residual blocks         48   |   5 residual blocks       16
+    1/2    nearest conv3 IN relu  64   nearest conv3 IN          16   |   nearest conv3 relu      16
+    1/2                                + conv1 of the skip, relu 16 <-+   conv3                   12
+    1/2                                conv3 IN relu             16
+    1      nearest conv3 IN relu  32   bilinear conv3 IN relu     8       pixel shuffle, sigmoid   3
+    1      conv9 sigmoid           3   conv3 sigmoid              3
+
+The numbers behind are channels; convK/2 is a KxK convolution of stride 2, IN an instance norm with
+learned scale and shift, nearest and bilinear double the size. A residual block is x + conv3 IN relu
+conv3 IN (x), in `fast` without the second norm. All pad by reflection.
+
+Every network takes and returns (N, 3, H, W), RGB in [0, 1], for every H, W >= 1: `mirror` extends
+the picture to a size that the strides divide, and `forward` crops the result. To add one, write its
+class, draw it above, and name it in `NETWORKS`.
 """
 
 from __future__ import annotations
@@ -19,7 +36,7 @@ from fast_nst.models.geometry import GEOMETRIES, Geometry
 
 
 def _reflected(length: int, margin: int, total: int, device: torch.device) -> Tensor:
-    """Which of `length` positions stands at each of `total`, mirrored at both ends, `margin` first.
+    """The source position of each of `total` positions, mirrored at both ends, `margin` first.
 
     A triangle wave, so that any margin works for any length: F.pad mirrors only once.
     """
@@ -36,15 +53,15 @@ def reflect_pad(
     minimum: int = 1,
     axes: tuple[int, int] = (2, 3),
 ) -> Tensor:
-    """Mirror the picture outwards, at the bottom and right up to a convenient size.
+    """Pad pictures by reflection, at the bottom and right up to a multiple.
 
     Args:
         images: (N, C, H, W), H, W >= 1, of any type.
         margin: Pixels added at the top and left.
-        extra: Pixels added in all, where the size is convenient already.
-        multiple: H and W are first rounded up to a multiple of it.
-        minimum: And to this, itself a multiple.
-        axes: Where H and W are, if the images are laid out in another way.
+        extra: Pixels added in all, beyond the multiple.
+        multiple: H and W are first rounded up to a multiple of it,
+        minimum: and to this, itself a multiple.
+        axes: The axes of H and W, for other layouts.
 
     Returns:
         (N, C, H', W'), with the picture at [margin : margin + H, margin : margin + W].
@@ -64,13 +81,13 @@ def reflect_pad(
 
 
 class ImageTransformation(nn.Module):
-    """What all networks share: mirrored outwards, painted, cropped to the size that came.
+    """Base class: pads by reflection, paints, crops to the size of the input.
 
     Attributes:
-        margin: Pixels mirrored outwards at the top and left.
-        extra: Pixels mirrored outwards in all, beyond the next multiple of `multiple`.
-        multiple: Of what H and W are, once mirrored, without `extra`.
-        minimum: What they are at least.
+        margin: Pixels of padding at the top and left.
+        extra: Pixels of padding in all, beyond the next multiple of `multiple`.
+        multiple: H and W are padded to a multiple of it, without `extra`.
+        minimum: The smallest padded H and W, without `extra`.
         half_weights: Whether model files hold the convolutions' weights as float16, where that
             changes no picture by more than a level.
         geometry: Receptive field, stride and memory; written into model files.
@@ -81,14 +98,14 @@ class ImageTransformation(nn.Module):
     geometry: ClassVar[Geometry]
 
     def mirror(self, images: Tensor, axes: tuple[int, int] = (2, 3)) -> Tensor:
-        """(N, C, H, W) of any type to what `paint` takes; `axes` are where H and W are."""
+        """Pad (N, C, H, W) of any type for `paint`; `axes` are those of H and W."""
         return reflect_pad(images, self.margin, self.extra, self.multiple, self.minimum, axes)
 
     def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The network itself: mirrored (N, 3, H', W') in [0, 1] to (N, 3, H' - extra, W' - extra).
+        """The network itself: padded (N, 3, H', W') in [0, 1] to (N, 3, H' - extra, W' - extra).
 
         Args:
-            x: What `mirror` makes.
+            x: Padded by `mirror`.
             noise: See `forward`.
         """
         raise NotImplementedError
@@ -98,8 +115,8 @@ class ImageTransformation(nn.Module):
 
         Args:
             images: H, W >= 1.
-            noise: N(0, 1), (N, 1, *noise_shape(H, W)), for networks that have use for it; without
-                it they take their fixed tile.
+            noise: N(0, 1), (N, 1, *noise_shape(H, W)), for networks that use it; the default is
+                their fixed tile.
         """
         height, width = images.shape[-2:]
         return self.paint(self.mirror(images), noise)[..., :height, :width]
@@ -128,14 +145,14 @@ class JohnsonBlock(nn.Module):
 
 
 class Johnson(ImageTransformation):
-    """The published network: Johnson et al. 2016, as everybody trains it today. It has no noise.
+    """The published network of Johnson et al. 2016, as it is usually trained today. No noise.
 
     Departures from the paper: instance norm for batch norm (Ulyanov et al. 2016), nearest
     upsampling + convolution for transposed convolution (Odena et al. 2016: no checkerboard),
     reflect padding at each convolution for one of 40 px at the start, sigmoid for a scaled tanh.
 
     Args:
-        width: Channels of the first layer; peers also train it at half the paper's 32.
+        width: Channels of the first layer; 32 in the paper, others also train it with 16.
     """
 
     geometry = GEOMETRIES["johnson"]
@@ -167,11 +184,11 @@ class Johnson(ImageTransformation):
 
 
 class NoisyTransformation(ImageTransformation):
-    """What networks with noise share.
+    """Base class of networks with noise.
 
-    After the stem, at 1/4 resolution, each channel gets its own amount of one map of noise. Without
-    it, flat places of a photograph, which say nothing about where strokes should lie, are painted
-    as a regular weave.
+    At 1/4 resolution, each channel gets one noise map, times a learned amplitude. Without it, flat
+    areas of a photograph, which say nothing about where strokes should lie, are painted as a
+    regular weave.
 
     Args:
         width: Channels at 1/4 resolution.
@@ -183,7 +200,7 @@ class NoisyTransformation(ImageTransformation):
         self.register_buffer("noise_tile", _noise_tile(), persistent=False)
 
     def with_noise(self, x: Tensor, noise: Tensor | None) -> Tensor:
-        """(N, width, h, w) plus noise, (N or 1, 1, h, w) or (h, w); without any, the fixed tile."""
+        """(N, width, h, w) plus noise, (N or 1, 1, h, w) or (h, w); None is the fixed tile."""
         z = self.tiled_noise(*x.shape[-2:]) if noise is None else noise
         return x + self.noise.view(-1, 1, 1) * z
 
@@ -198,7 +215,7 @@ class NoisyTransformation(ImageTransformation):
 
 
 class FineBlock(nn.Module):
-    """x + norm-conv-relu-norm-conv(x), with one reflection for both convolutions."""
+    """x + conv-norm-relu-conv-norm(x), padded once for both convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -215,20 +232,19 @@ class FineBlock(nn.Module):
 
 
 def _doubled(x: Tensor, mode: str) -> Tensor:
-    """(N, C, h, w) to (N, C, 2h + 2, 2w + 2): twice the size, and a 3x3 convolution's margin."""
+    """(N, C, h, w) to (N, C, 2h + 2, 2w + 2): upsampled, and padded for a 3x3 convolution."""
     x = F.pad(x, (1, 1, 1, 1), mode="reflect")
     return F.interpolate(x, scale_factor=2.0, mode=mode)[..., 1:-1, 1:-1]
 
 
 class Fine(NoisyTransformation):
-    """A ninth of `Johnson`'s arithmetic: norms everywhere, and an end that cannot dither.
+    """A ninth of `Johnson`'s arithmetic: norms everywhere, and no pixel shuffle at the end.
 
-    Bilinear upsampling treats the four pixels of a cell alike, and two convolutions at full
-    resolution follow it. A bare pixel shuffle, which `Fast` ends in, paints a screen of one pixel
-    in colour, which VGG-19 hardly sees.
+    Bilinear upsampling and two convolutions at full resolution cannot dither. The bare pixel
+    shuffle that `Fast` ends in leaves a chroma pattern of one pixel, which VGG-19 hardly sees.
     """
 
-    # The first convolution's cells lie 2 px apart; one beyond the picture on each side, of 5 px.
+    # One output of the 5x5 convolution of stride 2 beyond the picture on each side.
     margin, extra = 3, 7
     half_weights = True
     quarter_width, half_width, full_width = 48, 16, 8  # channels at that resolution
@@ -265,7 +281,7 @@ class Fine(NoisyTransformation):
 
 
 class FastBlock(nn.Module):
-    """x + conv-norm-relu-conv(x), with one reflection for both convolutions."""
+    """x + conv-norm-relu-conv(x), padded once for both convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -281,9 +297,9 @@ class FastBlock(nn.Module):
 
 
 class Fast(NoisyTransformation):
-    """A fiftieth of `Johnson`'s arithmetic, for films: nothing at full resolution, 16 channels."""
+    """A fiftieth of `Johnson`'s arithmetic, for video: 16 channels, none at full resolution."""
 
-    # The first convolution reaches 2 px back and, with the second, 5 px in all.
+    # The 5x5 convolution needs 2 px at the top and left; both strided ones need 5 px in all.
     margin, extra = 2, 5
     width = 16
 
@@ -310,16 +326,16 @@ class Fast(NoisyTransformation):
 
 
 def _noise_tile() -> Tensor:
-    """What every painting has in place of chance: (128, 128), N(0, 1), the same for all styles.
+    """The noise of inference, the same for all styles: (128, 128), N(0, 1).
 
-    From NumPy's legacy generator, whose stream is frozen for good.
+    From NumPy's legacy generator, whose stream is frozen.
     """
     values = np.random.RandomState(0).standard_normal((128, 128))
     return torch.from_numpy(values.astype(np.float32))
 
 
 def noise_shape(height: int, width: int) -> tuple[int, int]:
-    """Of the map of noise for a picture of this size: 1/4 resolution, once mirrored outwards."""
+    """Shape of the noise map for a picture of this size: 1/4 of its padded size."""
     cells = [max(-(-length // 4), 4) for length in (height, width)]
     return cells[0], cells[1]
 

@@ -1,7 +1,7 @@
 """Options from a dataclass: its fields are the one place that knows names, defaults and ranges.
 
-`option` and `positional` make the fields, `check` holds every value against what its field says,
-`add_options` turns the fields into flags, of argparse and of what descends from it.
+`option` and `positional` make the fields, `check` converts and checks every value, and
+`parse_light` reads a command line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field
 from numbers import Real
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -30,6 +30,8 @@ def option(
     *flags: str,
     metavar: str | None = None,
     repeat: bool = False,
+    commas: bool = False,
+    former: Sequence[str] = (),
     least: float | None = None,
     most: float | None = None,
     above: float | None = None,
@@ -43,9 +45,11 @@ def option(
         flags: Short names, next to the long one that the field's own name gives.
         metavar: What stands for its value in the help.
         repeat: A list that is collected by giving the flag several times.
-        least: The smallest value allowed; of a list, of each in it.
+        commas: A list whose values may also stand in one word, with commas between.
+        former: Names that the field had before, which flags and files may still use.
+        least: The smallest value allowed; of a list, the smallest item.
         most: The largest value allowed.
-        above: All finite values larger than this are allowed.
+        above: Finite values above this are allowed.
         choices: The words allowed.
     """
     metadata = {
@@ -53,6 +57,8 @@ def option(
         "flags": flags,
         "metavar": metavar,
         "repeat": repeat,
+        "commas": commas,
+        "former": tuple(former),
         "least": least,
         "most": most,
         "above": above,
@@ -222,19 +228,6 @@ def _converted(value: Any, kind: type) -> Any:
         return value
 
 
-def _reader(kind: type, is_list: bool) -> Callable[[Any], Any]:
-    """What the parsers call on a word. It never fails: `check` says what is wrong with it."""
-
-    def read(value: Any) -> Any:
-        if not is_list:
-            return _converted(value, kind)
-        words = value if isinstance(value, list) else [value]
-        parts = [p for w in words for p in (w.split(",") if isinstance(w, str) else [w]) if p != ""]
-        return [_converted(part, kind) for part in parts]
-
-    return read
-
-
 def bytes_of(text: str) -> int:
     """A size in words, as "1GB", "1.5 GB" or "500MB"; a thousand bytes are a kB.
 
@@ -250,20 +243,32 @@ def bytes_of(text: str) -> int:
 
 
 def flags_of(options: type) -> list[str]:
-    """Every flag, short names included."""
-    return [
-        flag
-        for _, item in ordered_fields(options)
-        if not item.metadata.get("positional")
-        for flag in (*item.metadata["flags"], _name(item))
-    ]
+    """Every flag, short and former names included."""
+    items = (item for _, item in ordered_fields(options) if not item.metadata.get("positional"))
+    return [flag for item in items for flags in _flags(item) for flag in flags]
+
+
+def _flags(item: Field[Any]) -> tuple[list[str], list[str]]:
+    """A field's flags, and the former ones that are accepted but not shown."""
+    former = [f"--{name.replace('_', '-')}" for name in item.metadata["former"]]
+    return [*item.metadata["flags"], _name(item)], former
+
+
+def renamed(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values from a file, keyed by the fields' present names instead of former ones."""
+    present = {
+        former: item.name
+        for item in dataclasses.fields(options)
+        for former in item.metadata.get("former", ())
+    }
+    return {present.get(name, name): value for name, value in values.items()}
 
 
 def add_options(parser: argparse.ArgumentParser, options: type, **notes: str) -> None:
     """Add a flag for each field of a dataclass, inherited ones in groups of their own.
 
-    What is not given stays out of the parsed namespace, so that the dataclass fills it in. A list
-    takes its values with commas between.
+    The parsed values are strings, or lists of them, which `check` converts. A flag that is not
+    given leaves nothing in the namespace, so that the dataclass or a file decides.
 
     Args:
         parser: Gets the flags.
@@ -286,25 +291,24 @@ def _add_option(group: Any, item: Field[Any], kind: type, is_list: bool, note: s
     if item.default_factory is not MISSING:
         default = item.default_factory()
     text = _help(item, default, note)
+    shared: dict[str, Any] = {"default": argparse.SUPPRESS}
+    if kind is not bool:
+        shared["metavar"] = known["metavar"]
     if known.get("positional"):
-        nargs = "*" if is_list else "?"
-        shown = {"metavar": known["metavar"], "default": argparse.SUPPRESS}
-        group.add_argument(item.name, nargs=nargs, help=text, **shown)
+        group.add_argument(item.name, nargs="*" if is_list else "?", help=text, **shared)
         return
-    names = (*known["flags"], _name(item))
-    shared: dict[str, Any] = {"dest": item.name, "default": argparse.SUPPRESS, "help": text}
     if kind is bool:
-        group.add_argument(*names, action="store_true", **shared)
-        return
-    shared["metavar"] = known["metavar"]
+        shared["action"] = "store_true"
+    elif known["repeat"] or kind is dict:
+        shared["action"] = "append"
+    elif is_list:
+        shared["nargs"] = "+"
     if known["choices"] and known["metavar"] is None:
         shared["metavar"] = f"{{{','.join(known['choices'])}}}"
-    if kind is dict:
-        group.add_argument(*names, type=dict[str, Any], **shared)
-    elif known["repeat"]:
-        group.add_argument(*names, action="append", type=_reader(kind, False), **shared)
-    else:
-        group.add_argument(*names, type=_reader(kind, is_list), **shared)
+    flags, former = _flags(item)
+    group.add_argument(*flags, dest=item.name, help=text, **shared)
+    if former:
+        group.add_argument(*former, dest=item.name, help=argparse.SUPPRESS, **shared)
 
 
 def _help(item: Field[Any], default: Any, note: str) -> str:
@@ -318,79 +322,78 @@ def _help(item: Field[Any], default: Any, note: str) -> str:
     return text.replace("%", "%%")
 
 
-def prepare(argv: Sequence[str], options: type, *others: str) -> list[str]:
-    """Refuse a mistyped flag, and join the words of lists: `--steps 1 2` becomes `--steps 1,2`.
+class Parser(argparse.ArgumentParser):
+    """argparse with errors of one line, raised as `UserError` instead of printed with the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+    def values(self, argv: Sequence[str]) -> dict[str, Any]:
+        """What a command line gives, by destination.
+
+        Raises:
+            UserError: A flag is unknown, the nearest that exists is named; or argparse's own.
+        """
+        namespace, unknown = self.parse_known_args(argv)
+        for word in unknown:
+            if word.startswith("--") and word != "--":
+                shown = (a for a in self._actions if a.help is not argparse.SUPPRESS)
+                known = [flag for action in shown for flag in action.option_strings]
+                choose("flag", word.partition("=")[0], [f for f in known if f.startswith("--")])
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return vars(namespace)
+
+
+def collect(options: type, prog: str, *sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge parsed values, for the dataclass to check.
 
     Args:
-        argv: The command line, without the command.
         options: The dataclass.
-        others: Flags that the parser has besides.
+        prog: The command, for messages.
+        sources: Values by field name; later ones replace earlier ones, dictionaries are merged.
+            Strings stand for any type, and single values for lists of one.
 
     Raises:
-        UserError: A flag is unknown; the nearest that exists is named.
+        UserError: A name is unknown, or a required value is missing.
     """
     hints = get_type_hints(options)
-    kinds = {_name(item): _kind(hints[item.name]) for _, item in ordered_fields(options)}
-    repeated = {_name(i) for _, i in ordered_fields(options) if i.metadata.get("repeat")}
-    known = [flag for flag in (*flags_of(options), *others, "--help") if flag.startswith("--")]
-    joined: list[str] = []
-    is_open = False
-    for place, word in enumerate(argv):
-        if word == "--":
-            return [*joined, *argv[place:]]
-        name = word.partition("=")[0]
-        if word.startswith("--"):
-            branches = [flag for flag in known if kinds.get(flag, (None,))[0] is dict]
-            if not any(name.startswith(f"{flag}.") for flag in branches):
-                choose("flag", name, known)
-            is_open = kinds.get(word, (None, False))[1] and word not in repeated
-        elif is_open and joined[-1] not in kinds and not _is_flag(word):
-            joined[-1] += f",{word}"
-            continue
-        elif _is_flag(word):
-            is_open = False
-        joined.append(word)
-    return joined
-
-
-def _is_flag(word: str) -> bool:
-    return len(word) > 1 and word[0] == "-" and not word[1].isdigit() and word[1] != "."
-
-
-def make(options: type[_Options], given: Mapping[str, Any], prog: str) -> _Options:
-    """The dataclass of parsed values.
-
-    The parsers take everything as optional, since each has words of its own for what is missing.
-
-    Raises:
-        UserError: A value is missing, or out of its range.
-    """
+    items = {item.name: item for _, item in ordered_fields(options)}
+    given: dict[str, Any] = {}
+    for source in sources:
+        for name, value in renamed(options, source).items():
+            item = items[choose("key", str(name), items)]
+            kind, is_list, _ = _kind(hints[item.name])
+            if is_list and value is not None:
+                value = _as_list(value, item.metadata.get("commas", False))
+            elif kind is dict and isinstance(value, dict):
+                value = {**given.get(item.name, {}), **value}
+            given[item.name] = value
     missing = [
-        "/".join((*item.metadata.get("flags", ()), _name(item)))
-        for _, item in ordered_fields(options)
+        "/".join(_flags(item)[0]) if "flags" in item.metadata else _name(item)
+        for item in items.values()
         if item.default is item.default_factory is MISSING and given.get(item.name) in (None, [])
     ]
     if missing:
         raise UserError(f"required: {', '.join(missing)} (see {prog} --help)")
-    return options(**given)
+    return given
 
 
-class LightParser(argparse.ArgumentParser):
-    """argparse for the commands that need nothing but the base install; errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
-        raise UserError(f"{message} (see {self.prog} --help)")
+def _as_list(value: Any, commas: bool) -> list[Any]:
+    words = value if isinstance(value, list) else [value]
+    split = (word.split(",") if commas and isinstance(word, str) else [word] for word in words)
+    return [part for parts in split for part in parts if part != ""]
 
 
 def parse_light(
     options: type[_Options], argv: Sequence[str], prog: str, description: str | None, **notes: str
 ) -> _Options:
-    """The options that a command line gives, with argparse alone.
+    """The options that a command line gives, without the command; `notes` as in `add_options`.
 
     Raises:
         UserError: A flag or a value is wrong.
     """
-    parser = LightParser(prog=prog, description=description, allow_abbrev=False)
+    parser = Parser(prog=prog, description=description, allow_abbrev=False)
     add_options(parser, options, **notes)
-    return make(options, vars(parser.parse_args(prepare(argv, options))), prog)
+    return options(**collect(options, prog, parser.values(argv)))

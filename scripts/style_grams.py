@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not painting.exists():
             continue
         loss = build_loss(LossSettings(), to_tensor(open_style(painting, STYLE_SIZE)))
-        grams = {layer: loss.get_buffer(f"style_{layer}")[0] for layer in loss.style_layers}
+        grams = {layer: loss.get_buffer(f"style.gram_{layer}")[0] for layer in loss.style.layers}
         factors = {layer: factor(gram).half() for layer, gram in grams.items()}
         arrays: dict[str, Any] = {layer: u.numpy() for layer, u in factors.items()}
         np.savez(options.output / f"{name}.npz", **arrays)

@@ -1,11 +1,12 @@
-"""Train the base that every style starts from, and the root, which gives its input back.
+"""Train the base that every style is initialised from, and its identity model.
 
     python scripts/train_base.py --paintings DIR --photos DIR -o starts [--minutes 20]
 
 The base is trained from scratch against the mean Gram matrices of all paintings: it paints, but no
-style in particular. The photograph is trained from it for a tenth of the time, by the mean absolute
-difference: it stays near the base, so that styles trained from the base can be strengthened and
-mixed by arithmetic (see `models.graphs`). Once styles descend from them, neither is trained again.
+style in particular. The identity model, `photograph`, is trained from it for a tenth of the time,
+by the mean absolute difference to its input: it stays near the base, so that styles trained from
+the base can be strengthened and mixed by task arithmetic (see `models.graphs`). Once styles descend
+from them, neither is trained again.
 """
 
 from __future__ import annotations
@@ -32,19 +33,19 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import inspect
+from fast_nst.training.initialization import fingerprint
 from fast_nst.training.models import to_onnx
 from fast_nst.training.settings import SCRATCH, Recipe
-from fast_nst.training.start import fingerprint
 from fast_nst.version import __version__
 
 STYLE_SIZE = 448  # px
-SHARE = 0.1  # of the base's time, that the photograph is trained for
+SHARE = 0.1  # of the base's time is for the identity model
 PHOTOGRAPH_BATCH, PHOTOGRAPH_SIZE, PHOTOGRAPH_LR = 2, 160, 2e-3
 _MOST_STEPS = 10**7
 
 
 def difference(network: torch.nn.Module, photographs: Tensor, noise: Tensor) -> Tensor:
-    """The mean absolute difference of photographs, (N, 3, H, W) in [0, 1], and what they become."""
+    """The mean absolute difference of photographs, (N, 3, H, W) in [0, 1], and the outputs."""
     painted: Tensor = network(photographs, noise)
     return (painted.float() - photographs).abs().mean()
 
@@ -52,7 +53,7 @@ def difference(network: torch.nn.Module, photographs: Tensor, noise: Tensor) -> 
 def train_both(
     options: argparse.Namespace, progress: Progress
 ) -> dict[str, tuple[ImageTransformation, dict[str, Any]]]:
-    """The base and the photograph, on the CPU, each with its recipe."""
+    """The base and the identity model, on the CPU, with their recipes."""
     device = choose_device()
     precision = choose_precision("auto", device)
     print(describe_precision(device), file=sys.stderr)
@@ -60,14 +61,14 @@ def train_both(
     network = build_network(options.network).to(device).to(memory_format=torch.channels_last)
     paths = find_images(options.paintings)
     paintings = [to_tensor(open_style(path, options.style_size)).to(device) for path in paths]
-    recipe = Recipe(network=options.network, start=SCRATCH, style_size=options.style_size)
+    recipe = Recipe(network=options.network, init=SCRATCH, style_size=options.style_size)
     loss = build_loss(recipe, paintings).to(device)
     found: dict[str, tuple[ImageTransformation, dict[str, Any]]] = {}
 
     def part(name: str, seconds: float, lr: float, batch: int, size: int, step_loss: Any) -> None:
         photographs = Photographs(options.photos, size, batch, _MOST_STEPS, workers=0)
 
-        def each(at: timed.Progress, value: float) -> bool:
+        def on_progress(at: timed.Progress, value: float) -> bool:
             return progress.show(round(at.worked), round(seconds), name, {"loss": value})
 
         done = timed.train_for(
@@ -77,11 +78,11 @@ def train_both(
             seconds,
             lr,
             precision=precision,
-            each=each,
+            on_progress=on_progress,
         )
         progress.close()
         if progress.stopped:
-            sys.exit("interrupted: a start that is not finished is none")
+            sys.exit("interrupted: nothing is written of unfinished training")
         print(f"{name}: {done.step} steps in {done.worked:.0f} s", file=sys.stderr)
         kept = build_network(options.network).eval()
         kept.load_state_dict({key: value.cpu() for key, value in network.state_dict().items()})
@@ -108,7 +109,7 @@ def train_both(
 
 
 def main() -> None:
-    """Train both, look for defects, write the files."""
+    """Train both, measure their image defects, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")

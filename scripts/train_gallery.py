@@ -4,8 +4,8 @@
 
 The style that has seen the fewest crops is trained for one cycle, fitted to the minutes: from its
 own weights, or from the base where the gallery has none of `fine` yet. Its file is replaced only if
-the loss on held-out photographs is lower and no defect is worse; a sheet of six photographs shows
-both. Time in which the process is stopped (SIGSTOP) does not count. SIGTERM and Ctrl-C end the
+the validation loss is lower and no defect is worse; a sheet of six photographs shows both. Time in
+which the process is stopped (SIGSTOP) does not count. SIGTERM and Ctrl-C end the
 cycle early, with what there is; what a crash interrupts goes on from its last checkpoint.
 """
 
@@ -44,9 +44,9 @@ from fast_nst.training.checkpoints import Checkpoint, style_digest, style_path
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import MEASURES, inspect, reference_of
 from fast_nst.training.export import model_metadata
+from fast_nst.training.initialization import Initialization, load_initialization
 from fast_nst.training.models import read_model, to_onnx
 from fast_nst.training.settings import BASE, TrainConfig
-from fast_nst.training.start import Start, starting_point
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 OTHERS = ("quick", "gpu", "steady")  # which are no styles
@@ -66,13 +66,13 @@ class Style:
     Attributes:
         name: Its file's.
         config: Its recipe, with its painting.
-        start: Its weights.
+        initialization: Its weights.
         training: What its file says of its training so far.
     """
 
     name: str
     config: TrainConfig
-    start: Start
+    initialization: Initialization
     training: Mapping[str, Any]
 
     @property
@@ -96,7 +96,7 @@ def read_style(name: str, options: argparse.Namespace) -> Style:
         **{**given, "year": str(given["year"]), "network": NETWORK, "size": options.size},
         style=str(style),
         photos=str(options.photos),
-        start=BASE,
+        init=BASE,
         batch_size=options.batch_size or (GPU_BATCH if on_gpu else 1),
     )
     if options.style_size is not None:
@@ -104,11 +104,11 @@ def read_style(name: str, options: argparse.Namespace) -> Style:
     if file.is_file():
         metadata = read_model(file).metadata
         if metadata["network"] == NETWORK:
-            config.start = str(file)
+            config.init = str(file)
             training = json.loads(metadata.get("training", "{}"))
     if training.get("crops", 0) >= MATURE:
         config.lr = MATURE_LR
-    return Style(name, config, starting_point(config), training)
+    return Style(name, config, load_initialization(config), training)
 
 
 def choose_style(options: argparse.Namespace) -> Style:
@@ -121,8 +121,10 @@ def choose_style(options: argparse.Namespace) -> Style:
 
 
 @torch.no_grad()
-def held_out(network: ImageTransformation, photographs: Photographs, loss: PerceptualLoss) -> float:
-    """The mean total loss of the photographs that training does not see."""
+def validation_loss(
+    network: ImageTransformation, photographs: Photographs, loss: PerceptualLoss
+) -> float:
+    """The mean total loss of the validation photographs."""
     device = next(network.parameters()).device
     losses = []
     for photo in torch.split(photographs.validation_photographs(), 4):
@@ -146,7 +148,7 @@ def worse(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
 def trained(
     style: Style, options: argparse.Namespace, progress: Progress
 ) -> tuple[ImageTransformation, timed.Progress, float, float]:
-    """One cycle: the network on the CPU, what was done, and the held-out loss before and after."""
+    """One cycle: the network on the CPU, its progress, the validation loss before and after."""
     config, device = style.config, choose_device()
     precision = choose_precision("auto", device)
     print(describe_precision(device), file=sys.stderr)
@@ -156,14 +158,16 @@ def trained(
     )
     torch.manual_seed(0)
     network = read_network(style).to(device).to(memory_format=torch.channels_last)
-    before = held_out(network, photographs, loss)
+    before = validation_loss(network, photographs, loss)
     seconds = 60 * options.minutes
     kept = options.output / f"{style.name}.ckpt"
     at = _resumed(kept, network, seconds)
-    print(f"{style.name}: {style.crops} crops so far, held-out loss {before:.4f}", file=sys.stderr)
+    print(
+        f"{style.name}: {style.crops} crops so far, validation loss {before:.4f}", file=sys.stderr
+    )
     said = saved = time.monotonic()
 
-    def each(now: timed.Progress, value: float) -> bool:
+    def on_progress(now: timed.Progress, value: float) -> bool:
         nonlocal said, saved
         if time.monotonic() - said > SAY_EVERY:
             said = time.monotonic()
@@ -183,10 +187,10 @@ def trained(
         config.lr,
         precision=precision,
         progress=at,
-        each=each,
+        on_progress=on_progress,
     )
     progress.close()
-    after = held_out(network, photographs, loss)
+    after = validation_loss(network, photographs, loss)
     kept.unlink(missing_ok=True)
     return network.cpu().eval(), done, before, after
 
@@ -194,8 +198,8 @@ def trained(
 def read_network(style: Style) -> ImageTransformation:
     """A network with the style's weights."""
     network = build_network(NETWORK)
-    assert style.start.state is not None
-    network.load_state_dict(style.start.state)
+    assert style.initialization.state is not None
+    network.load_state_dict(style.initialization.state)
     return network.eval()
 
 
@@ -227,16 +231,16 @@ def file_of(
     painting = open_style(style_path(config.style), config.style_size)
     loss = build_loss(config, to_tensor(painting))
     reference = reference_of(to_array(painting))
-    record = {**style.start.record(), "name": style.name if style.training else BASE}
+    record = {**style.initialization.record(), "name": style.name if style.training else BASE}
     checkpoint = Checkpoint(
         network,
-        dataclasses.replace(config, start=record["name"], steps=done.step),
+        dataclasses.replace(config, init=record["name"], steps=done.step),
         done.step,
         loss.vgg.source,
         loss.vgg.scales,
         style_digest(config.style),
         record,
-        style.start.root,
+        style.initialization.identity_sha256,
         style_reference=reference,
     )
     so_far = style.training
@@ -276,7 +280,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = options.output / f"{style.name}.jpg"
     sheet(start, Stylizer(data, detail=0), photographs.validation_paths, pictures)
     report_defects(measures)
-    said = f"{style.name}: {done.step} steps in {done.worked:.0f} s, held-out loss {before:.4f}"
+    said = f"{style.name}: {done.step} steps in {done.worked:.0f} s, validation loss {before:.4f}"
     failures = worse(earlier, measures)
     if after < before and not failures:
         write_atomically(target, data)

@@ -1,4 +1,4 @@
-"""Distil a style into the network `fast`, for films and the camera: minutes, without VGG-19.
+"""Distil a style into the network `fast`, for video and the camera: minutes, without VGG-19.
 
     python scripts/train_live.py --photos DIR [--minutes 10] [--style NAME ...]
 
@@ -107,7 +107,7 @@ def distil(
         seconds,
         LR,
         precision=choose_precision("auto", device),
-        each=lambda now, value: progress.show(
+        on_progress=lambda now, value: progress.show(
             round(now.worked), round(seconds), name, {"loss": value}
         ),
     )

@@ -174,9 +174,9 @@ def test_a_picture_without_style_costs_one_style_weight(weights, pictures):
     """The normalisation's fixed point: Gram matrices of zero."""
     style, _, _ = pictures
     loss = make_loss(weights, style)
-    grams = {layer: getattr(loss, f"style_{layer}") for layer in STYLE}
+    grams = {layer: loss.style.get_buffer(f"gram_{layer}") for layer in STYLE}
     for layer, gram in grams.items():
-        zero = style_loss(torch.zeros_like(gram), gram) / getattr(loss, f"energy_{layer}")
+        zero = style_loss(torch.zeros_like(gram), gram) / loss.style.get_buffer(f"energy_{layer}")
         assert zero.item() == pytest.approx(1)
 
 
@@ -239,9 +239,13 @@ def test_the_gram_matrix_of_a_canvas_shared_by_two_styles_is_their_mix():
     first, second = torch.rand(1, 3, 16, 12), torch.rand(1, 3, 16, 12) ** 3
     mixed = PerceptualLoss(vgg, [first, second], ["relu1_1"], ["relu1_1"], 1, 1, 1, [0.75, 0.25])
     grams = [gram_matrix(vgg(image, ["relu1_1"])["relu1_1"]) for image in (first, second)]
-    torch.testing.assert_close(mixed.get_buffer("style_relu1_1"), 0.75 * grams[0] + 0.25 * grams[1])
+    torch.testing.assert_close(
+        mixed.get_buffer("style.gram_relu1_1"), 0.75 * grams[0] + 0.25 * grams[1]
+    )
     alike = PerceptualLoss(vgg, [first, second], ["relu1_1"], ["relu1_1"], 1, 1, 1, [3, 1])
-    assert torch.equal(alike.get_buffer("style_relu1_1"), mixed.get_buffer("style_relu1_1"))
+    assert torch.equal(
+        alike.get_buffer("style.gram_relu1_1"), mixed.get_buffer("style.gram_relu1_1")
+    )
 
 
 def test_one_style_given_twice_is_that_style():

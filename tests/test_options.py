@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fast_nst.commands.parsing import parse
 from fast_nst.errors import UserError
-from fast_nst.options import LightParser, add_options, check, option, parse_light, positional
+from fast_nst.options import Parser, add_options, check, option, parse_light, positional
 
 
 @dataclass(kw_only=True)
@@ -31,8 +31,8 @@ class Options(Shared):
     count: int | None = option("how many", None, metavar="N", least=1)
     rate: float = option("how fast", 0.5, least=0, most=1)
     weight: float = option("how heavy", 2.0, above=0)
-    layers: list[str] = option("which", ["a", "b"])
-    sizes: list[int] = option("how large", [1, 2], least=1)
+    layers: list[str] = option("which", ["a", "b"], commas=True)
+    sizes: list[int] = option("how large", [1, 2], least=1, commas=True)
     style: list[str] = option("each", [], repeat=True)
     loud: bool = option("say more", False)
 
@@ -118,7 +118,7 @@ def test_help_has_meaning_range_and_default(parsed, capsys):
 
 
 def test_notes_are_added_to_the_help():
-    parser = LightParser()
+    parser = Parser()
     add_options(parser, Options, rate="; 100% is most")
     assert "how fast; 100% is most (default: 0.5)" in " ".join(parser.format_help().split())
 
@@ -145,5 +145,5 @@ def test_words_after_a_double_dash_are_no_flags():
 
 def test_a_light_parser_raises_instead_of_exiting():
     with pytest.raises(UserError, match=r"see x --help"):
-        LightParser(prog="x").parse_args(["--none"])
-    assert isinstance(LightParser(), argparse.ArgumentParser)
+        Parser(prog="x").parse_args(["--none"])
+    assert isinstance(Parser(), argparse.ArgumentParser)

@@ -13,9 +13,9 @@ import torch
 
 from fast_nst import Stylizer
 from fast_nst.assets import SAMPLE_STYLE, STARTS
+from fast_nst.training.initialization import fingerprint, load_initialization
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import TrainConfig
-from fast_nst.training.start import fingerprint, starting_point
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -53,7 +53,7 @@ def test_a_base_and_its_photograph(photographs: Path, tmp_path: Path, monkeypatc
     recipes = [json.loads(found[name].metadata["recipe"]) for name in ("base", "photograph")]
     assert [recipe["batch_size"] for recipe in recipes] == [1, 2]
     assert all(recipe["steps"] >= 1 and recipe["network"] == "fine" for recipe in recipes)
-    start = starting_point(TrainConfig(start=str(tmp_path / "starts" / "base.onnx")))
+    start = load_initialization(TrainConfig(init=str(tmp_path / "starts" / "base.onnx")))
     assert start.root == root != fingerprint(start.state)
 
 

@@ -48,7 +48,7 @@ from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.models.catalogue import find_model
 from fast_nst.options import check, option, positional
 from fast_nst.pictures.read import find_images, open_photograph, open_style
-from fast_nst.reference.optimizer import STARTS, Iterate
+from fast_nst.reference.optimizer import INITS, Iterate
 from fast_nst.stylize.stylizer import Stylizer
 
 _ADVICE = "lower --size"
@@ -73,10 +73,11 @@ class CompareOptions:
         "iterations of the optimizer after which to look",
         [25, 50, 100, 200, 500],
         least=1,
-        metavar="N,...",
+        metavar="N",
+        commas=True,
     )
     size: int = option("longer side of the pictures, in px", 256, metavar="PX", least=1)
-    init: str = option("where the optimizer starts", "content", choices=STARTS)
+    init: str = option("where the optimizer starts", "content", choices=INITS)
     vgg: str | None = option("VGG-19 weights; default: those the model was trained with", None)
     precision: str = option(
         "the optimizer's arithmetic; auto takes the faster of 32 and bf16 on this machine",

@@ -1,4 +1,4 @@
-"""What people read of the image defects that an export has measured."""
+"""Reports of the image defects that an export has measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fast_nst.training.defects import MEASURES, faults
 
 
 def report_defects(values: Mapping[str, float]) -> None:
-    """One line of numbers, and a warning for each that a stranger would see in the paintings."""
+    """Print the measures on one line, and a warning on standard error for each visible defect."""
     shown = []
     for name, value in values.items():
         limit = MEASURES[name].limit()

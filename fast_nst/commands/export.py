@@ -13,25 +13,26 @@ from fast_nst.training.export import export
 
 @dataclass
 class ExportOptions:
-    """What `fast-nst export` can be told; its flags are made from these fields."""
+    """The options of `fast-nst export`."""
 
     source: str = positional(
-        "for example runs/x/best.ckpt; or an exported model, to write it with today's graph",
+        "training checkpoint, for example runs/x/best.ckpt; or an exported model, to rewrite it "
+        "with the current graph",
         metavar="CHECKPOINT",
     )
     output: str = option("the .onnx file to write", MISSING, "-o", metavar="MODEL")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Check the values, without opening a file.
 
         Raises:
-            UserError: A value cannot be one.
+            UserError: A value has the wrong type.
         """
         check(self)
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Export what the command line says, and say how to use it."""
+    """Export a checkpoint, and print how to use the model."""
     options = parse(ExportOptions, argv, prog, description)
     report_defects(export(options.source, options.output))
     print(f"wrote {options.output}; try: fast-nst infer PHOTO -m {options.output} -o painting.jpg")

@@ -57,7 +57,6 @@ _TRAINING_PACKAGES = (
     "torch",
     "torchvision",
     "lightning",
-    "jsonargparse",
     "yaml",
     "tensorboard",
     "onnxscript",

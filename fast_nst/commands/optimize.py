@@ -1,4 +1,4 @@
-"""`fast-nst optimize`: the reference path from file to file."""
+"""`fast-nst optimize`: the reference path (Gatys et al. 2016) from file to file."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
 from fast_nst.pictures.write import check_writable_format, save_image
 from fast_nst.reference.optimizer import (
+    INITS,
     LEARNING_RATES,
     OPTIMIZERS,
-    STARTS,
     STEPS,
     Iterate,
     OptimizationDiverged,
@@ -51,12 +51,12 @@ _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items
 
 @dataclass(kw_only=True)
 class OptimizeOptions(LossSettings):
-    """What `fast-nst optimize` can be told; its flags are made from these fields."""
+    """The options of `fast-nst optimize`."""
 
     style_layers: list[str] = like(LossSettings, "style_layers", CLASSIC_STYLE_LAYERS)
     content: str = positional("the photograph", metavar="CONTENT")
     style: list[str] = option(
-        "style image, or several, each with its share: --style a.jpg:0.7 --style b.jpg:0.3",
+        "style image; several with their shares: --style a.jpg:0.7 --style b.jpg:0.3",
         metavar="STYLE[:SHARE]",
         repeat=True,
     )
@@ -70,14 +70,16 @@ class OptimizeOptions(LossSettings):
         metavar="PX",
         least=1,
     )
-    scales: int = option("coarse to fine: 3 makes a quarter, a half and the whole size", 1, least=1)
+    scales: int = option(
+        "scales, coarse to fine: 3 optimises at 1/4, 1/2 and full size", 1, least=1
+    )
     init: str = option(
-        "where to start: content, noise, an image, or an exported model (an .onnx file or a "
-        "style's name) to refine its painting",
+        "initial picture: content, noise, an image, or an exported model (an .onnx file or a "
+        "style's name), whose painting is refined",
         "content",
     )
-    keep_colors: bool = option("keep the photograph's colours, paint its light and dark", False)
-    optimizer: str = option("method", "lbfgs", choices=OPTIMIZERS)
+    keep_colors: bool = option("keep the photograph's colours, paint the luminance only", False)
+    optimizer: str = option("optimization method", "lbfgs", choices=OPTIMIZERS)
     lr: float | None = option(f"step length; default: {_RATES}", None, above=0)
     seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)
     precision: str = option(
@@ -96,7 +98,7 @@ class OptimizeOptions(LossSettings):
     quiet: bool = option("print nothing but errors", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Check the values, without opening a file.
 
         Raises:
             UserError: A value is out of its range.
@@ -120,8 +122,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         The exit code, 0.
 
     Raises:
-        UserError: Something cannot be used, or the loss exploded; the best picture until then
-            has been written.
+        UserError: An option or file cannot be used, or the loss diverged; then the best picture
+            so far has been written.
     """
     options = parse(OptimizeOptions, argv, prog, description)
     _check_output(options)
@@ -136,7 +138,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     with memory_explained("lower --size"):
         content = to_tensor(photo).to(device)
         styles = [to_tensor(open_style(path, style_size)).to(device) for path in paths]
-        init = _start(options.init, photo)
+        init = _initial_picture(options.init, photo)
         loss = build_loss(options, styles, shares)
         precision = choose_precision(options.precision, device)
         if options.precision == "auto" and not options.quiet:
@@ -154,7 +156,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
                     lr=options.lr,
                     precision=precision,
                     seed=options.seed,
-                    callback=_Iterates(options, progress, writer),
+                    on_progress=_Iterates(options, progress, writer),
                 )
             except OptimizationDiverged as error:
                 failure, result = error, error.result
@@ -169,7 +171,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
 
 
 def _check_output(options: OptimizeOptions) -> None:
-    """Refuse, before the work, places that cannot or must not be written."""
+    """Refuse, before the work, output paths that cannot or must not be written."""
     output = Path(options.output)
     check_writable_format(output)
     if output.is_dir():
@@ -194,19 +196,19 @@ def _frames_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}_frames")
 
 
-def _start(init: str, photo: Image.Image) -> str | Tensor:
-    """The start as `optimize` takes it: a name, or a picture of the photograph's size."""
-    if init in STARTS:
+def _initial_picture(init: str, photo: Image.Image) -> str | Tensor:
+    """The initial picture as `optimize` takes it: a name, or a tensor of the photograph's size."""
+    if init in INITS:
         return init
     if Path(init).suffix.lower() == ".onnx" or init in style_names():
         return to_tensor(Stylizer(init, detail=0)(photo).convert("RGB"))
     if not Path(init).suffix and not Path(init).exists():
-        choose("start", init, (*STARTS, *style_names(), "an image file", "a model.onnx"))
+        choose("init", init, (*INITS, *style_names(), "an image file", "a model.onnx"))
     return to_tensor(open_photograph(Path(init)).resize(photo.size, Image.Resampling.LANCZOS))
 
 
 class _Writer:
-    """Turns tensors into files as the options say."""
+    """Writes the result and the frames."""
 
     def __init__(self, options: OptimizeOptions, photo: Image.Image) -> None:
         self.options = options
@@ -240,7 +242,7 @@ class _Writer:
 
 
 class _Iterates:
-    """Shows every iterate, writes some of them, and says when to stop."""
+    """`on_progress` of `optimize`: shows every iterate, and writes those of `--save-every`."""
 
     def __init__(self, options: OptimizeOptions, progress: Progress, writer: _Writer) -> None:
         self.options = options
@@ -260,7 +262,7 @@ class _Iterates:
 def _report(
     options: OptimizeOptions, result: Optimized, size: tuple[int, int], precision: str
 ) -> None:
-    """Say in a line, or in one JSON object, what came of it."""
+    """Print the result's losses, as a line or as one JSON object."""
     best, last = result.best, result.history[-1]
     record = {
         "output": options.output,

@@ -1,34 +1,42 @@
-"""Flags and YAML of the commands that need the `train` extra: jsonargparse over our dataclasses."""
+"""Flags and YAML files of the commands that need the `train` extra, over one dataclass each."""
 
 from __future__ import annotations
 
-import argparse
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
-import jsonargparse
+import yaml
 
 from fast_nst.assets import CONFIGS
 from fast_nst.errors import UserError, choose, one_line
-from fast_nst.options import add_options, make, prepare
+from fast_nst.options import Parser, add_options, collect
 
 _CONFIG = "--config"
 _SUFFIX = ".yaml"
 _Options = TypeVar("_Options")
 
 
-class _Parser(jsonargparse.ArgumentParser):
-    """Reads files as UTF-8, with or without a mark of that, whatever the locale is."""
-
-    def parse_path(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """The settings in a file."""
-        text = Path(path).read_text(encoding="utf-8-sig")
-        return self.parse_string(text, Path(path).name, *args, **kwargs)
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers, which PyYAML does not know: 1e-3 is one, 12:30:00 is text."""
 
 
-def _find_config(name: str) -> str:
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_STARTS = list("-+.0123456789")
+_Loader.add_implicit_resolver(_INT, re.compile(r"^[-+]?[0-9]+$"), _STARTS)
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
+    _STARTS,
+)
+
+
+def _find_config(name: str) -> Path:
     """The file that is meant: a path, or the name of a recipe in the package.
 
     Raises:
@@ -37,55 +45,102 @@ def _find_config(name: str) -> str:
     path = Path(name)
     known = sorted(file.stem for file in CONFIGS.glob(f"*{_SUFFIX}"))
     if path.suffix or len(path.parts) != 1 or (name not in known and path.is_file()):
-        return name
-    return str(CONFIGS / f"{choose('recipe', name, known, ', or give a YAML file')}{_SUFFIX}")
+        return path
+    return CONFIGS / f"{choose('recipe', name, known, ', or give a YAML file')}{_SUFFIX}"
+
+
+def _read_config(name: str) -> dict[str, Any]:
+    """The keys and values of a YAML file, in UTF-8 whatever the locale is.
+
+    Raises:
+        UserError: The file is missing, or not such a file.
+    """
+    path = _find_config(name)
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
+    except FileNotFoundError:
+        raise UserError(f"{_CONFIG}: {str(path)!r} does not exist") from None
+    except OSError as error:
+        raise UserError(f"{_CONFIG}: cannot read {str(path)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_CONFIG} is not a text file in UTF-8: give YAML") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{_CONFIG}: {str(path)!r} is not YAML: {one_line(error)}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{_CONFIG}: {str(path)!r} has no keys: give lines like steps: 600")
+    return values
+
+
+def _joined(argv: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The words, with `--NAME.KEY VALUE` and `--NAME.KEY=VALUE` as `--NAME=KEY=VALUE`."""
+    dotted = re.compile(rf"--({'|'.join(names)})\.([^=]+)(=.*)?", re.DOTALL)
+    words, rest = [], iter(argv)
+    for word in rest:
+        found = dotted.fullmatch(word)
+        if found is None:
+            words.append(word)
+        else:
+            value = found[3] or f"={next(rest, '')}"
+            words.append(f"--{found[1]}={found[2]}{value}")
+    return words
+
+
+def _pairs(name: str, words: Iterable[str]) -> dict[str, Any]:
+    """`KEY=VALUE` words as a dictionary; the values are YAML."""
+    found = {}
+    for word in words:
+        key, is_pair, value = word.partition("=")
+        if not is_pair:
+            raise UserError(f"--{name} {word}: give --{name}.KEY VALUE")
+        try:
+            found[key] = yaml.load(value, _Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"--{name}.{key}: {value!r} is not YAML: {one_line(error)}") from error
+    return found
 
 
 def parse(
     options: type[_Options], argv: Sequence[str], prog: str, description: str | None
 ) -> _Options:
-    """The options that a command line and its YAML files give; a flag beats a file before it.
+    """The options that a command line and its YAML files give, with defaults for the rest.
 
     Raises:
         UserError: A flag, a key or a value is wrong.
     """
-    parser = _Parser(
-        prog=prog,
-        description=description,
-        exit_on_error=False,
-        allow_abbrev=False,
-        print_config=None,
-        formatter_class=argparse.HelpFormatter,
-    )
+    return options(**_given(options, argv, prog, description))
+
+
+def parse_given(
+    options: type, argv: Sequence[str], prog: str, description: str | None
+) -> dict[str, Any]:
+    """As `parse`, but only the values that are given, by field name.
+
+    Raises:
+        UserError: A flag, a key or a value is wrong.
+    """
+    given = _given(options, argv, prog, description)
+    checked = options(**given)
+    return {name: getattr(checked, name) for name in given}
+
+
+def _given(
+    options: type, argv: Sequence[str], prog: str, description: str | None
+) -> dict[str, Any]:
+    """The values as they were given: a later file wins over an earlier one, a flag over both."""
+    parser = Parser(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument(
         _CONFIG,
-        action="config",
-        help="YAML file with any of these as keys, or the name of a recipe in the package; flags "
-        "beat it",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML file with any of these options as keys, or the name of a recipe in the package; "
+        "flags replace its values",
     )
     add_options(parser, options)
-    words = prepare(argv, options, _CONFIG)
-    try:
-        given = parser.parse_args(_with_files(words), defaults=False).as_dict()
-    except UserError:
-        raise
-    except UnicodeDecodeError as error:
-        raise UserError(f"{_CONFIG} is not a text file in UTF-8: give YAML") from error
-    except (argparse.ArgumentError, argparse.ArgumentTypeError, TypeError, ValueError) as error:
-        raise UserError(f"{one_line(error)} (see {prog} --help)") from error
-    given.pop(_CONFIG.strip("-"), None)
-    return make(options, given, prog)
-
-
-def _with_files(words: Sequence[str]) -> list[str]:
-    """The words, with the names behind `--config` as paths."""
-    found: list[str] = []
-    for word in words:
-        flag, is_joined, value = word.partition("=")
-        if flag == _CONFIG and is_joined:
-            found.append(f"{flag}={_find_config(value)}")
-        elif found and found[-1] == _CONFIG:
-            found.append(_find_config(word))
-        else:
-            found.append(word)
-    return found
+    tables = [name for name, hint in get_type_hints(options).items() if get_origin(hint) is dict]
+    given = parser.values(_joined(argv, tables) if tables else argv)
+    files = [_read_config(name) for name in given.pop(_CONFIG.strip("-"))]
+    given |= {name: _pairs(name, given[name]) for name in tables if name in given}
+    return collect(options, prog, *files, given)

@@ -1,4 +1,4 @@
-"""`fast-nst preview`: one style, two sizes of strokes, three strengths, on one sheet."""
+"""`fast-nst preview`: a contact sheet of two sizes of strokes at three strengths."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.training.from_preview import Tile
 from fast_nst.training.preview import Preview, PreviewSettings, label, preview
+from fast_nst.training.preview_tiles import Tile
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Make the sheet, and say what each tile is made by."""
+    """Make the sheet, and print the command that continues from each tile."""
     settings = parse(PreviewSettings, argv, prog, description)
     with Progress(unit="step") as progress:
 
-        def each(step: int, steps: int, loss: float) -> bool:
+        def on_progress(step: int, steps: int, loss: float) -> bool:
             return progress.show(step, steps, "training", {"loss": loss})
 
-        made = preview(settings, each=each, notice=progress.say)
+        made = preview(settings, on_progress=on_progress, log=progress.say)
     _report(made, settings)
     return 0
 
@@ -33,12 +33,12 @@ def _report(made: Preview, settings: PreviewSettings) -> None:
 
 
 def train_command(tile: Tile, settings: PreviewSettings, made: Preview) -> str:
-    """What goes on from a tile."""
+    """The command that continues training from a tile."""
     words = ["fast-nst", "train"]
     for flag, value in (("--style", settings.style), ("--photos", settings.photos)):
         words += [flag, value] if value else []
     if settings.out is None:
         words += ["--from-preview", str(tile.number)]
     else:  # which is found by its files alone
-        words += ["--start", str(tile.model), "--style-size", str(tile.style_size)]
+        words += ["--init", str(tile.model), "--style-size", str(tile.style_size)]
     return shlex.join(words)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.commands.defects import report_defects
-from fast_nst.commands.parsing import parse
+from fast_nst.commands.parsing import parse_given
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
 from fast_nst.errors import UserError
@@ -18,7 +18,6 @@ from fast_nst.files import claim_file
 from fast_nst.models.catalogue import RUNS
 from fast_nst.options import option
 from fast_nst.pictures.write import save_image
-from fast_nst.training.from_preview import from_preview
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.series import Outcome, series_sheet, style_images, train_series
 from fast_nst.training.settings import TrainConfig
@@ -28,7 +27,7 @@ _SHEET = RUNS / "sheet.jpg"
 
 @dataclass(kw_only=True)
 class TrainOptions(TrainConfig):
-    """What `fast-nst train` can be told: the settings of a run, for several styles at once."""
+    """The options of `fast-nst train`: a run's settings, and several styles."""
 
     style: list[str] | None = option(  # type: ignore[assignment]  # a run has one
         "style image, at least 32 px; several, or a folder of them, are trained in turn; default: "
@@ -39,60 +38,45 @@ class TrainOptions(TrainConfig):
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Train what the command line and its YAML files say, and say what to look at.
+    """Train one style, or several in turn, and print where the results are.
 
     Returns:
-        1 if some of several styles failed.
+        The exit code: 1 if some of several styles failed, else 0.
 
     Raises:
         UserError: The only style failed, or all for the same reason.
     """
-    options = parse(TrainOptions, argv, prog, description)
-    names = with_commas(options.style or [])
-    given = {name: value for name, value in options.given().items() if name != "style"}
-    if len(names) == 1 and not Path(names[0]).is_dir():
+    given = parse_given(TrainOptions, argv, prog, description)
+    names = given.pop("style", None) or []
+    is_series = len(names) > 1 or any(Path(name).is_dir() for name in names)
+    if names and not is_series:
         given["style"] = names[0]
-    config = TrainConfig(**given)
     # With several devices Lightning starts this command again for each; the first one speaks.
     is_first = int(os.environ.get("LOCAL_RANK", "0")) == 0
-    quiet = not is_first or config.trainer.get("enable_progress_bar") is False
+    quiet = not is_first or given.get("trainer", {}).get("enable_progress_bar") is False
     with Progress(quiet, unit="step") as progress:
 
-        def each(step: int, steps: int, loss: float) -> bool:
+        def on_progress(step: int, steps: int, loss: float) -> bool:
             stop = progress.show(step, steps, "training", {"loss": loss})
             if step == steps:
                 progress.close()
             return stop
 
-        def notice(line: str) -> None:
+        def log(line: str) -> None:
             if is_first:
                 progress.say(line)
 
-        if names and config.style is None:
-            return _report_series(
-                train_series(config, style_images(names), each=each, notice=notice)
-            )
-        config, tile = from_preview(config)
-        result = train(config, each=each, notice=notice)
+        if is_series:
+            styles = style_images(names)
+            return _report_series(train_series(given, styles, on_progress=on_progress, log=log))
+        result = train(given, on_progress=on_progress, log=log)
     if result.is_main_process:
-        _report(result, "" if tile is None else f" --strength {tile.strength:g}")
+        _report(result)
     return 0
 
 
-def with_commas(words: Sequence[str]) -> list[str]:
-    """The words of a list that commas divide; a file's name that has some is put together."""
-    names: list[str] = []
-    first = 0
-    while first < len(words):
-        ends = range(len(words), first + 1, -1)
-        joined = {end: ",".join(words[first:end]) for end in ends}
-        end = next((end for end, name in joined.items() if Path(name).exists()), first + 1)
-        names.append(",".join(words[first:end]))
-        first = end
-    return names
-
-
-def _report(result: TrainResult, strength: str) -> None:
+def _report(result: TrainResult) -> None:
+    strength = "" if result.tile is None else f" --strength {result.tile.strength:g}"
     _report_unreadable(result.unreadable)
     report_defects(result.defects)
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")
@@ -125,14 +109,14 @@ def _report_series(outcomes: Sequence[Outcome]) -> int:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """One line a style, columns aligned."""
-    rows = [("style", "steps", "seconds", "held-out loss", "folder")]
+    """One aligned line for each style."""
+    rows = [("style", "steps", "seconds", "validation loss", "folder")]
     for outcome in outcomes:
         made = outcome.result
         if made is None:
             rows.append((outcome.style.name, "", "", "", outcome.error or "not begun"))
         else:
-            loss = "" if made.held_out_loss is None else f"{made.held_out_loss:.3f}"
+            loss = "" if made.validation_loss is None else f"{made.validation_loss:.3f}"
             folder = str(made.folder)
             rows.append((outcome.style.name, str(made.steps), f"{made.seconds:.0f}", loss, folder))
     return aligned(rows)

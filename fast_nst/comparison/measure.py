@@ -21,6 +21,7 @@ from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.devices import to_image, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
+from fast_nst.options import renamed
 from fast_nst.pictures.edit import from_array, to_array
 from fast_nst.pictures.read import find_images
 from fast_nst.reference.optimizer import Iterate, optimize
@@ -177,7 +178,7 @@ def compare(
         steps=max(steps),
         precision=precision,
         seed=seed,
-        callback=each,
+        on_progress=each,
     ).history
     if len(history) <= max(steps):
         return None
@@ -283,7 +284,7 @@ def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
             f"the model {name!r} is a blend, which no one loss has trained: compare its parts"
         )
     try:
-        return Recipe(**json.loads(metadata["recipe"]))
+        return Recipe(**renamed(Recipe, json.loads(metadata["recipe"])))
     except (KeyError, json.JSONDecodeError) as error:
         raise UserError(
             f"the model {name!r} does not say how it was trained: export it with fast-nst export"

@@ -2,7 +2,7 @@
 
 Gatys et al. 2016, "Image Style Transfer Using Convolutional Neural Networks", with the projection
 of Johnson et al. 2016 (section 4.1): after each update the picture is clipped to what can be shown.
-Tensors in, tensors out; files and terminals are somebody else's.
+It takes and returns tensors; files and the terminal are the commands' business.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fast_nst.errors import UserError, choose
 from fast_nst.losses import PARTS, PerceptualLoss
 
 OPTIMIZERS = ("lbfgs", "adam")
-STARTS = ("content", "noise")
+INITS = ("content", "noise")
 STEPS = 200  # L-BFGS gains little after them
 SMALLEST_SCALE = 32  # px, of the coarsest scale's longer side
 DIVERGED = 1000  # times the loss at the start,
@@ -30,7 +30,7 @@ _NEGLIGIBLE = 1e-3  # or times this, should it start at its minimum
 
 # 0.02 is five levels of 255. L-BFGS finds its own step length: 1 is a full quasi-Newton step.
 LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
-_SMALLER = 0.1  # learning rate of the second attempt
+_SMALLER = 0.1  # factor of the learning rate after a restart
 # Mean change of a value in L-BFGS's first update: enough to measure curvature by, in bf16 too.
 _FIRST_STEP = 0.01
 # As good as torch's 100 in our runs; at 1024 px those are 2.5 GB.
@@ -39,14 +39,14 @@ _LBFGS_HISTORY = 20
 
 @dataclass(frozen=True)
 class Iterate:
-    """What one picture on the way scores.
+    """The losses of one picture on the way.
 
     Attributes:
-        step: Updates done at this scale; 0 is where it starts.
+        step: Updates done at this scale; 0 is the initial picture.
         scale: 0 is the coarsest.
         width: Of the picture, in px.
         height: Of the picture, in px.
-        seconds: Since the start, without the time spent in callbacks.
+        seconds: Since the start, without the time spent in `on_progress`.
         losses: "content", "style", "tv" and "total", as `PerceptualLoss` weights them.
     """
 
@@ -64,9 +64,9 @@ class Optimized:
 
     Attributes:
         picture: (1, 3, H, W), RGB in [0, 1]: the best of the last scale that was begun.
-        best: What it scores.
-        history: Every iterate in order, those of a failed first attempt left out.
-        restarts: How often it had to begin again with smaller steps: 0, or 1 at each scale.
+        best: Its losses.
+        history: Every iterate in order, without those that diverged before a restart.
+        restarts: Restarts with smaller steps after divergence: at most 1 at each scale.
     """
 
     picture: Tensor
@@ -76,7 +76,7 @@ class Optimized:
 
 
 class OptimizationDiverged(UserError):
-    """The loss exploded, with smaller steps too.
+    """The loss diverged, with smaller steps too.
 
     Attributes:
         result: The best picture until then.
@@ -87,7 +87,7 @@ class OptimizationDiverged(UserError):
         self.result = result
 
 
-Callback = Callable[[Iterate, Tensor], bool | None]
+OnProgress = Callable[[Iterate, Tensor], bool | None]
 
 
 def optimize(
@@ -102,7 +102,7 @@ def optimize(
     lr: float | None = None,
     precision: str = "auto",
     seed: int = 0,
-    callback: Callback | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Optimized:
     """Change a picture's pixels, step by step, until `loss` is low.
 
@@ -115,7 +115,8 @@ def optimize(
         style: The style image or images, (1, 3, H_s, W_s), at the size that goes with the
             photograph's; None takes the one that `loss` was made for, which will do for one scale.
         loss: Layers, weights and shares, on the same device.
-        init: Where to start: "content", "noise" (uniform in [0, 1]), or a picture (1, 3, h, w).
+        init: The initial picture: "content", "noise" (uniform in [0, 1]), or a tensor
+            (1, 3, h, w).
         steps: Updates at each scale. An update of L-BFGS costs one gradient, as one of Adam does:
             a line search (strong Wolfe) gave the same loss an update at twice the cost.
         scales: 1 is the photograph's size alone.
@@ -124,8 +125,8 @@ def optimize(
         precision: "32", "bf16" (the losses and Gram matrices stay float32), or "auto", which is
             bf16 where the hardware has it.
         seed: Of the noise.
-        callback: Called with every iterate and its picture (1, 3, h, w), which it must not change;
-            what it returns, if true, ends the run.
+        on_progress: Called with every iterate and its picture (1, 3, h, w), which it must not
+            change; returning true ends the run.
 
     Returns:
         The best picture of the last scale, and the history.
@@ -139,8 +140,8 @@ def optimize(
     choose("optimizer", optimizer, OPTIMIZERS)
     precision = choose_precision(precision, content.device)
     rate = LEARNING_RATES[optimizer] if lr is None else lr
-    picture = _start(init, content, seed)
-    run = _Run(callback)
+    picture = _initial_picture(init, content, seed)
+    run = _Run(on_progress)
     for scale in range(scales):
         factor = 0.5 ** (scales - 1 - scale)
         photograph = _resize(content, factor)
@@ -248,8 +249,8 @@ def _is_better(item: Iterate, best: Iterate) -> bool:
 class _Run:
     """Keeps the history, the clock and the best picture."""
 
-    def __init__(self, callback: Callback | None) -> None:
-        self.callback = callback
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self.on_progress = on_progress
         self.history: list[Iterate] = []
         self.restarts = 0
         self.stopped = False
@@ -278,8 +279,8 @@ class _Run:
             if exploded:
                 return False
             self.history.append(item)
-            if self.callback is not None:
-                self.stopped = bool(self.callback(item, picture))
+            if self.on_progress is not None:
+                self.stopped = bool(self.on_progress(item, picture))
                 self._started += time.perf_counter() - self._started - seconds
             if self.stopped:
                 break
@@ -294,11 +295,11 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _start(init: str | Tensor, content: Tensor, seed: int) -> Tensor:
+def _initial_picture(init: str | Tensor, content: Tensor, seed: int) -> Tensor:
     if isinstance(init, Tensor):
         _check_picture("the start", init)
         return _resize_to(init.to(content), content.shape[-2:])
-    if choose("start", init, STARTS) == "content":
+    if choose("init", init, INITS) == "content":
         return content
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(content.shape, generator=generator).to(content)

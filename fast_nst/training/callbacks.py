@@ -1,4 +1,4 @@
-"""What Lightning calls back during a run: steps, previews, and how the pictures fare."""
+"""Lightning callbacks of a run: progress, previews and image defects in TensorBoard, SIGTERM."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from fast_nst.pictures.edit import Array
-from fast_nst.training.data import HeldOut
+from fast_nst.training.data import ValidationBatch
 from fast_nst.training.defects import inspect
 from fast_nst.training.models import PixelNetwork
 from fast_nst.training.module import StyleTransfer
-from fast_nst.training.saving import Logs
+from fast_nst.training.saving import TensorBoardLogs
 
-EachStep = Callable[[int, int, float], bool | None]
+# Called with the steps done, of how many, and the loss; returning true stops the run.
+OnProgress = Callable[[int, int, float], bool | None]
 
 
 class Steps(Callback):
-    """Tells of every optimizer step, and ends the run when it is told to.
+    """Reports every optimizer step, and stops the run if asked to.
 
     Args:
-        each: Called with the steps done, of how many, and the loss; if it returns true on any of
-            several processes, the run ends on all.
+        on_progress: Called after each step; if it returns true on any of several processes, the
+            run stops on all.
     """
 
-    def __init__(self, each: EachStep) -> None:
-        self.each = each
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
         self._seen = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -48,7 +49,7 @@ class Steps(Callback):
             return
         self._seen = trainer.global_step
         loss = pl_module.step_loss if isinstance(pl_module, StyleTransfer) else math.nan
-        stop = bool(self.each(trainer.global_step, trainer.max_steps, loss))
+        stop = bool(self.on_progress(trainer.global_step, trainer.max_steps, loss))
         if trainer.world_size > 1:
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
         trainer.should_stop = trainer.should_stop or stop
@@ -93,7 +94,7 @@ class PreviewImages(Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: Any,
-        batch: HeldOut,
+        batch: ValidationBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -109,7 +110,7 @@ class PreviewImages(Callback):
         """
         photographs = batch.photographs
         first, self._count = self._count, self._count + len(photographs)
-        if not isinstance(trainer.logger, Logs):
+        if not isinstance(trainer.logger, TensorBoardLogs):
             return
         pairs = torch.cat([photographs, outputs.float()], dim=2).nan_to_num().clamp(0, 1)
         for number, pair in enumerate(pairs, start=first):
@@ -117,9 +118,10 @@ class PreviewImages(Callback):
 
 
 class Defects(Callback):
-    """Logs with validations what no loss sees, see `defects`.
+    """Logs image defects with validations: the first one, then as often as `SHARE` allows.
 
-    With the first, and then as often as leaves `SHARE` of the time to it.
+    Attributes:
+        SHARE: The largest share of the run's time that it takes.
     """
 
     SHARE = 0.05
@@ -128,7 +130,7 @@ class Defects(Callback):
         self._next = -math.inf
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Measure the network as it paints once it is exported."""
+        """Measure the network's image defects, with the pixels that an export gives."""
         began = time.monotonic()
         if not isinstance(pl_module, StyleTransfer) or began < self._next:
             return

@@ -1,4 +1,4 @@
-"""The one place that finds, reads and continues training checkpoints."""
+"""Find, read and resume training checkpoints."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import RUNS, runs_of
 from fast_nst.networks import ImageTransformation, build_network
+from fast_nst.options import renamed
 from fast_nst.training.defects import Reference
 from fast_nst.training.settings import TrainConfig
 from fast_nst.version import __version__
 
 CHECKPOINT = "last.ckpt"
-BEST = "best.ckpt"  # by the held-out loss
-RECORD = "fast_nst"  # where a Lightning checkpoint keeps what is ours
+BEST = "best.ckpt"  # by the validation loss
+RECORD = "fast_nst"  # the key of our entries in a Lightning checkpoint
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training run has saved.
+    """A training checkpoint, read.
 
     Attributes:
         network: Trained, in evaluation mode: (N, 3, H, W) in [0, 1] to the same.
@@ -35,10 +36,10 @@ class Checkpoint:
         vgg_source: Where the VGG-19 of the loss came from.
         vgg_scales: Layer name -> what its activations were divided by.
         style_sha256: Of the style image's file.
-        start: What training started from, see `start.Start.record`.
-        root: Of the network's descent, see `start.Start`.
-        halvings: How often the learning rate was halved, see `attempts`.
-        style_reference: What the paintings are compared with; older checkpoints have none.
+        initialization: What training started from, see `Initialization.record`.
+        identity_sha256: See `Initialization`.
+        recoveries: Divergence recoveries so far; each halved the learning rate.
+        style_reference: Of the style image, for the image defects; older checkpoints have none.
     """
 
     network: ImageTransformation
@@ -47,9 +48,9 @@ class Checkpoint:
     vgg_source: str
     vgg_scales: dict[str, float]
     style_sha256: str
-    start: dict[str, Any] = field(default_factory=dict)
-    root: str = ""
-    halvings: int = 0
+    initialization: dict[str, Any] = field(default_factory=dict)
+    identity_sha256: str = ""
+    recoveries: int = 0
     style_reference: Reference | None = None
 
 
@@ -80,7 +81,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     checkpoint = load(path)
     record = checkpoint[RECORD]
     try:
-        config = TrainConfig(**record["config"])
+        config = TrainConfig(**renamed(TrainConfig, record["config"]))
         network = build_network(config.network)
         prefix = "network."
         state = {
@@ -166,45 +167,3 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
             f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path to --resume"
         )
     return found[-1]
-
-
-def continued(config: TrainConfig) -> TrainConfig:
-    """The settings of a run that may resume another: the checkpoint's, under those given.
-
-    Args:
-        config: As a user gave it. Without `resume` it comes back as it is.
-
-    Raises:
-        UserError: The checkpoint cannot be used, contradicts what was given, or is finished.
-    """
-    if config.resume is None:
-        return config
-    given = config.given()
-    path = find_checkpoint(config.resume, config.style, config.out)
-    checkpoint = read_checkpoint(path)
-    saved = checkpoint.config.as_dict()
-    # Which crop a step sees follows from the batches a step takes.
-    for what, new, old in (
-        ("--network", given.get("network"), saved["network"]),
-        ("trainer.accumulate_grad_batches", *_batches_a_step(given, saved)),
-    ):
-        if new not in (None, old):
-            raise UserError(f"{what} {new} contradicts --resume: {str(path)!r} has {old}")
-    if given.get("start") not in (None, saved["start"]):
-        raise UserError(
-            f"--start {given['start']} contradicts --resume: one begins a run, the other goes on "
-            f"with {str(path)!r}; give one of them"
-        )
-    trainer = {**saved["trainer"], **given.get("trainer", {})}
-    chosen = {"out": str(path.parent), **given, "resume": str(path), "trainer": trainer}
-    config = TrainConfig(**{**saved, "out": None, **chosen})
-    if checkpoint.step >= config.steps:
-        raise UserError(
-            f"{str(path)!r} has done its {checkpoint.step} steps: give a larger --steps to train on"
-        )
-    return config
-
-
-def _batches_a_step(given: dict[str, Any], saved: dict[str, Any]) -> tuple[Any, Any]:
-    name = "accumulate_grad_batches"
-    return given.get("trainer", {}).get(name), saved["trainer"].get(name, 1)

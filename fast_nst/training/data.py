@@ -22,7 +22,7 @@ from fast_nst.errors import UserError
 from fast_nst.networks import noise_shape
 from fast_nst.pictures.edit import from_array
 from fast_nst.pictures.read import find_images, open_photograph
-from fast_nst.training.steady import Disturbance
+from fast_nst.training.frame_augmentation import FrameAugmentation
 
 VALIDATION_PHOTOGRAPHS = 8
 _LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
@@ -34,8 +34,8 @@ class Sample(NamedTuple):
     crop: Tensor  # (3, S, S) uint8
     noise: Tensor  # (1, *noise_shape(S, S)) float32, N(0, 1)
     unreadable: list[str]
-    other: Tensor | None = None  # (3, S, S) uint8, the crop as the next frame of a film shows it
-    shift: tuple[int, int] = (0, 0)  # px, how far that lies down and right
+    other: Tensor | None = None  # (3, S, S) uint8, the crop as the next frame of a video shows it
+    shift: tuple[int, int] = (0, 0)  # px, down and right: the translation between them
 
 
 class Batch(NamedTuple):
@@ -47,8 +47,8 @@ class Batch(NamedTuple):
     shifts: Tensor | None = None  # (N, 2) int64
 
 
-class HeldOut(NamedTuple):
-    """Validation photographs, without noise, as they are painted later; else as in `Batch`."""
+class ValidationBatch(NamedTuple):
+    """Validation photographs, without noise, as inference paints them; else as in `Batch`."""
 
     photographs: Tensor  # (N, 3, S, S)
     others: Tensor | None = None  # (N, 3, S, S)
@@ -77,15 +77,15 @@ class Crops(Dataset[Sample]):
         paths: The photographs; at least one must be readable.
         size: Side of the crops, in px.
         seed: Decides order, crops, flips and noise.
-        disturbance: Of the second view; None makes none.
+        augmentation: Makes the second view for the temporal loss; None makes none.
     """
 
     def __init__(
-        self, paths: list[Path], size: int, seed: int, disturbance: Disturbance | None = None
+        self, paths: list[Path], size: int, seed: int, augmentation: FrameAugmentation | None = None
     ) -> None:
         self.paths = paths
         self.size = size
-        self.disturbance = disturbance
+        self.augmentation = augmentation
         self.seed = seed
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
@@ -108,11 +108,11 @@ class Crops(Dataset[Sample]):
             except UserError:
                 unreadable.append(str(path))
                 continue
-            if self.disturbance is None:
+            if self.augmentation is None:
                 crop = to_bytes(random_crop(photo, self.size, rng))
                 return Sample(crop, self._noise(i), unreadable)
-            both = random_crop(photo, self.size + self.disturbance.margin, rng)
-            view, other, shift = self.disturbance.views(np.asarray(both), rng)
+            both = random_crop(photo, self.size + self.augmentation.margin, rng)
+            view, other, shift = self.augmentation.views(np.asarray(both), rng)
             crop, second = (to_bytes(from_array(pixels)) for pixels in (view, other))
             return Sample(crop, self._noise(i), unreadable, second, shift)
         raise UserError(
@@ -151,13 +151,13 @@ def _stack(samples: list[Sample]) -> tuple[Batch, list[str]]:
     return Batch(crops, noise, torch.stack(others), shifts), unreadable
 
 
-def _stack_held_out(views: list[HeldOut]) -> HeldOut:
+def _stack_validation(views: list[ValidationBatch]) -> ValidationBatch:
     photographs = torch.stack([view.photographs for view in views])
     others = [view.others for view in views if view.others is not None]
     shifts = [view.shifts for view in views if view.shifts is not None]
     if not others:
-        return HeldOut(photographs)
-    return HeldOut(photographs, torch.stack(others), torch.stack(shifts))
+        return ValidationBatch(photographs)
+    return ValidationBatch(photographs, torch.stack(others), torch.stack(shifts))
 
 
 def _scaled(images: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ class Photographs(L.LightningDataModule):
     """Training crops and fixed validation photographs from one folder.
 
     A quarter of the photographs, at most `VALIDATION_PHOTOGRAPHS`, evenly spaced in the sorted
-    list, is held out. A folder with a single one uses it for both.
+    list, is kept for validation. A folder with a single one uses it for both.
 
     Args:
         folder: Flat or nested, with at least one readable image.
@@ -177,7 +177,7 @@ class Photographs(L.LightningDataModule):
         steps: Batches in the whole run.
         seed: Decides order, crops, flips and noise.
         workers: Loading processes; None decides by the accelerator.
-        disturbance: See `Crops`.
+        augmentation: See `Crops`.
 
     Attributes:
         unreadable: The files passed over so far.
@@ -194,10 +194,10 @@ class Photographs(L.LightningDataModule):
         steps: int,
         seed: int = 0,
         workers: int | None = None,
-        disturbance: Disturbance | None = None,
+        augmentation: FrameAugmentation | None = None,
     ) -> None:
         super().__init__()
-        self.disturbance = disturbance
+        self.augmentation = augmentation
         self.size = size
         self.batch_size = batch_size
         self.steps = steps
@@ -205,7 +205,7 @@ class Photographs(L.LightningDataModule):
         self.workers = workers
         self.unreadable: set[str] = set()
         paths = find_images(folder)
-        self.validation_paths = self._hold_out(paths, folder)
+        self.validation_paths = self._choose_validation(paths, folder)
         held_out = set(self.validation_paths)
         self.training_paths = [path for path in paths if path not in held_out]
         if not any(self._readable(path) for path in self.training_paths):
@@ -219,7 +219,7 @@ class Photographs(L.LightningDataModule):
             return False
         return True
 
-    def _hold_out(self, paths: list[Path], folder: Path) -> list[Path]:
+    def _choose_validation(self, paths: list[Path], folder: Path) -> list[Path]:
         wanted = min(VALIDATION_PHOTOGRAPHS, max(1, len(paths) // 4))
         spaced = [paths[i * len(paths) // wanted] for i in range(wanted)]
         chosen = [path for path in spaced if self._readable(path)]
@@ -239,17 +239,19 @@ class Photographs(L.LightningDataModule):
     def _central_squares(self, size: int) -> list[Image.Image]:
         return [ImageOps.fit(open_photograph(path), (size, size)) for path in self.validation_paths]
 
-    def held_out(self) -> list[HeldOut]:
-        """What validation compares, one by one: with a disturbance, two fixed views of each."""
-        if self.disturbance is None:
-            return [HeldOut(photograph) for photograph in self.validation_photographs()]
+    def validation_views(self) -> list[ValidationBatch]:
+        """The validation photographs one by one; with an augmentation, two fixed views of each."""
+        if self.augmentation is None:
+            return [ValidationBatch(photograph) for photograph in self.validation_photographs()]
         found = []
-        for number, square in enumerate(self._central_squares(self.size + self.disturbance.margin)):
+        for number, square in enumerate(
+            self._central_squares(self.size + self.augmentation.margin)
+        ):
             # Always the same, so that the losses of two validations can be compared.
             rng = np.random.default_rng(number)
-            first, other, shift = self.disturbance.views(np.asarray(square), rng)
+            first, other, shift = self.augmentation.views(np.asarray(square), rng)
             photograph, frame = (to_bytes(from_array(pixels)) for pixels in (first, other))
-            found.append(HeldOut(photograph, frame, torch.tensor(shift)))
+            found.append(ValidationBatch(photograph, frame, torch.tensor(shift)))
         return found
 
     def train_dataloader(self, first: int = 0) -> DataLoader[Any]:
@@ -269,7 +271,7 @@ class Photographs(L.LightningDataModule):
         if workers is None:
             workers = 0 if on_cpu else min(8, torch.get_num_threads())
         return DataLoader(
-            Crops(self.training_paths, self.size, self.seed, self.disturbance),
+            Crops(self.training_paths, self.size, self.seed, self.augmentation),
             batch_size=self.batch_size,
             sampler=_From(done * samples, self.steps * samples, rank, world),
             num_workers=workers,
@@ -279,26 +281,26 @@ class Photographs(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The fixed validation photographs; without noise, as they are painted later."""
+        """The validation photographs in batches, see `validation_views`."""
         return DataLoader(
-            self.held_out(),  # type: ignore[arg-type]  # a list is a dataset
+            self.validation_views(),  # type: ignore[arg-type]  # a list is a dataset
             batch_size=self.batch_size,
-            collate_fn=_stack_held_out,
+            collate_fn=_stack_validation,
         )
 
     def on_before_batch_transfer(
-        self, batch: HeldOut | tuple[Batch, list[str]], dataloader_idx: int
-    ) -> HeldOut | Batch:
+        self, batch: ValidationBatch | tuple[Batch, list[str]], dataloader_idx: int
+    ) -> ValidationBatch | Batch:
         """Note the unreadable files here, in the main process, and pass the rest on."""
-        if isinstance(batch, HeldOut):
+        if isinstance(batch, ValidationBatch):
             return batch
         found, unreadable = batch
         self.unreadable.update(unreadable)
         return found
 
     def on_after_batch_transfer(
-        self, batch: HeldOut | Batch, dataloader_idx: int
-    ) -> HeldOut | Batch:
+        self, batch: ValidationBatch | Batch, dataloader_idx: int
+    ) -> ValidationBatch | Batch:
         """Photographs as (N, 3, S, S) float32 in [0, 1], channels last."""
         others = None if batch.others is None else _scaled(batch.others)
         return batch._replace(photographs=_scaled(batch.photographs), others=others)

@@ -43,7 +43,7 @@ def _refuse_another(folder: Path, config: TrainConfig) -> None:
 
 
 @contextlib.contextmanager
-def held(folder: Path, config: TrainConfig) -> Iterator[None]:
+def locked(folder: Path, config: TrainConfig) -> Iterator[None]:
     """Keep other trainings on this machine out of a run's folder until this one has ended.
 
     The system lets go of it however the process ends. Where it knows no such hold, as on Windows
@@ -60,7 +60,7 @@ def held(folder: Path, config: TrainConfig) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         # Of several processes of one run, the first one holds it.
         if config.num_nodes == 1 and int(os.environ.get("LOCAL_RANK", "0")) == 0:
-            stack.enter_context(_locked(folder))
+            stack.enter_context(_flock(folder))
             _refuse_another(folder, config)
         try:
             yield
@@ -72,7 +72,7 @@ def held(folder: Path, config: TrainConfig) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _flock(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return

@@ -2,7 +2,7 @@
 
 Every parameter is an initializer of the file, under its own name, so that models can be read back,
 mixed and trained on: with exactly its value, or, of large convolutions, rounded to float16. Nothing
-is written that ONNX's checker refuses or that paints other pixels than PyTorch does.
+is written that ONNX's checker refuses or that gives other pixels than PyTorch does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PARITY_SIZES = ((1, 1, 1), (1, 2, 7), (1, 33, 17), (3, 40, 61), (1, 5, 300), (1,
 
 
 class ParityError(UserError):
-    """An exported graph paints other pixels than PyTorch."""
+    """An exported graph gives other pixels than PyTorch."""
 
 
 class PixelNetwork(nn.Module):

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from fast_nst.errors import UserError
-from fast_nst.losses import PerceptualLoss
+from fast_nst.losses import PerceptualLoss, TemporalLoss
 from fast_nst.networks import build_network
 from fast_nst.training.checkpoints import RECORD
-from fast_nst.training.data import Batch, HeldOut
+from fast_nst.training.data import Batch, ValidationBatch
 from fast_nst.training.defects import Reference
+from fast_nst.training.initialization import Initialization
 from fast_nst.training.settings import SCRATCH, TrainConfig, plain
-from fast_nst.training.start import Start
-from fast_nst.training.steady import disagreement
 from fast_nst.version import __version__
 
 _WARM_UP = 0.05  # of the steps
@@ -54,9 +53,9 @@ class StyleTransfer(L.LightningModule):
     Args:
         config: The run's settings.
         loss: What to minimise; its style is that of `config.style`.
-        start: Where the network comes from; without its weights, they are drawn at random.
+        initialization: The initial weights; without any, they are drawn at random.
         style_sha256: Of the style image's file, for the records.
-        halvings: How often the learning rate of the settings is halved.
+        recoveries: Divergence recoveries so far, each of which halves the learning rate.
         style_reference: What the paintings are compared with, see `defects`.
 
     Attributes:
@@ -67,25 +66,26 @@ class StyleTransfer(L.LightningModule):
         self,
         config: TrainConfig,
         loss: PerceptualLoss,
-        start: Start | None = None,
+        initialization: Initialization | None = None,
         style_sha256: str = "",
-        halvings: int = 0,
+        recoveries: int = 0,
         style_reference: Reference | None = None,
     ) -> None:
         super().__init__()
         self.config = config
-        self.start = start or Start(SCRATCH)
+        self.initialization = initialization or Initialization(SCRATCH)
         self.style_sha256 = style_sha256
-        self.halvings = halvings
+        self.recoveries = recoveries
         self.style_reference = style_reference
         self.step_loss = math.nan
         self._totals: list[Tensor] = []  # of the step at hand
         self._recent: deque[float] = deque(maxlen=_MEDIAN_OF)
         network = build_network(config.network)
-        if self.start.state is not None:
-            network.load_state_dict(self.start.state)
+        if self.initialization.state is not None:
+            network.load_state_dict(self.initialization.state)
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss
+        self.temporal = TemporalLoss(config.steady) if config.steady > 0 else None
 
     def forward(self, photographs: Tensor, noise: Tensor | None = None) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same; without `noise` as it is painted later."""
@@ -103,15 +103,15 @@ class StyleTransfer(L.LightningModule):
         return parts["total"]
 
     def _painted(
-        self, batch: Batch | HeldOut, noise: Tensor | None
+        self, batch: Batch | ValidationBatch, noise: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The paintings of a batch, (N, 3, H, W) in [0, 1], and the named parts of its loss."""
         paintings: Tensor = self(batch.photographs, noise)
         parts = self.losses(batch.photographs, paintings)
-        if batch.others is not None and batch.shifts is not None:
-            others = self(batch.others, noise)  # the noise stays where it is in a film
-            steady = self.config.steady * disagreement(paintings, others, batch.shifts)
-            parts |= {"steady": steady, "total": parts["total"] + steady}
+        if self.temporal is not None and batch.others is not None:
+            others = self(batch.others, noise)  # the noise does not move with the frames
+            temporal = self.temporal(paintings, others, batch.shifts)
+            parts |= {"steady": temporal, "total": parts["total"] + temporal}
         return paintings, parts
 
     def configure_gradient_clipping(
@@ -156,7 +156,7 @@ class StyleTransfer(L.LightningModule):
             )
         self._recent.append(loss)
 
-    def validation_step(self, batch: HeldOut, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: ValidationBatch, batch_idx: int) -> Tensor:
         """The same loss on photographs that training does not see; returns their paintings."""
         paintings, parts = self._painted(batch, None)
         named = {f"val/{name}": value for name, value in parts.items()}
@@ -172,7 +172,7 @@ class StyleTransfer(L.LightningModule):
 
         Nothing of it is in a checkpoint, so that a resumed run follows the settings it is given.
         """
-        rate = self.config.lr / 2**self.halvings * one_cycle(self.global_step, self.config.steps)
+        rate = self.config.lr / 2**self.recoveries * one_cycle(self.global_step, self.config.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.log("train/lr", rate)
@@ -185,9 +185,9 @@ class StyleTransfer(L.LightningModule):
             "vgg_source": self.loss.vgg.source,
             "vgg_scales": self.loss.vgg.scales,
             "style_sha256": self.style_sha256,
-            "start": self.start.record(),
-            "root": self.start.root,
-            "halvings": self.halvings,
+            "start": self.initialization.record(),
+            "root": self.initialization.identity_sha256,
+            "halvings": self.recoveries,
             "recent_losses": list(self._recent),
         }
         if self.style_reference is not None:

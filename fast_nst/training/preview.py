@@ -1,15 +1,15 @@
-"""A choice instead of numbers: a style with small and large strokes, calm to bold, on one sheet.
+"""A contact sheet of a style with small and large strokes, each at three strengths.
 
-Two networks are trained briefly. The loss means the same for any painting, see
-`losses.PerceptualLoss`, and strength is chosen after training; what is left to choose is the size
-of the strokes, and that is a matter of looking.
+Two networks are trained briefly. The loss weights mean the same for any painting, see
+`losses.PerceptualLoss`, and strength is chosen after training, so that the size of the strokes is
+all that has to be chosen before it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
@@ -22,12 +22,12 @@ from fast_nst.pictures.read import find_images, open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.callbacks import EachStep
+from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import style_name, style_path
 from fast_nst.training.export import export
-from fast_nst.training.from_preview import RECORD, SUFFIX, Tile, write_record
+from fast_nst.training.preview_tiles import RECORD, SUFFIX, Tile, write_record
 from fast_nst.training.run import fit
-from fast_nst.training.saving import Notice
+from fast_nst.training.saving import Log
 from fast_nst.training.settings import TrainConfig
 
 STRENGTHS = (0.6, 1.0, 1.3)
@@ -44,7 +44,7 @@ _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent o
 
 @dataclass(kw_only=True)
 class PreviewSettings:
-    """What a preview is made of."""
+    """The settings of a preview."""
 
     style: str | None = like(TrainConfig, "style")
     photos: str | None = like(TrainConfig, "photos")
@@ -65,7 +65,7 @@ class PreviewSettings:
     accelerator: str = like(TrainConfig, "accelerator")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Check the values, without opening a file.
 
         Raises:
             UserError: A value is out of its range.
@@ -75,13 +75,13 @@ class PreviewSettings:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a preview left.
+    """A finished preview.
 
     Attributes:
-        folder: All of it.
-        sheet: The picture to look at.
-        tiles: Its paintings.
-        seconds: What it took.
+        folder: The folder of its files.
+        sheet: The contact sheet's file.
+        tiles: The paintings on it.
+        seconds: Total duration.
     """
 
     folder: Path
@@ -102,34 +102,37 @@ def style_sizes(shorter: int) -> list[int]:
 
 
 class Pace:
-    """Counts the steps of several runs, and ends the first if they do not fit in the time.
+    """Fits several runs into a time: stops the first if their steps would take longer.
 
     Attributes:
-        steps: Of each run.
-        fits: How many of these fit in the time, as far as is known.
-        run: The one at hand, from 0.
-        stopped: By whoever asked for the runs.
+        steps: Steps of each run.
+        fits: How many of these fit in the time, estimated from the first ones.
+        run: Index of the current run, from 0.
+        stopped: Whether `on_progress` stopped everything.
 
     Args:
-        steps: Wanted, of each run.
-        runs: How many there will be.
-        seconds: Left for all.
-        each: Told of every step, of how many, and the loss; ends everything by returning true.
+        steps: The steps wanted of each run.
+        runs: Number of runs.
+        seconds: The time for all of them.
+        on_progress: Called with the steps done of all runs, of how many, and the loss; returning
+            true stops everything.
     """
 
-    def __init__(self, steps: int, runs: int, seconds: float, each: EachStep | None) -> None:
+    def __init__(
+        self, steps: int, runs: int, seconds: float, on_progress: OnProgress | None
+    ) -> None:
         self.steps = self.fits = steps
         self.run = 0
         self.stopped = False
-        self._runs, self._each = runs, each
+        self._runs, self._on_progress = runs, on_progress
         self._made, self._seconds = time.perf_counter(), seconds
         self._ends: list[float] = []
 
     def __call__(self, done: int, _: int, loss: float) -> bool:
-        """After each step; true if the run shall end."""
-        if self._each is not None:
+        """Called after each step; returns true if the run should stop."""
+        if self._on_progress is not None:
             total = self._runs * self.steps
-            self.stopped = bool(self._each(self.run * self.steps + done, total, loss))
+            self.stopped = bool(self._on_progress(self.run * self.steps + done, total, loss))
         self._ends.append(time.perf_counter())
         if len(self._ends) == TIMED < self.steps:
             left = self._seconds - (self._ends[0] - self._made)
@@ -137,32 +140,32 @@ class Pace:
         return self.stopped or self.fits < self.steps
 
     def shorten(self, speedup: float) -> None:
-        """Take as many steps as fit, each of which is now so many times as fast."""
+        """Reduce `steps` to those that fit, now that each is `speedup` times as fast."""
         self.steps = self.fits = min(self.steps, max(FEWEST, round(self.fits * speedup)))
 
 
 def steps_within(seconds: float, ends: Sequence[float], steps: int) -> int:
-    """How many steps a time is enough for, by the pace of the first.
+    """How many steps fit in a time, at the pace of the first ones.
 
     Args:
-        seconds: For all of them.
-        ends: When the first steps ended, in seconds; how long the very first took tells nothing.
-        steps: The most.
+        seconds: The time for all of them.
+        ends: When the first steps ended, in seconds; the very first is left out of the pace.
+        steps: The most to return.
     """
     pace = (ends[-1] - ends[0]) / (len(ends) - 1)
     return max(0, min(steps, int(seconds / pace)))
 
 
 def preview(
-    settings: PreviewSettings, *, each: EachStep | None = None, notice: Notice | None = None
+    settings: PreviewSettings, *, on_progress: OnProgress | None = None, log: Log | None = None
 ) -> Preview:
     """Train briefly with each size of strokes, and paint one photograph with each in turn.
 
     Args:
         settings: The settings.
-        each: Called with the steps done of all, of how many, and the loss; what it returns, if
-            true, ends training, and the sheet shows what there is.
-        notice: Called with a line that people may want to read.
+        on_progress: Called with the steps done of all, of how many, and the loss; returning true
+            ends training, and the sheet shows what there is.
+        log: Called with lines for people to read.
 
     Raises:
         UserError: A setting cannot be used.
@@ -176,35 +179,35 @@ def preview(
     folder = _folder(settings)
     tiles: list[Tile] = []
     seconds = _SHARE * 60 * settings.minutes - (time.perf_counter() - started)
-    pace = Pace(settings.steps, len(sizes), seconds, each)
+    pace = Pace(settings.steps, len(sizes), seconds, on_progress)
     crop = TrainConfig().size
     for pace.run, size in enumerate(sizes):
         name = f"strokes_{size}"
-        config = TrainConfig(
-            trainer=_BRIEF,
-            style=settings.style,
-            photos=settings.photos,
-            out=str(folder / name),
-            size=crop,
-            style_size=size,
-            steps=pace.steps,
-            seed=settings.seed,
-            precision=settings.precision,
-            accelerator=settings.accelerator,
-            devices="1",
-        )
-        fitted = fit(config, each=pace, notice=notice if pace.run == 0 else None)
+        given = {
+            "trainer": _BRIEF,
+            "style": settings.style,
+            "photos": settings.photos,
+            "out": str(folder / name),
+            "size": crop,
+            "style_size": size,
+            "steps": pace.steps,
+            "seed": settings.seed,
+            "precision": settings.precision,
+            "accelerator": settings.accelerator,
+            "devices": "1",
+        }
+        fitted = fit(given, on_progress=pace, log=log if pace.run == 0 else None)
         if pace.fits < pace.steps and not pace.stopped:
-            crop = _SMALL_CROP
-            pace.shorten(speedup=(config.size / crop) ** 2)
-            if notice is not None:
-                notice(
+            size_before, crop = crop, _SMALL_CROP
+            pace.shorten(speedup=(size_before / crop) ** 2)
+            if log is not None:
+                log(
                     f"{pace.steps} steps on crops of {crop} px for each size of strokes: "
-                    f"{settings.steps} of {config.size} px would take more than "
+                    f"{settings.steps} of {size_before} px would take more than "
                     f"--minutes {settings.minutes:g} here"
                 )
-            config = replace(config, size=crop, steps=pace.steps, resume=str(fitted.checkpoint))
-            fitted = fit(config, each=pace)
+            given |= {"size": crop, "steps": pace.steps, "resume": str(fitted.checkpoint)}
+            fitted = fit(given, on_progress=pace)
         model = folder / f"{name}.onnx"
         export(fitted.best, model)
         tiles += [
@@ -226,7 +229,7 @@ def preview(
 
 
 def label(tile: Tile) -> str:
-    """What a tile is called on the sheet."""
+    """A tile's caption on the sheet."""
     return f"{tile.number}: style size {tile.style_size}, strength {tile.strength:g}"
 
 

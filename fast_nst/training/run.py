@@ -7,7 +7,7 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,26 +28,25 @@ from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.attempts import MOST_HALVINGS, good_checkpoint, stopped
-from fast_nst.training.callbacks import EachStep
+from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import (
     CHECKPOINT,
-    continued,
-    read_checkpoint,
     readable,
     style_digest,
     style_path,
 )
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import reference_of
+from fast_nst.training.divergence import MAX_RECOVERIES, final_error, last_good_checkpoint
 from fast_nst.training.export import export
-from fast_nst.training.folders import held, run_folder
-from fast_nst.training.from_preview import from_preview
+from fast_nst.training.folders import locked, run_folder
+from fast_nst.training.frame_augmentation import FrameAugmentation
+from fast_nst.training.initialization import load_initialization
 from fast_nst.training.module import StyleTransfer, TrainingDiverged
-from fast_nst.training.saving import Checkpoints, Notice
-from fast_nst.training.settings import TrainConfig, plain
-from fast_nst.training.start import starting_point
-from fast_nst.training.steady import Disturbance
+from fast_nst.training.plan import resolve
+from fast_nst.training.preview_tiles import Tile
+from fast_nst.training.saving import Checkpoints, Log
+from fast_nst.training.settings import TrainConfig, given_values, plain
 from fast_nst.training.trainer import (
     checks_every,
     explained,
@@ -72,7 +71,7 @@ class TrainResult:
     Attributes:
         folder: All of them, with TensorBoard's logs.
         checkpoint: To resume: the last step's.
-        best: The checkpoint with the lowest held-out loss, which was exported.
+        best: The checkpoint with the lowest validation loss, which was exported.
         model: The ONNX file.
         preview: Photographs next to their paintings.
         steps: Optimizer steps done.
@@ -80,7 +79,8 @@ class TrainResult:
         unreadable: Photographs that were passed over.
         is_main_process: False in all but the first of several processes, which writes the files.
         defects: What `defects.inspect` measured of the model's paintings.
-        held_out_loss: Of the best checkpoint; None if nothing was held out.
+        validation_loss: Of the best checkpoint; None without validation.
+        tile: The preview's tile that it started from, if any.
     """
 
     folder: Path
@@ -93,7 +93,8 @@ class TrainResult:
     unreadable: list[str]
     is_main_process: bool = True
     defects: dict[str, float] = field(default_factory=dict)
-    held_out_loss: float | None = None
+    validation_loss: float | None = None
+    tile: Tile | None = None
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,14 @@ class Fitted:
     Attributes:
         folder: Of the run.
         checkpoint: In it, of the last step.
-        best: In it, with the lowest held-out loss.
+        best: In it, with the lowest validation loss.
         style: The style image.
         photographs: That were trained on; knows those that were passed over.
         steps: Optimizer steps done.
         seconds: Spent in the loop.
         is_main_process: False in all but the first of several processes.
-        held_out_loss: Of the best checkpoint; None if nothing was held out.
+        validation_loss: Of the best checkpoint; None without validation.
+        tile: The preview's tile that it started from, if any.
     """
 
     folder: Path
@@ -120,7 +122,8 @@ class Fitted:
     steps: int
     seconds: float
     is_main_process: bool
-    held_out_loss: float | None
+    validation_loss: float | None
+    tile: Tile | None = None
 
 
 @contextlib.contextmanager
@@ -182,31 +185,8 @@ def _make_preview(model: Path, photographs: list[Path], style: Image.Image) -> I
     return contact_sheet(rows, labels=[("photograph", "stylized") * 2] if photos else [])
 
 
-def _halvings(config: TrainConfig) -> int:
-    """How often the run that is resumed halved its learning rate; with another it begins anew."""
-    if config.resume is None:
-        return 0
-    saved = read_checkpoint(config.resume)
-    return saved.halvings if saved.config.lr == config.lr else 0
-
-
-def _check_places(config: TrainConfig) -> None:
-    """Say how a run is resumed whose painting or photographs are where they were no more."""
-    if config.resume is None:
-        return
-    for what, given, flag in (
-        ("painting", config.style, "--style IMAGE"),
-        ("folder of photographs", config.photos, "--photos DIR"),
-    ):
-        if given and not Path(given).exists():
-            raise UserError(
-                f"the {what} {given!r} that this run was trained on is not there any more: say "
-                f"where it is now, with {flag}"
-            )
-
-
-def _judged_by(config: TrainConfig, style_sha256: str) -> dict[str, Any]:
-    """What the held-out loss depends on, next to the network."""
+def _validation_settings(config: TrainConfig, style_sha256: str) -> dict[str, Any]:
+    """The settings that the validation loss depends on, besides the network."""
     names = [item.name for item in dataclasses.fields(LossSettings)]
     values = {name: getattr(config, name) for name in (*names, "size", "style_size", "photos")}
     if config.steady > 0:
@@ -216,42 +196,41 @@ def _judged_by(config: TrainConfig, style_sha256: str) -> dict[str, Any]:
 
 
 def fit(
-    config: TrainConfig,
+    settings: TrainConfig | Mapping[str, Any],
     trainer_options: dict[str, Any] | None = None,
     *,
-    each: EachStep | None = None,
-    notice: Notice | None = None,
+    on_progress: OnProgress | None = None,
+    log: Log | None = None,
 ) -> Fitted:
     """The training loop: leaves checkpoints, logs and the settings.
 
-    When the loss explodes, it goes on from the last good checkpoint with half the learning rate,
-    twice.
+    Divergence recovery: when the loss explodes, training goes on from the last good checkpoint
+    with half the learning rate, at most `MAX_RECOVERIES` times.
 
     Args:
-        config: As `train` takes it.
+        settings: As `train` takes them.
         trainer_options: As `train` takes them.
-        each: As `train` takes it.
-        notice: As `train` takes it.
+        on_progress: As `train` takes it.
+        log: As `train` takes it.
 
     Raises:
         UserError: A setting cannot be used, or the end of the run not be saved.
-        TrainingDiverged: The loss exploded a third time; the last checkpoint stays.
+        TrainingDiverged: The loss diverged once more; the last checkpoint stays.
     """
-    in_python = trainer_options or {}
-    if plain(in_python):  # kept and continued as those of a file are
-        arguments = {**config.trainer, **plain(in_python)}
-        config = TrainConfig(**{**config.given(), "trainer": arguments})
-    config = continued(from_preview(config)[0])
+    given, in_python = given_values(settings), trainer_options or {}
+    if plain(in_python):  # saved and resumed as those of a file are
+        given["trainer"] = {**given.get("trainer", {}), **plain(in_python)}
+    plan = resolve(given)
+    config = plan.config
     options = {**trainer_arguments(config.trainer), **in_python}
-    start = starting_point(config)
-    _check_places(config)
+    initialization = load_initialization(config, plan.resumed)
     style_picture = open_style(style_path(config.style), config.style_size)
     style_sha256 = style_digest(config.style)
     style_reference = reference_of(to_array(style_picture))
     style = to_tensor(style_picture)
-    disturbance = None
+    augmentation = None
     if config.steady > 0:
-        disturbance = Disturbance(config.steady_noise, config.steady_shift)
+        augmentation = FrameAugmentation(config.steady_noise, config.steady_shift)
     photographs = Photographs(
         Path(config.photos) if config.photos else SAMPLE_PHOTOGRAPHS,
         size=config.size,
@@ -259,46 +238,48 @@ def fit(
         steps=config.steps,
         seed=config.seed,
         workers=config.workers,
-        disturbance=disturbance,
+        augmentation=augmentation,
     )
     with quiet(), contextlib.ExitStack() as hold:
         device = root_device(config)
         loss = build_loss(config, style)
         folder = Path(_agreed(_FOLDER_OF_RANK_0, lambda: str(run_folder(config))))
-        hold.enter_context(held(folder, config))
+        hold.enter_context(locked(folder, config))
         if config.precision == "auto":
 
             def measured() -> str:
                 chosen = choose_precision("auto", device)
-                if notice is not None:
-                    notice(describe_precision(device))
+                if log is not None:
+                    log(describe_precision(device))
                 return chosen
 
             config = dataclasses.replace(config, precision=_agreed(_PRECISION_OF_RANK_0, measured))
-        resume, halvings = config.resume, _halvings(config)
+        resume, recoveries = config.resume, plan.recoveries
         started = time.perf_counter()
         while True:
             checkpoints = Checkpoints(
-                folder, checks_every(config), _judged_by(config, style_sha256)
+                folder, checks_every(config), _validation_settings(config, style_sha256)
             )
-            trainer = make_trainer(config, folder, options, checkpoints, each, notice)
+            trainer = make_trainer(config, folder, options, checkpoints, on_progress, log)
             write_atomically(folder / SETTINGS, _as_yaml(config))
             L.seed_everything(config.seed, verbose=False)
-            module = StyleTransfer(config, loss, start, style_sha256, halvings, style_reference)
+            module = StyleTransfer(
+                config, loss, initialization, style_sha256, recoveries, style_reference
+            )
             try:
                 with explained(), _interrupts():
                     trainer.fit(module, photographs, ckpt_path=resume, weights_only=True)
                 break
             except TrainingDiverged as error:
-                rate = config.lr / 2**halvings
-                if halvings == MOST_HALVINGS:
-                    raise stopped(error, folder, rate, halvings) from error
-                halvings += 1
-                good = good_checkpoint(folder, trainer.global_step)
+                rate = config.lr / 2**recoveries
+                if recoveries == MAX_RECOVERIES:
+                    raise final_error(error, folder, rate, recoveries) from error
+                recoveries += 1
+                good = last_good_checkpoint(folder, trainer.global_step)
                 resume = config.resume if good is None else str(good)
-                if notice is not None:
+                if log is not None:
                     begin = "the start" if resume is None else repr(resume)
-                    notice(f"{error}: going on from {begin} with --lr {rate / 2:g}, half of before")
+                    log(f"{error}: going on from {begin} with --lr {rate / 2:g}, half of before")
         seconds = time.perf_counter() - started
         with explained(), _interrupts():
             best = checkpoints.finish(trainer, module, photographs)
@@ -312,30 +293,31 @@ def fit(
         seconds,
         trainer.is_global_zero,
         checkpoints.best,
+        plan.tile,
     )
 
 
 def train(
-    config: TrainConfig,
+    settings: TrainConfig | Mapping[str, Any],
     trainer_options: dict[str, Any] | None = None,
     *,
-    each: EachStep | None = None,
-    notice: Notice | None = None,
+    on_progress: OnProgress | None = None,
+    log: Log | None = None,
 ) -> TrainResult:
-    """Train one style: what `fit` leaves, and an ONNX model of the best, and a preview of it.
+    """Train one style: `fit`, then export the best checkpoint and paint a preview with it.
 
     Args:
-        config: The settings. With `resume`, the checkpoint's own under those that were given.
+        settings: The settings that are given, see `plan.resolve`.
         trainer_options: Arguments of Lightning's Trainer that YAML cannot hold, such as callbacks.
-        each: Called with the steps done, of how many, and the loss; what it returns, if true, ends
-            the run with all that it should leave.
-        notice: Called with a line that people may want to read.
+        on_progress: Called with the steps done, of how many, and the loss; returning true stops
+            the run, which still writes all its files.
+        log: Called with lines for people to read.
 
     Raises:
         UserError: As `fit` raises it.
         TrainingDiverged: As `fit` raises it.
     """
-    fitted = fit(config, trainer_options, each=each, notice=notice)
+    fitted = fit(settings, trainer_options, on_progress=on_progress, log=log)
     defects: dict[str, float] = {}
     photographs = fitted.photographs
     model, preview = fitted.folder / MODEL, fitted.folder / PREVIEW
@@ -356,5 +338,6 @@ def train(
         sorted(photographs.unreadable),
         fitted.is_main_process,
         defects,
-        fitted.held_out_loss,
+        fitted.validation_loss,
+        fitted.tile,
     )

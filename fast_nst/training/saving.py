@@ -1,7 +1,7 @@
-"""What a run keeps of itself as it goes: checkpoints that are whole, and logs.
+"""What a run saves on the way: checkpoints, written atomically, and TensorBoard's logs.
 
 A kill costs at most what came after the last checkpoint, a full disk at most the checkpoints and
-logs that did not fit: training goes on, and whoever trains is told.
+logs that did not fit: training goes on and logs a warning.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from fast_nst.errors import UserError, one_line
 from fast_nst.training.checkpoints import BEST, CHECKPOINT, load
 
-Notice = Callable[[str], None]
+Log = Callable[[str], None]
 
 SAVE_EVERY = 120.0  # seconds, and after each validation
-HELD_OUT = "val/total"
+VALIDATION_LOSS = "val/total"
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
     """Renames finished checkpoints into place: a full disk or a kill leaves the last good one.
 
     Args:
-        notice: Told of a checkpoint that cannot be written, which is no reason to stop training.
+        log: Called with a warning when a checkpoint cannot be written, which does not stop
+            training.
 
     Attributes:
         failed: The files that could not be written when last tried, with why.
     """
 
-    def __init__(self, notice: Notice | None = None) -> None:
+    def __init__(self, log: Log | None = None) -> None:
         super().__init__()
-        self._notice = notice or (lambda _: None)
+        self._log = log or (lambda _: None)
         self.failed: dict[Path, OSError] = {}
 
     def save_checkpoint(
@@ -58,7 +59,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         except OSError as error:
             if target not in self.failed:
                 reason = one_line(error.strerror or error)
-                self._notice(
+                self._log(
                     f"cannot save {str(target)!r}: {reason}; training goes on, and tries again"
                 )
             self.failed[target] = error
@@ -68,25 +69,25 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class Checkpoints(Checkpoint):
-    """Saves `last.ckpt` on steps and on time, and `best.ckpt` by the held-out loss.
+    """Saves `last.ckpt` on steps and on time, and `best.ckpt` by the validation loss.
 
     Args:
         folder: Of the run.
         every: Steps from one `last.ckpt` to the next.
-        judged_by: Plain values that the held-out loss depends on; a best one that was found with
-            others is forgotten.
+        validated_with: Settings that the validation loss depends on; a best one from other
+            settings is forgotten.
         seconds: The longest time from one to the next.
 
     Attributes:
-        best: The lowest held-out loss; None before the first.
+        best: The lowest validation loss; None before the first.
     """
 
     def __init__(
-        self, folder: Path, every: int, judged_by: dict[str, Any], seconds: float = SAVE_EVERY
+        self, folder: Path, every: int, validated_with: dict[str, Any], seconds: float = SAVE_EVERY
     ) -> None:
         self.folder = folder
         self.every = every
-        self.judged_by = judged_by
+        self.validated_with = validated_with
         self.seconds = seconds
         self.best: float | None = None
         self._validated = self._saved = -1  # steps
@@ -94,16 +95,16 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Goes into every checkpoint."""
-        return {"best": self.best, "judged_by": self.judged_by}
+        return {"best": self.best, "judged_by": self.validated_with}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What a resumed run knows of its best, if that is here and was judged alike.
+        """Restore the best validation loss, if `best.ckpt` is there, from the same settings.
 
         `last.ckpt` may be from before the best one, which knows its own loss.
         """
         with contextlib.suppress(UserError, KeyError):
             found = load(self.folder / BEST)["callbacks"][self.state_key]
-            if found["judged_by"] == self.judged_by:
+            if found["judged_by"] == self.validated_with:
                 self.best = found["best"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -124,7 +125,7 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep what paints best; outside of training, see `finish`."""
+        """Save the best checkpoint; outside of training, `finish` does."""
         self._validated = trainer.global_step
         before = self.best
         if trainer.state.fn == "fit" and self._is_best(trainer):
@@ -152,10 +153,10 @@ class Checkpoints(Checkpoint):
     def finish(
         self, trainer: L.Trainer, module: L.LightningModule, data: L.LightningDataModule
     ) -> Path:
-        """Save the end of a run, and judge it too.
+        """Save the last step of a run, and validate it.
 
         Returns:
-            The checkpoint that paints best.
+            The checkpoint with the lowest validation loss.
 
         Raises:
             UserError: It cannot be saved.
@@ -185,24 +186,24 @@ class Checkpoints(Checkpoint):
         return io.failed.get(self.folder / name) if isinstance(io, AtomicCheckpoints) else None
 
     def _is_best(self, trainer: L.Trainer) -> bool:
-        value = float(trainer.callback_metrics.get(HELD_OUT, float("nan")))
+        value = float(trainer.callback_metrics.get(VALIDATION_LOSS, float("nan")))
         is_best = value < (float("inf") if self.best is None else self.best)
         if is_best:
             self.best = value
         return is_best
 
 
-class Logs(TensorBoardLogger):
+class TensorBoardLogs(TensorBoardLogger):
     """TensorBoard's logs. Where they cannot be written any more they end, and training goes on.
 
     Args:
         folder: Of the run; they go into `tensorboard/` there.
-        notice: Told of their end.
+        log: Called with a warning when they end early.
     """
 
-    def __init__(self, folder: Path, notice: Notice | None = None) -> None:
+    def __init__(self, folder: Path, log: Log | None = None) -> None:
         super().__init__(folder, name="tensorboard", version="")
-        self._notice = notice or (lambda _: None)
+        self._log = log or (lambda _: None)
         self._ended = False
 
     @contextlib.contextmanager
@@ -215,7 +216,7 @@ class Logs(TensorBoardLogger):
                 raise
             if not self._ended:
                 reason = one_line(cause.strerror or cause)
-                self._notice(f"cannot write to {self.log_dir!r}: {reason}; the logs end here")
+                self._log(f"cannot write to {self.log_dir!r}: {reason}; the logs end here")
             self._ended = True
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:

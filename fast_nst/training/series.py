@@ -1,12 +1,12 @@
-"""Several styles, one after the other: a failure costs its own model only."""
+"""Train several styles one after the other; one that fails does not stop the others."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -14,10 +14,10 @@ from fast_nst.errors import UserError, one_line
 from fast_nst.pictures.read import find_images, open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.stylizer import Stylizer
-from fast_nst.training.callbacks import EachStep
+from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.run import TrainResult, train
-from fast_nst.training.saving import Notice
-from fast_nst.training.settings import TrainConfig
+from fast_nst.training.saving import Log
+from fast_nst.training.settings import TrainConfig, given_values
 
 _HEIGHT = 300  # px, of the sheet's rows
 _OF_ONE = ("resume", "out", "title", "from_preview")
@@ -25,11 +25,11 @@ _OF_ONE = ("resume", "out", "title", "from_preview")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one style.
+    """The result of one style.
 
     Attributes:
         style: The style image.
-        result: What its run left; None if it failed, or was not begun.
+        result: The result of its run; None if it failed, or was not begun.
         error: Why it failed, in a line.
     """
 
@@ -50,13 +50,14 @@ def style_images(given: Iterable[str]) -> list[Path]:
     return found
 
 
-def check_series(config: TrainConfig) -> TrainConfig:
+def _shared(settings: TrainConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The settings that every style of a series is trained with: one device each.
 
     Raises:
-        UserError: A setting is one run's own.
+        UserError: A setting belongs to a single run.
     """
-    given = config.given()
+    given = given_values(settings)
+    config = TrainConfig(**given)
     for name in _OF_ONE:
         if given.get(name) is not None:
             flag = name.replace("_", "-")
@@ -65,53 +66,54 @@ def check_series(config: TrainConfig) -> TrainConfig:
         raise UserError(
             "several styles are trained one after the other, on one device: --devices 1"
         )
-    return dataclasses.replace(config, devices="1")
+    return {**given, "devices": "1"}
 
 
 def train_series(
-    config: TrainConfig,
+    settings: TrainConfig | Mapping[str, Any],
     styles: Sequence[Path],
     *,
-    each: EachStep | None = None,
-    notice: Notice | None = None,
+    on_progress: OnProgress | None = None,
+    log: Log | None = None,
 ) -> list[Outcome]:
     """Train a model for each style.
 
     Args:
-        config: The settings of all, without a style.
+        settings: As `train` takes them, for all styles and without one.
         styles: The style images.
-        each: As `train` takes it; if it returns true, the run at hand ends with all that it should
-            leave, and no other is begun.
-        notice: Called with a line that people may want to read.
+        on_progress: As `train` takes it; returning true stops the current run, and no other is
+            begun.
+        log: Called with lines for people to read.
 
     Returns:
         One for each style, in their order.
 
     Raises:
-        UserError: A setting is one run's own.
+        UserError: A setting belongs to a single run.
     """
-    config = check_series(config)
+    shared = _shared(settings)
     outcomes: list[Outcome] = []
     stopped = False
 
     def step(done: int, steps: int, loss: float) -> bool:
         nonlocal stopped
-        stopped = bool(each and each(done, steps, loss))
+        stopped = bool(on_progress and on_progress(done, steps, loss))
         return stopped
 
     for number, style in enumerate(styles, start=1):
         if stopped:
             outcomes.append(Outcome(style))
             continue
-        if notice is not None:
-            notice(f"{number} of {len(styles)}: {style}")
-        one = dataclasses.replace(config, style=str(style), trainer=dict(config.trainer))
+        if log is not None:
+            log(f"{number} of {len(styles)}: {style}")
         try:
-            outcomes.append(Outcome(style, train(one, each=step, notice=notice)))
+            outcomes.append(
+                Outcome(style, train({**shared, "style": str(style)}, on_progress=step, log=log))
+            )
         except (UserError, OSError) as error:
             outcomes.append(Outcome(style, error=one_line(error)))
-            if notice is not None:
-                notice(f"failed: {one_line(error)}")
+            if log is not None:
+                log(f"failed: {one_line(error)}")
     return outcomes
 
 

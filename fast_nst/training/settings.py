@@ -1,12 +1,12 @@
-"""The settings of a training run: the one place that knows their names, defaults and meanings.
+"""The settings of a training run: names, defaults, ranges and help.
 
-The flags of `fast-nst train`, the keys of the YAML files and the text of `--help` are made from
-`TrainConfig`.
+The flags of `fast-nst train` and the keys of its YAML files are made from `TrainConfig`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,29 +22,30 @@ PRECISIONS = (*devices.PRECISIONS, "16")
 
 
 def plain(trainer: dict[str, Any]) -> dict[str, Any]:
-    """The Trainer arguments that are plain values, which files can keep and give back."""
+    """The Trainer arguments that are plain values, which checkpoints and YAML can hold."""
     kinds = (str, int, float, bool, type(None))
     return {name: value for name, value in trainer.items() if isinstance(value, kinds)}
 
 
 @dataclass(kw_only=True)
 class Recipe(LossSettings):
-    """What decides the picture, next to the loss.
+    """Recipe: network, initial weights and optimization, besides the loss.
 
-    The defaults make a style of anybody's painting in minutes of two CPU cores. `configs/` has the
-    longer recipes of the gallery.
+    The defaults train a style in minutes on two CPU cores; `configs/` has the gallery's longer
+    recipes.
     """
 
     network: str = option(
-        "network to train: fine paints best, fast is for films, johnson is the published one",
+        "network to train: fine paints best, fast is for video, johnson is the published one",
         "fine",
         choices=NETWORKS,
     )
-    start: str | None = option(
-        "where the weights come from: base (which paints no style in particular; average means the "
-        "same), photograph, scratch, a style's name, an exported .onnx file or a checkpoint; "
-        "default: base, for johnson scratch",
+    init: str | None = option(
+        "initial weights: base (pretrained on no style in particular; average means the same), "
+        "photograph (the identity model, which returns its input), scratch (random), a style's "
+        "name, an exported .onnx file or a checkpoint; default: base, for johnson scratch",
         None,
+        former=("start",),
     )
     steps: int = option("optimizer steps", 600, least=1)
     batch_size: int = option("photographs a step", 1, least=1)
@@ -59,20 +60,26 @@ class Recipe(LossSettings):
         "peak learning rate of Adam; a warm-up and a cosine surround it", 3e-3, above=0
     )
     steady: float = option(
-        "for video: weight of the difference between the paintings of two neighbouring frames, "
-        "which training makes of each photograph; 0 saves its time, 100 is steady",
+        "weight of the temporal loss, for consistent video: the difference between the paintings "
+        "of two consecutive frames, which are made of each photograph; 0 disables it, 100 is "
+        "strong",
         0.0,
         least=0,
         most=1e6,
     )
     steady_noise: float = option(
-        "noise of the second frame, and of its brightness, as a share of the range",
+        "frame augmentation: noise of the second frame, and of its brightness, as a share of the "
+        "range",
         0.03,
         least=0,
         most=1,
     )
     steady_shift: int = option(
-        "how far the second frame moves at most, in px", 0, least=0, most=16, metavar="PX"
+        "frame augmentation: largest translation of the second frame, in px",
+        0,
+        least=0,
+        most=16,
+        metavar="PX",
     )
     seed: int = option(
         "seed of the weights, photographs, crops, flips and noise", 0, least=0, most=2**32 - 1
@@ -85,17 +92,19 @@ class Recipe(LossSettings):
     trainer: dict[str, Any] = option(
         "anything else that Lightning's Trainer takes, for example --trainer.max_time 00:01:00:00",
         {},
+        metavar="KEY=VALUE",
     )
 
     @property
-    def chosen_start(self) -> str:
-        """What `start` says, or the network's own default."""
-        return self.start or (BASE if self.network in STARTS else SCRATCH)
+    def resolved_init(self) -> str:
+        """`init`, or the network's default."""
+        return self.init or (BASE if self.network in STARTS else SCRATCH)
 
     def recipe(self) -> dict[str, Any]:
-        """Plain values by name: what a reader needs to train the like. No path of a machine."""
+        """Plain values by name, for a model's metadata; files by their names, without folders."""
         recipe = {item.name: getattr(self, item.name) for _, item in ordered_fields(Recipe)}
-        recipe["start"] = Path(self.chosen_start).name
+        del recipe["init"]
+        recipe["start"] = Path(self.resolved_init).name  # the key that model files have always had
         recipe["vgg"] = Path(self.vgg).name
         recipe["trainer"] = plain(self.trainer)
         return recipe
@@ -103,7 +112,7 @@ class Recipe(LossSettings):
 
 @dataclass(kw_only=True)
 class TrainConfig(Recipe):
-    """One training run: what it reads, where it goes, where it runs."""
+    """Files and devices of a training run."""
 
     style: str | None = option(
         "style image, at least 32 px; default: the sample painting in the package", None
@@ -116,7 +125,7 @@ class TrainConfig(Recipe):
         "checkpoint to continue with its own settings, or `last` for the newest run", None
     )
     from_preview: int | None = option(
-        "go on from this tile of the style's newest `fast-nst preview`, at its size of strokes",
+        "continue from this tile of the style's newest `fast-nst preview`, at its size of strokes",
         None,
         least=1,
         metavar="N",
@@ -139,19 +148,18 @@ class TrainConfig(Recipe):
         least=0,
     )
 
-    def __new__(cls, **given: Any) -> TrainConfig:
-        """Remember what was given, as opposed to left at its default, for `given`."""
-        config = super().__new__(cls)
-        vars(config)["_given"] = tuple(given)
-        return config
-
-    def given(self) -> dict[str, Any]:
-        """The values that were asked for, also by assignment: they beat those of a checkpoint."""
-        values, defaults = self.as_dict(), TrainConfig().as_dict()
-        asked = vars(self)["_given"]
-        return {k: v for k, v in values.items() if k in asked or v != defaults[k]}
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as YAML and checkpoints hold them."""
         values = dataclasses.asdict(self)
         return {item.name: values[item.name] for _, item in ordered_fields(TrainConfig)}
+
+
+def given_values(settings: TrainConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """The values that were given: a mapping's own; of a `TrainConfig`, those that are no default.
+
+    A mapping can also give a value that equals the default, to replace that of a checkpoint.
+    """
+    if isinstance(settings, Mapping):
+        return dict(settings)
+    defaults = TrainConfig().as_dict()
+    return {name: v for name, v in settings.as_dict().items() if v != defaults[name]}

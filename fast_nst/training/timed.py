@@ -1,4 +1,4 @@
-"""A cycle of training that is fitted to a time, not to a number of steps."""
+"""A training cycle with a fixed duration instead of a number of steps."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def train_for(
     *,
     precision: str,
     progress: Progress | None = None,
-    each: Callable[[Progress, float], bool | None] = lambda *_: None,
+    on_progress: Callable[[Progress, float], bool | None] = lambda *_: None,
 ) -> Progress:
     """One cycle of Adam, whose learning rate follows the share of the time that has passed.
 
@@ -100,8 +100,8 @@ def train_for(
         lr: Peak learning rate, see `module.one_cycle`.
         precision: Of `devices.PRECISIONS`, decided.
         progress: Where to go on; default: at the beginning.
-        each: Called after each step with the progress and the loss; if it returns true, the cycle
-            ends there.
+        on_progress: Called after each step with the progress and the loss; returning true ends the
+            cycle.
 
     Returns:
         Where it ended.
@@ -134,7 +134,7 @@ def train_for(
         clock.tick()
         progress.step, progress.worked = progress.step + 1, clock.worked
         progress.optimizer = adam.state_dict()
-        if each(progress, value):
+        if on_progress(progress, value):
             break
     network.eval()
     return progress

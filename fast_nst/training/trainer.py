@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import inspect
 import logging
 import threading
 import warnings
@@ -10,16 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonargparse
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 
 from fast_nst.devices import memory_explained
-from fast_nst.errors import UserError, one_line
-from fast_nst.training.callbacks import Defects, EachStep, PreviewImages, Steps, Termination
-from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Logs, Notice
+from fast_nst.errors import UserError, choose, one_line
+from fast_nst.training.callbacks import Defects, OnProgress, PreviewImages, Steps, Termination
+from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Log, TensorBoardLogs
 from fast_nst.training.settings import TrainConfig
 
 _CHECKS = 10  # validations and checkpoints a run,
@@ -101,22 +102,36 @@ def explained(*refusals: type[Exception]) -> Iterator[None]:
 
 
 def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of Lightning's Trainer from YAML: values checked, `class_path` made into objects.
+    """Arguments of Lightning's Trainer from YAML, with objects made of `class_path` entries.
 
     Raises:
-        UserError: The Trainer has no such argument, or not with such a value, or the settings
-            have another name for it.
+        UserError: The Trainer has no such argument, an object cannot be made, or the settings
+            have another name for the argument.
     """
-    parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(L.Trainer, "trainer", skip=set(_OWNED), instantiate=False)
+    known = [name for name in inspect.signature(L.Trainer).parameters if name not in _OWNED]
     for name in given:
         if name in _OWNED:
             raise UserError(f"trainer.{name} is not to be set: give {_OWNED[name]} instead")
+        choose("argument of trainer", name, known)
     try:
-        parsed = parser.parse_object({"trainer": given}, defaults=False)
-        return dict(parser.instantiate(parsed).as_dict().get("trainer") or {})
-    except (jsonargparse.ArgumentError, MisconfigurationException, *_REFUSALS) as error:
+        return {name: _instantiated(value) for name, value in given.items()}
+    except (AttributeError, MisconfigurationException, *_REFUSALS) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
+
+
+def _instantiated(value: Any) -> Any:
+    """A value from YAML; `class_path` and `init_args` stand for an object, as in LightningCLI."""
+    if isinstance(value, list):
+        return [_instantiated(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    values = {name: _instantiated(item) for name, item in value.items()}
+    if "class_path" not in value:
+        return values
+    module, _, name = str(value["class_path"]).rpartition(".")
+    if not module:
+        raise ValueError(f"class_path {name!r} names no module: give module.Class")
+    return getattr(importlib.import_module(module), name)(**(values.get("init_args") or {}))
 
 
 def checks_every(config: TrainConfig) -> int:
@@ -129,8 +144,8 @@ def make_trainer(
     folder: Path,
     options: dict[str, Any],
     checkpoints: Checkpoints,
-    each: EachStep | None = None,
-    notice: Notice | None = None,
+    on_progress: OnProgress | None = None,
+    log: Log | None = None,
 ) -> L.Trainer:
     """Lightning's Trainer with our defaults under the user's `options`.
 
@@ -139,8 +154,8 @@ def make_trainer(
         folder: Of the run.
         options: Arguments of the Trainer.
         checkpoints: Saves them.
-        each: As `train` takes it.
-        notice: As `train` takes it.
+        on_progress: As `train` takes it.
+        log: As `train` takes it.
 
     Raises:
         UserError: Lightning refuses a value, or the accelerator is not there.
@@ -152,10 +167,10 @@ def make_trainer(
         Defects(),
         *(options.get("callbacks") or []),
     ]
-    if each is not None:
-        callbacks.append(Steps(each))
+    if on_progress is not None:
+        callbacks.append(Steps(on_progress))
     defaults: dict[str, Any] = {
-        "logger": _logs(folder, notice),
+        "logger": _logs(folder, log),
         # Lightning counts batches here.
         "val_check_interval": checks_every(config) * (options.get("accumulate_grad_batches") or 1),
         "check_val_every_n_epoch": None,
@@ -169,7 +184,7 @@ def make_trainer(
         "enable_model_summary": False,
         "default_root_dir": folder,
     }
-    plugins = [AtomicCheckpoints(notice), *(options.get("plugins") or [])]
+    plugins = [AtomicCheckpoints(log), *(options.get("plugins") or [])]
     chosen = {**defaults, **options, "callbacks": callbacks, "plugins": plugins}
     chosen["enable_progress_bar"] = False  # whoever asked for the run shows its steps
     with explained(*_REFUSALS):
@@ -183,15 +198,15 @@ def make_trainer(
         )
 
 
-def _logs(folder: Path, notice: Notice | None) -> Logs | Literal[False]:
+def _logs(folder: Path, log: Log | None) -> TensorBoardLogs | Literal[False]:
     """TensorBoard's logs, which need a folder whose name is UTF-8."""
     try:
         str(folder).encode()
     except UnicodeEncodeError:
-        if notice is not None:
-            notice(f"{str(folder)!r} is no name in UTF-8, which TensorBoard needs: it gets no logs")
+        if log is not None:
+            log(f"{str(folder)!r} is no name in UTF-8, which TensorBoard needs: it gets no logs")
         return False
-    return Logs(folder, notice)
+    return TensorBoardLogs(folder, log)
 
 
 def root_device(config: TrainConfig) -> torch.device:

@@ -29,7 +29,7 @@ def test_the_first_command_of_the_readme(tmp_path: Path):
     assert open_image(tmp_path / "out.jpg").size == open_image(photo).size
     imported = {line.split(b"|")[-1].strip() for line in done.stderr.splitlines()}
     assert b"onnxruntime" in imported
-    assert not {b"torch", b"torchvision", b"lightning", b"onnx", b"jsonargparse"} & imported
+    assert not {b"torch", b"torchvision", b"lightning", b"onnx"} & imported
 
 
 @pytest.mark.parametrize("command", ["train", "export", "infer"])

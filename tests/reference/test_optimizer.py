@@ -71,7 +71,7 @@ def test_the_projection_does_not_mislead_lbfgs(vgg: VGG19, precision: str):
 def test_history_parts_belong_to_the_picture_that_the_callback_sees(loss: PerceptualLoss):
     photo, seen = smooth(0), []
     result = optimize(
-        photo, None, loss, steps=3, precision="32", callback=lambda i, p: seen.append((i, p))
+        photo, None, loss, steps=3, precision="32", on_progress=lambda i, p: seen.append((i, p))
     )
     features = loss.content_features(photo)
     for item, picture in seen:
@@ -140,7 +140,7 @@ def test_scales_go_from_coarse_to_fine(vgg: VGG19):
     loss = make_loss(vgg, style)
     seen = []
     result = optimize(
-        photo, style, loss, steps=5, scales=3, callback=lambda i, p: seen.append(p.shape[-2:])
+        photo, style, loss, steps=5, scales=3, on_progress=lambda i, p: seen.append(p.shape[-2:])
     )
     sizes = [(item.scale, item.width, item.height) for item in result.history]
     assert sizes == [(0, 32, 16)] * 6 + [(1, 65, 32)] * 6 + [(2, 130, 65)] * 6
@@ -165,7 +165,7 @@ def test_the_style_shrinks_with_the_scale(vgg: VGG19):
 
 
 def test_a_callback_can_stop_it(loss: PerceptualLoss):
-    result = optimize(smooth(0), None, loss, steps=50, callback=lambda item, _: item.step == 7)
+    result = optimize(smooth(0), None, loss, steps=50, on_progress=lambda item, _: item.step == 7)
     assert len(result.history) == 8
     assert result.best.losses["total"] == min(totals(result))
 

@@ -12,11 +12,11 @@ import torch
 from fast_nst import Stylizer
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE
 from fast_nst.devices import to_tensor
-from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
+from fast_nst.losses import LossSettings, PerceptualLoss, build_loss, temporal_loss
 from fast_nst.models.catalogue import FAST, style_files
 from fast_nst.pictures.edit import from_array, resize_longest, to_array
 from fast_nst.pictures.read import open_photograph, open_style
-from fast_nst.training.steady import Disturbance, disagreement
+from fast_nst.training.frame_augmentation import FrameAugmentation
 from scripts.style_grams import STYLE_SIZE
 
 GRAMS = Path(__file__).parent / "grams"
@@ -75,7 +75,7 @@ def test_style_loss_falls_and_content_loss_grows_in_ten_steps(name: str, evening
 @torch.no_grad()
 def test_models_for_films_are_steadier_than_their_styles():
     """Frames that differ by a shift and noise are painted more alike."""
-    disturbance = Disturbance(noise=0.02, shift=3)
+    augmentation = FrameAugmentation(noise=0.02, shift=3)
     for name in ("composition_vii", "udnie"):
         apart = []
         for model in (name, f"{name}{FAST}"):
@@ -83,9 +83,9 @@ def test_models_for_films_are_steadier_than_their_styles():
             rng = np.random.default_rng(0)
             for photograph in REFERENCE_PHOTOGRAPHS:
                 photo = to_array(resize_longest(open_photograph(photograph), 256))
-                view, other, shift = disturbance.views(photo, rng)
+                view, other, shift = augmentation.views(photo, rng)
                 first, second = (to_tensor(stylize(from_array(v))) for v in (view, other))
-                apart.append(disagreement(first, second, torch.tensor([shift])).item())
+                apart.append(temporal_loss(first, second, torch.tensor([shift])).item())
         half = len(apart) // 2
         assert sum(apart[half:]) < 0.6 * sum(apart[:half])
 

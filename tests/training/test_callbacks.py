@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from fast_nst.training.callbacks import Defects, PreviewImages
-from fast_nst.training.data import HeldOut
+from fast_nst.training.data import ValidationBatch
+from fast_nst.training.initialization import Initialization
 from fast_nst.training.module import StyleTransfer
-from fast_nst.training.saving import Logs
+from fast_nst.training.saving import TensorBoardLogs
 from fast_nst.training.settings import TrainConfig
-from fast_nst.training.start import Start
 
 
 class Log:
@@ -28,16 +28,16 @@ class Log:
 
 
 def test_previews_are_numbered_through_batches_of_any_length(tmp_path: Path, monkeypatch):
-    logger = Logs(tmp_path)
+    logger = TensorBoardLogs(tmp_path)
     log = Log()
-    monkeypatch.setattr(Logs, "experiment", log)
+    monkeypatch.setattr(TensorBoardLogs, "experiment", log)
     trainer = SimpleNamespace(logger=logger, global_step=1)
     preview = PreviewImages()
     preview.on_validation_epoch_start()
     batches = [torch.full((n, 3, 4, 4), n / 10) for n in (3, 3, 2)]
     for i, batch in enumerate(batches):
         # The paintings come from the validation step: no module is asked for them again.
-        preview.on_validation_batch_end(trainer, None, 1 - batch, HeldOut(batch), i)
+        preview.on_validation_batch_end(trainer, None, 1 - batch, ValidationBatch(batch), i)
     assert list(log.images) == [f"preview/{i}" for i in range(8)]
     assert log.images["preview/7"].shape == (3, 8, 4)
     assert log.images["preview/7"][0, :, 0].tolist() == pytest.approx([0.2] * 4 + [0.8] * 4)
@@ -53,7 +53,7 @@ def test_defects_are_measured_in_a_twentieth_of_the_time(monkeypatch):
     monkeypatch.setattr("fast_nst.training.callbacks.time.monotonic", lambda: clock.now)
     monkeypatch.setattr("fast_nst.training.callbacks.inspect", measure)
     config = TrainConfig(network="fast")
-    module = StyleTransfer(config, torch.nn.Identity(), Start("scratch"))
+    module = StyleTransfer(config, torch.nn.Identity(), Initialization("scratch"))
     logged: list[float] = []
     monkeypatch.setattr(module, "log_dict", lambda values: logged.append(values["val/screen"]))
     callback = Defects()

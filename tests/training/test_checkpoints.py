@@ -12,7 +12,8 @@ import torch
 from fast_nst.commands import progress
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
-from fast_nst.training.checkpoints import continued, find_checkpoint
+from fast_nst.training.checkpoints import find_checkpoint
+from fast_nst.training.plan import resolve
 from fast_nst.training.run import TrainResult, fit
 from fast_nst.training.settings import TrainConfig
 
@@ -33,21 +34,23 @@ def test_the_last_run_of_a_style_is_found(tmp_path: Path, monkeypatch):
 
 def test_settings_given_beat_those_of_the_checkpoint(run: TrainResult, tmp_path: Path):
     asked = {"resume": str(run.checkpoint), "steps": 9, "style_weight": 2.0}
-    config = continued(TrainConfig(**asked))
+    config = resolve(asked).config
     assert (config.steps, config.style_weight) == (9, 2.0)
     assert (config.size, config.batch_size, config.title) == (48, 2, "Tiny")  # its own
     assert config.out == str(run.folder)
-    assert continued(TrainConfig(**asked, out=str(tmp_path))).out == str(tmp_path)
-    assert continued(TrainConfig(**asked, size=128)).size == 128  # a default, but asked for
+    assert resolve({**asked, "out": str(tmp_path)}).config.out == str(tmp_path)
+    default = TrainConfig().size
+    assert resolve({**asked, "size": default}).config.size == default != config.size
+    assert resolve(TrainConfig(**asked)).config == config
     fresh = TrainConfig(steps=3)
-    assert continued(fresh) is fresh
+    assert resolve(fresh).config == fresh
 
 
 def test_what_contradicts_the_checkpoint_is_refused(run: TrainResult):
     with pytest.raises(UserError, match="--network johnson contradicts --resume"):
-        continued(TrainConfig(resume=str(run.checkpoint), network="johnson", steps=9))
+        resolve(TrainConfig(resume=str(run.checkpoint), network="johnson", steps=9))
     with pytest.raises(UserError, match="has done its 6 steps: give a larger --steps"):
-        continued(TrainConfig(resume=str(run.checkpoint)))
+        resolve(TrainConfig(resume=str(run.checkpoint)))
 
 
 def test_the_command_resumes_as_python_does(
@@ -77,4 +80,4 @@ def test_a_checkpoint_of_an_earlier_version_resumes(run: TrainResult, tmp_path: 
         del old["fast_nst"][name]
     del old["fast_nst"]["config"]["trainer"]
     torch.save(old, tmp_path / "old.ckpt")
-    assert continued(TrainConfig(resume=str(tmp_path / "old.ckpt"), steps=9)).trainer == {}
+    assert resolve({"resume": str(tmp_path / "old.ckpt"), "steps": 9}).config.trainer == {}

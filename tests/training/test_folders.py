@@ -11,7 +11,7 @@ import pytest
 
 from fast_nst.errors import UserError
 from fast_nst.files import claim_file, claim_folder
-from fast_nst.training.folders import held, run_folder
+from fast_nst.training.folders import locked, run_folder
 from fast_nst.training.settings import TrainConfig
 
 
@@ -55,10 +55,10 @@ def test_so_do_sheets_and_folders_of_any_name(tmp_path: Path):
 HOLDER = """
 import sys
 from pathlib import Path
-from fast_nst.training.folders import held
+from fast_nst.training.folders import locked
 from fast_nst.training.settings import TrainConfig
 
-with held(Path(sys.argv[1]), TrainConfig(out=sys.argv[1])):
+with locked(Path(sys.argv[1]), TrainConfig(out=sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -72,11 +72,11 @@ def test_a_folder_in_which_another_training_works_is_refused_until_it_ends(tmp_p
         for config in (TrainConfig(out=str(tmp_path)), resumed):
             with (
                 pytest.raises(UserError, match="another training works in"),
-                held(tmp_path, config),
+                locked(tmp_path, config),
             ):
                 pass
         other.kill()
-    with held(tmp_path, TrainConfig(out=str(tmp_path))):
+    with locked(tmp_path, TrainConfig(out=str(tmp_path))):
         assert list(tmp_path.iterdir()) == []
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_ended_meanwhile_is_kept(tmp_path: Path):
     config = TrainConfig(out=str(tmp_path))
     folder = run_folder(config)
     (tmp_path / "last.ckpt").touch()
-    with pytest.raises(UserError, match="holds a run"), held(folder, config):
+    with pytest.raises(UserError, match="holds a run"), locked(folder, config):
         pass
 
 
@@ -96,7 +96,7 @@ def test_a_run_that_comes_to_nothing_leaves_no_empty_folder(
     folder = run_folder(TrainConfig(style="wave.jpg"))
 
     def fails() -> None:
-        with held(folder, TrainConfig(style="wave.jpg")):
+        with locked(folder, TrainConfig(style="wave.jpg")):
             if left is not None:
                 (folder / left).touch()
             raise ValueError

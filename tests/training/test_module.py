@@ -10,9 +10,9 @@ import torch
 
 from fast_nst.losses import PerceptualLoss
 from fast_nst.training.data import Batch
+from fast_nst.training.initialization import Initialization
 from fast_nst.training.module import StyleTransfer, TrainingDiverged, one_cycle
 from fast_nst.training.settings import TrainConfig
-from fast_nst.training.start import Start
 from fast_nst.vgg import VGG19
 
 
@@ -57,7 +57,7 @@ def test_training_draws_noise_that_painting_has_not(module: StyleTransfer, monke
 
 def test_the_network_begins_where_it_is_told(module: StyleTransfer):
     state = {key: value + 1 for key, value in module.network.state_dict().items()}
-    other = StyleTransfer(TrainConfig(steps=20), module.loss, Start("other", state, "r"))
+    other = StyleTransfer(TrainConfig(steps=20), module.loss, Initialization("other", state, "r"))
     assert all(torch.equal(value, state[key]) for key, value in other.network.state_dict().items())
 
 
@@ -129,7 +129,7 @@ def test_a_spike_is_ten_times_the_running_median(module: StyleTransfer, monkeypa
 def test_halvings_are_kept_and_recent_losses_come_back(module: StyleTransfer, monkeypatch):
     trainer_of(module, monkeypatch)
     monkeypatch.setattr(module, "_recent", deque([1.0, 2.0], maxlen=50))
-    monkeypatch.setattr(module, "halvings", 2)
+    monkeypatch.setattr(module, "recoveries", 2)
     saved: dict = {}
     module.on_save_checkpoint(saved)
     assert saved["fast_nst"]["halvings"] == 2

@@ -15,8 +15,8 @@ from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image, open_photograph
 from fast_nst.training import preview as module
-from fast_nst.training.from_preview import find_tile, from_preview
 from fast_nst.training.models import read_model
+from fast_nst.training.plan import Plan, resolve
 from fast_nst.training.preview import (
     STRENGTHS,
     Pace,
@@ -25,6 +25,7 @@ from fast_nst.training.preview import (
     steps_within,
     style_sizes,
 )
+from fast_nst.training.preview_tiles import find_tile
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
@@ -109,21 +110,22 @@ def test_an_own_folder_is_named_by_its_files(place: Path, tmp_path: Path, capsys
     out = tmp_path / "here"
     command = f"preview --style {place / 'wave.png'} --steps 1 --precision 32 --out {out}"
     assert main(command.split()) == 0
-    assert f"--start {out / 'strokes_45.onnx'} --style-size 45\n" in capsys.readouterr().out
+    assert f"--init {out / 'strokes_45.onnx'} --style-size 45\n" in capsys.readouterr().out
     assert main(command.split()) == 2
     assert "holds a preview: change --out" in capsys.readouterr().err
 
 
 def test_the_settings_are_the_tile_s(place: Path, monkeypatch):
     monkeypatch.chdir(place)
-    config, tile = from_preview(TrainConfig(style="wave.png", from_preview=5, steps=7))
-    assert tile == find_tile("wave.png", 5)
+    plan = resolve(TrainConfig(style="wave.png", from_preview=5, steps=7))
+    config = plan.config
+    assert plan.tile == find_tile("wave.png", 5)
     assert (config.style_size, config.steps, config.from_preview) == (90, 7, None)
-    start = read_model(str(config.start)).network.state_dict()
+    start = read_model(str(config.init)).network.state_dict()
     mine = read_model(find_tile("wave.png", 5).model).network.state_dict()
     assert all(torch.equal(value, mine[name]) for name, value in start.items())
     plain = TrainConfig(steps=7)
-    assert from_preview(plain) == (plain, None)
+    assert resolve(plain) == Plan(plain)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_what_cannot_be_gone_on_from_is_said(place: Path, monkeypatch, given: di
     Path("other").mkdir(exist_ok=True)
     Image.fromarray(noise(40, 40, seed=1)).save("other/wave.png")
     with pytest.raises(UserError, match=word):
-        from_preview(TrainConfig(**{"style": "wave.png", **given}))
+        resolve({"style": "wave.png", **given})
 
 
 def test_a_damaged_record_is_said(place: Path, tmp_path: Path, monkeypatch):
@@ -163,7 +165,7 @@ def test_ctrl_c_leaves_a_sheet_of_what_there_is(place: Path, tmp_path: Path):
     settings = PreviewSettings(
         style=str(place / "wave.png"), out=str(tmp_path / "p"), steps=5, precision="32"
     )
-    made = preview(settings, each=each)
+    made = preview(settings, on_progress=each)
     assert seen == [(1, 10), (2, 10)]
     assert [tile.number for tile in made.tiles] == [1, 2, 3]
     assert open_image(made.sheet).height < 900
@@ -210,7 +212,7 @@ def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypat
 
 
 def test_steps_that_are_cheaper_may_fit_all():
-    pace = Pace(400, 2, seconds=0, each=None)
+    pace = Pace(400, 2, seconds=0, on_progress=None)
     pace.fits = 120
     pace.shorten(speedup=3)
     assert pace.steps == 360

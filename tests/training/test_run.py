@@ -82,11 +82,12 @@ def stopped(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitt
     """The same, stopped after two."""
     out = tmp_path_factory.mktemp("stopped") / "run"
     config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(out))
-    return fit(config, each=lambda step, steps, loss: step == 2)
+    return fit(config, on_progress=lambda step, steps, loss: step == 2)
 
 
-def resumed(stopped: Fitted, out: Path, each=None, **given) -> Fitted:
-    return fit(TrainConfig(resume=str(stopped.checkpoint), out=str(out), **given), each=each)
+def resumed(stopped: Fitted, out: Path, on_progress=None, **given) -> Fitted:
+    config = TrainConfig(resume=str(stopped.checkpoint), out=str(out), **given)
+    return fit(config, on_progress=on_progress)
 
 
 def test_a_stopped_run_resumes_to_the_bit(straight: Fitted, stopped: Fitted, tmp_path: Path):
@@ -98,7 +99,7 @@ def test_a_stopped_run_resumes_to_the_bit(straight: Fitted, stopped: Fitted, tmp
 
 def test_the_callback_sees_every_step_from_where_the_run_is(stopped: Fitted, tmp_path: Path):
     seen = []
-    resumed(stopped, tmp_path, each=lambda *step: seen.append(step))
+    resumed(stopped, tmp_path, on_progress=lambda *step: seen.append(step))
     assert [(step, steps) for step, steps, _ in seen] == [(3, 6), (4, 6), (5, 6), (6, 6)]
     assert all(0 < loss < 100 for *_, loss in seen)
 
@@ -136,7 +137,7 @@ def test_trainer_options_are_kept_and_a_resumed_run_sees_the_same_crops(
     common["trainer"] = {"accumulate_grad_batches": 2}
     straight = fit(TrainConfig(**common, out=str(tmp_path / "straight")))
     stopped = fit(
-        TrainConfig(**common, out=str(tmp_path / "stopped")), each=lambda step, *_: step == 1
+        TrainConfig(**common, out=str(tmp_path / "stopped")), on_progress=lambda step, *_: step == 1
     )
     whole = resumed(stopped, tmp_path / "whole")
     assert (stopped.steps, whole.steps) == (1, 3)
@@ -149,10 +150,10 @@ def test_trainer_options_are_kept_and_a_resumed_run_sees_the_same_crops(
 
 def test_trainer_options_given_in_python_are_kept_too(photographs: Path, tmp_path: Path):
     config = TrainConfig(**TINY, **SHALLOW, photos=str(photographs), out=str(tmp_path / "a"))
-    stopped = fit(config, {"accumulate_grad_batches": 2}, each=lambda step, *_: step == 1)
+    stopped = fit(config, {"accumulate_grad_batches": 2}, on_progress=lambda step, *_: step == 1)
     assert read_checkpoint(stopped.checkpoint).config.trainer == {"accumulate_grad_batches": 2}
     seen: list[tuple] = []
-    resumed(stopped, tmp_path / "b", each=lambda *step: seen.append(step), steps=3)
+    resumed(stopped, tmp_path / "b", on_progress=lambda *step: seen.append(step), steps=3)
     assert [step for step, *_ in seen] == [2, 3]  # no step twice, though each takes two batches
 
 
@@ -168,7 +169,7 @@ def test_a_resumed_run_keeps_its_arithmetic(stopped: Fitted, tmp_path: Path):
 def test_auto_is_measured_said_and_recorded(photographs: Path, tmp_path: Path):
     said: list[str] = []
     config = TrainConfig(**{**TINY, "steps": 1, "precision": "auto"}, **SHALLOW, out=str(tmp_path))
-    fit(config, notice=said.append)
+    fit(config, log=said.append)
     faster = arithmetic_times(torch.device("cpu")).faster
     assert len(said) == 1
     assert f"precision {faster}: " in said[0]
@@ -185,7 +186,7 @@ def test_other_processes_do_what_the_first_decided(monkeypatch):
 
 
 def test_bf16_learns_what_float32_learns(photographs: Path, tmp_path: Path):
-    """After the same steps the held-out loss is the same number, to what bf16 can hold."""
+    """After the same steps the validation loss is the same number, to what bf16 can hold."""
     held_out = {}
     for precision in ("32", "bf16"):
         config = {**TINY, "precision": precision, "photos": str(photographs)}
@@ -221,7 +222,7 @@ def test_a_second_ctrl_c_is_an_interrupt_and_leaves_ctrl_c_working(
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(config, each=_within(twice, stops))
+        fit(config, on_progress=_within(twice, stops))
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -240,7 +241,7 @@ def test_sigterm_is_left_to_whoever_handles_it(photographs: Path, tmp_path: Path
 
     before = signal.signal(signal.SIGTERM, handle)
     try:
-        fitted = fit(config, each=each)
+        fitted = fit(config, on_progress=each)
         assert signal.getsignal(signal.SIGTERM) is handle
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -253,7 +254,7 @@ def test_a_sigterm_that_nobody_handles_costs_no_step(photographs: Path, tmp_path
         **{**TINY, "steps": 40}, **SHALLOW, photos=str(photographs), out=str(tmp_path)
     )
     with pytest.raises(SystemExit) as ended:
-        fit(config, each=lambda step, *_: step == 3 and signal.raise_signal(signal.SIGTERM))
+        fit(config, on_progress=lambda step, *_: step == 3 and signal.raise_signal(signal.SIGTERM))
     assert ended.value.code == 128 + signal.SIGTERM
     assert read_checkpoint(tmp_path / "last.ckpt").step == 3
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -21,7 +21,7 @@ from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.training.checkpoints import BEST, CHECKPOINT, read_checkpoint
 from fast_nst.training.run import fit, train
-from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Logs
+from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, TensorBoardLogs
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
@@ -42,7 +42,7 @@ def saved(path: Path) -> dict:
 
 
 def best_of(path: Path) -> float:
-    """The held-out loss that a checkpoint knows as the lowest."""
+    """The validation loss that a checkpoint knows as the lowest."""
     return saved(path)["callbacks"]["Checkpoints"]["best"]
 
 
@@ -77,7 +77,7 @@ def each(step, steps, loss):
 
 fit(TrainConfig(photos=sys.argv[1], out=sys.argv[2], steps=40, size=32, style_size=32,
     precision="32", network="fast", style_layers=["relu1_1", "relu2_1"],
-    content_layers=["relu2_1"]), each=each)
+    content_layers=["relu2_1"]), on_progress=each)
 """
 
 
@@ -114,7 +114,7 @@ def test_the_best_checkpoint_by_held_out_loss_is_the_one_exported(
     def restless(step: int, *_: object) -> bool:
         return step == 25
 
-    run = train(settings(photographs, tmp_path / "run", lr=0.03), each=restless)
+    run = train(settings(photographs, tmp_path / "run", lr=0.03), on_progress=restless)
     held_out = {step: min(values) for step, values in logged(run.folder, "val/total").items()}
     lowest = min(held_out, key=lambda step: held_out[step])
     assert run.best == run.folder / BEST
@@ -132,7 +132,7 @@ def test_the_end_of_a_run_is_judged_too(photographs: Path, tmp_path: Path):
     assert best == 23
     assert read_checkpoint(fitted.best).step == 23
     assert {best_of(fitted.best)} == held_out[23]
-    assert fitted.held_out_loss == best_of(fitted.best)
+    assert fitted.validation_loss == best_of(fitted.best)
 
 
 def test_a_best_that_was_judged_otherwise_is_forgotten(photographs: Path, tmp_path: Path):
@@ -141,11 +141,11 @@ def test_a_best_that_was_judged_otherwise_is_forgotten(photographs: Path, tmp_pa
     same = Checkpoints(tmp_path / "run", 1, state["judged_by"])
     same.load_state_dict({**state, "best": 99.0})  # `last.ckpt` may be older than the best one
     assert same.best == best_of(tmp_path / "run" / BEST) < 10
-    for folder, judged_by in (
+    for folder, validated_with in (
         ("run", {**state["judged_by"], "style_weight": 3.0}),
         ("other", state["judged_by"]),
     ):
-        other = Checkpoints(tmp_path / folder, 1, judged_by)
+        other = Checkpoints(tmp_path / folder, 1, validated_with)
         other.load_state_dict(state)
         assert other.best is None
     # With a heavier loss nothing would ever be better than what the lighter one judged.
@@ -210,7 +210,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(
         if 8 <= step <= 30:
             full_disk.add("last.ckpt")
 
-    fitted = fit(settings(photographs, tmp_path / "run"), each=each, notice=said.append)
+    fitted = fit(settings(photographs, tmp_path / "run"), on_progress=each, log=said.append)
     assert [line for line in said if "cannot save" in line] == [
         f"cannot save {str(tmp_path / 'run' / 'last.ckpt')!r}: No space left on device; "
         "training goes on, and tries again"
@@ -228,12 +228,12 @@ def test_a_best_that_finds_no_room_is_not_taken_for_saved(
             full_disk.add("best.ckpt")
         return step == stop
 
-    fitted = fit(settings(photographs, tmp_path / "run"), each=each)
+    fitted = fit(settings(photographs, tmp_path / "run"), on_progress=each)
     step = read_checkpoint(fitted.best).step
     assert fitted.best.name == BEST
     assert step <= 8
-    assert fitted.held_out_loss == best_of(fitted.best)
-    assert {fitted.held_out_loss} == logged(fitted.folder, "val/total")[step - 1]
+    assert fitted.validation_loss == best_of(fitted.best)
+    assert {fitted.validation_loss} == logged(fitted.folder, "val/total")[step - 1]
 
 
 def test_a_disk_that_stays_full_is_an_error_and_leaves_what_was(
@@ -244,7 +244,7 @@ def test_a_disk_that_stays_full_is_an_error_and_leaves_what_was(
             full_disk.add("last.ckpt")
 
     with pytest.raises(UserError, match=r"No space left.*is from before\. Make room, then --resum"):
-        fit(settings(photographs, tmp_path / "run"), each=each)
+        fit(settings(photographs, tmp_path / "run"), on_progress=each)
     full_disk.clear()
     assert read_checkpoint(tmp_path / "run" / CHECKPOINT).step == 28  # 4, 8, ... and after a step
     resumed = fit(TrainConfig(resume="last", out=str(tmp_path / "run")))
@@ -270,8 +270,8 @@ def test_logs_that_cannot_be_written_end_and_training_does_not(
 
         close = flush
 
-    monkeypatch.setattr(Logs, "experiment", Full())
-    fitted = fit(settings(photographs, tmp_path / "run"), notice=said.append)
+    monkeypatch.setattr(TensorBoardLogs, "experiment", Full())
+    fitted = fit(settings(photographs, tmp_path / "run"), log=said.append)
     assert fitted.steps == 40
     assert max(written) == 10  # and never again
     assert [line for line in said if "logs end here" in line] == said
@@ -293,7 +293,7 @@ def test_a_photograph_that_is_deleted_on_the_way_is_passed_over(tmp_path: Path):
             (photos / "0.png").unlink()  # held out
             (photos / "3.png").unlink()
 
-    result = train(settings(photos, tmp_path / "run", steps=12), each=each)
+    result = train(settings(photos, tmp_path / "run", steps=12), on_progress=each)
     assert result.steps == 12
     assert result.unreadable == [str(photos / "3.png")]
     assert result.model.is_file()
@@ -313,7 +313,7 @@ def test_when_all_photographs_are_gone_the_run_is_kept(tmp_path: Path, workers: 
 
     out = tmp_path / "run"
     with pytest.raises(UserError, match=r"^none of the 4 .* put them back, then --resume last$"):
-        fit(settings(photos, out, steps=12, workers=workers), each=each)
+        fit(settings(photos, out, steps=12, workers=workers), on_progress=each)
     for path, data in kept.items():
         path.write_bytes(data)
     step = read_checkpoint(out / CHECKPOINT).step

@@ -11,7 +11,6 @@ from PIL import Image
 
 from fast_nst import Stylizer
 from fast_nst.commands.main import main
-from fast_nst.commands.train import with_commas
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
 from fast_nst.training.series import series_sheet, style_images, train_series
@@ -37,7 +36,7 @@ def test_a_folder_is_trained_past_a_failure(images: Path, photographs: Path, cap
     assert main(["train", "--style", "styles", "--photos", str(photographs), *SMALL.split()]) == 1
     out, err = capsys.readouterr()
     rows = [line for line in out.splitlines() if line.split("  ")[0].endswith((".png", "style"))]
-    assert rows[0].split() == ["style", "steps", "seconds", "held-out", "loss", "folder"]
+    assert rows[0].split() == ["style", "steps", "seconds", "validation", "loss", "folder"]
     assert rows[1].startswith("dot.png ")
     assert "at least 32 px" in rows[1]
     assert rows[2].startswith("night, moon, and wind.png  2 ")
@@ -90,19 +89,11 @@ def test_a_stop_ends_the_series_and_leaves_its_model(images: Path, photographs: 
         style_layers=["relu1_1"],
     )
     styles = style_images(["styles/sea.png", "styles/night, moon, and wind.png"])
-    outcomes = train_series(config, styles, each=lambda step, *_: step == 2)
+    outcomes = train_series(config, styles, on_progress=lambda step, *_: step == 2)
     assert outcomes[0].result.steps == 2
     assert outcomes[0].result.model.is_file()
     assert (outcomes[1].result, outcomes[1].error) == (None, "")
     assert series_sheet(outcomes[1:], []) is None
-
-
-def test_commas_of_files_are_told_from_those_between(images: Path, monkeypatch):
-    monkeypatch.chdir(images)
-    assert with_commas(["a", "b", "c"]) == ["a", "b", "c"]
-    words = ["sea.png", *["night", " moon", " and wind.png"], "x"]
-    assert with_commas(words) == ["sea.png", "night, moon, and wind.png", "x"]
-    assert with_commas([]) == []
 
 
 def test_a_name_that_is_no_text_is_trained_past(images: Path, photographs: Path):
@@ -113,7 +104,7 @@ def test_a_name_that_is_no_text_is_trained_past(images: Path, photographs: Path)
     layers = {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
     config = TrainConfig(photos=str(photographs), **given, **layers)
     said: list[str] = []
-    (outcome,) = train_series(config, [Path("styles", name)], notice=said.append)
+    (outcome,) = train_series(config, [Path("styles", name)], log=said.append)
     assert outcome.error == ""
     assert Stylizer(outcome.result.model).metadata["title"] == "M\ufffdller"
     settings = (outcome.result.folder / "config.yaml").read_text(encoding="utf-8")

@@ -79,7 +79,7 @@ def test_the_learning_rate_follows_the_clock(clock: Time):
     def each(progress: timed.Progress, loss: float) -> None:
         rates.append(progress.optimizer["param_groups"][0]["lr"])
 
-    cycle(clock, 40, Scale(), each=each)
+    cycle(clock, 40, Scale(), on_progress=each)
     expected = [0.1 * one_cycle(round(n / 40 * 10_000), 10_000) for n in range(40)]
     assert rates == pytest.approx(expected)
 
@@ -87,7 +87,7 @@ def test_the_learning_rate_follows_the_clock(clock: Time):
 def test_a_cycle_that_was_interrupted_ends_as_one_that_was_not(clock: Time):
     whole, parts = Scale(), Scale()
     cycle(clock, 30, whole)
-    first = cycle(clock, 30, parts, each=lambda at, _: at.step == 12)
+    first = cycle(clock, 30, parts, on_progress=lambda at, _: at.step == 12)
     assert first.step == 12
     second = cycle(clock, 30, parts, progress=first)
     assert second.step == 30

@@ -1,4 +1,4 @@
-"""What a preview leaves, and training that goes on from a tile of it."""
+"""The record of a preview: its tiles, which training can start from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.models.catalogue import RUNS, runs_of
 from fast_nst.training.checkpoints import style_digest, style_name
-from fast_nst.training.settings import TrainConfig
 
 RECORD = "preview.json"
 SUFFIX = "_preview"  # behind the style's name, in runs/
@@ -69,25 +68,3 @@ def find_tile(style: str | None, number: int) -> Tile:
         numbers = f"1 to {max(tiles)}" if tiles else "none"
         raise UserError(f"--from-preview {number}: the tiles of {str(found[-1])!r} are {numbers}")
     return tiles[number]
-
-
-def from_preview(config: TrainConfig) -> tuple[TrainConfig, Tile | None]:
-    """The settings of a run that may go on from a preview: the tile's network and style size.
-
-    Args:
-        config: As a user gave it. Without `from_preview` it comes back as it is, and no tile.
-
-    Raises:
-        UserError: There is no such tile, or another setting says otherwise.
-    """
-    if config.from_preview is None:
-        return config, None
-    given = config.given()
-    for name in ("resume", "start", "style_size"):
-        if given.get(name) is not None:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} contradicts --from-preview: give one of them")
-    tile = find_tile(config.style, config.from_preview)
-    start, size = str(tile.model), tile.style_size
-    config = dataclasses.replace(config, from_preview=None, start=start, style_size=size)
-    return config, tile

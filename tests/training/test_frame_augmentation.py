@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fast_nst.losses import PerceptualLoss, consistency_loss
+from fast_nst.losses import PerceptualLoss, temporal_loss
 from fast_nst.training.checkpoints import read_checkpoint
-from fast_nst.training.data import Batch, Crops, HeldOut, Photographs
+from fast_nst.training.data import Batch, Crops, Photographs, ValidationBatch
+from fast_nst.training.frame_augmentation import FrameAugmentation
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
-from fast_nst.training.steady import Disturbance, disagreement
 from fast_nst.vgg import VGG19
 
 
@@ -26,18 +26,19 @@ def gradient(side: int) -> np.ndarray:
     return np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
 
 
-def test_consistency_loss_is_the_mean_square():
+def test_temporal_loss_is_the_mean_square():
     ones, halves = torch.ones(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)
-    assert consistency_loss(ones, ones) == 0
-    assert consistency_loss(ones, halves) == 0.25
+    still = torch.zeros(2, 2, dtype=torch.int64)
+    assert temporal_loss(ones, ones, still) == 0
+    assert temporal_loss(ones, halves, still) == 0.25
 
 
 def test_the_other_view_lies_where_its_shift_says():
-    disturbance = Disturbance(noise=0, shift=3)
+    augmentation = FrameAugmentation(noise=0, shift=3)
     seen = set()
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        view, other, (down, right) = disturbance.views(gradient(46), rng)
+        view, other, (down, right) = augmentation.views(gradient(46), rng)
         assert view.shape == other.shape == (40, 40, 3)
         assert tuple(view[0, 0, :2]) == (3, 3)
         assert tuple(other[0, 0, :2]) == (3 + right, 3 + down)
@@ -50,13 +51,13 @@ def test_noise_and_brightness_have_their_strength():
     grey = np.full((256, 256, 3), 128, np.uint8)
     brightness, spread = [], []
     for seed in range(100):
-        _, other, shift = Disturbance(0.02, 0).views(grey, np.random.default_rng(seed))
+        _, other, shift = FrameAugmentation(0.02, 0).views(grey, np.random.default_rng(seed))
         assert shift == (0, 0)
         brightness.append(other.mean() - 128)
         spread.append(other.std())
     assert np.std(brightness) == pytest.approx(0.02 * 255, rel=0.2)
     assert np.mean(spread) == pytest.approx(0.02 * 255, rel=0.02)
-    dark = Disturbance(0.5, 0).views(0 * grey, np.random.default_rng(0))[1]
+    dark = FrameAugmentation(0.5, 0).views(0 * grey, np.random.default_rng(0))[1]
     assert dark.min() == 0
 
 
@@ -67,15 +68,15 @@ def test_paintings_that_move_with_the_picture_agree(shift: tuple[int, int]):
     first = scene[..., 5:25, 5:25]
     other = scene[..., 5 + down : 25 + down, 5 + right : 25 + right]
     shifts = torch.tensor([shift, shift])
-    assert disagreement(first, other, shifts) == 0
-    assert disagreement(first, other + 0.5, shifts).item() == pytest.approx(0.25)
+    assert temporal_loss(first, other, shifts) == 0
+    assert temporal_loss(first, other + 0.5, shifts).item() == pytest.approx(0.25)
     if shift != (0, 0):
-        assert disagreement(first, other, -shifts) > 0.01
+        assert temporal_loss(first, other, -shifts) > 0.01
 
 
 def test_crops_come_in_pairs_that_seed_and_number_decide(tmp_path: Path):
     Image.fromarray(gradient(120)).save(tmp_path / "a.png")
-    pairs = [Crops([tmp_path / "a.png"], 32, 5, Disturbance(0.02, 2))[7] for _ in range(2)]
+    pairs = [Crops([tmp_path / "a.png"], 32, 5, FrameAugmentation(0.02, 2))[7] for _ in range(2)]
     assert torch.equal(pairs[0].crop, pairs[1].crop)
     assert torch.equal(pairs[0].other, pairs[1].other)
     assert pairs[0].shift == pairs[1].shift != (0, 0)
@@ -85,14 +86,14 @@ def test_crops_come_in_pairs_that_seed_and_number_decide(tmp_path: Path):
 
 
 def test_batches_carry_the_pairs(photographs: Path):
-    data = Photographs(photographs, 40, 2, 1, disturbance=Disturbance(0, 1))
+    data = Photographs(photographs, 40, 2, 1, augmentation=FrameAugmentation(0, 1))
     batch = data.on_after_batch_transfer(
         data.on_before_batch_transfer(next(iter(data.train_dataloader())), 0), 0
     )
     assert batch.others.shape == batch.photographs.shape == (2, 3, 40, 40)
     assert batch.others.dtype == torch.float32
     assert batch.others.max() <= 1
-    assert disagreement(batch.photographs, batch.others, batch.shifts) == 0
+    assert temporal_loss(batch.photographs, batch.others, batch.shifts) == 0
 
 
 def test_a_step_adds_the_weighted_disagreement():
@@ -106,7 +107,7 @@ def test_a_step_adds_the_weighted_disagreement():
     others, shifts = torch.rand(1, 3, 48, 48), torch.tensor([[1, -2]])
     total = module.training_step(Batch(photographs, noise, others, shifts), 0)
     paintings, painted_others = module(photographs, noise), module(others, noise)
-    steady = 20 * disagreement(paintings, painted_others, shifts)
+    steady = 20 * temporal_loss(paintings, painted_others, shifts)
     plain = module.losses(photographs, paintings)["total"]
     assert steady > 0.01
     assert total.item() == pytest.approx((plain + steady).item(), rel=1e-6)
@@ -122,8 +123,8 @@ def test_validation_measures_what_is_trained():
     module.log_dict = lambda values, batch_size: logged.update(values)
     photographs, others = torch.rand(2, 1, 3, 48, 48)
     shifts = torch.tensor([[1, -2]])
-    paintings = module.validation_step(HeldOut(photographs, others, shifts), 0)
-    steady = 20 * disagreement(paintings, module(others), shifts)
+    paintings = module.validation_step(ValidationBatch(photographs, others, shifts), 0)
+    steady = 20 * temporal_loss(paintings, module(others), shifts)
     plain = module.losses(photographs, paintings)["total"]
     assert steady > 0.01
     assert logged["val/steady"].item() == pytest.approx(steady.item(), rel=1e-6)
@@ -135,7 +136,7 @@ def test_held_out_photographs_come_with_a_fixed_second_view(tmp_path: Path):
         Image.fromarray(gradient(60 + number)).save(tmp_path / f"{number}.png")
     batches = []
     for seed in (1, 2):
-        data = Photographs(tmp_path, 40, 2, 1, seed=seed, disturbance=Disturbance(0.02, 3))
+        data = Photographs(tmp_path, 40, 2, 1, seed=seed, augmentation=FrameAugmentation(0.02, 3))
         loader = iter(data.val_dataloader())
         batches.append(data.on_before_batch_transfer(next(loader), 0))
     one, again = batches
@@ -178,4 +179,4 @@ def test_the_best_checkpoint_is_the_steadier_one(photographs: Path, tmp_path: Pa
     best = min(found["total"], key=found["total"].__getitem__)
     assert best != min(pictures, key=pictures.__getitem__)
     assert read_checkpoint(fitted.best).step == best + 1  # Lightning logs it under the step before
-    assert fitted.held_out_loss == pytest.approx(found["total"][best], rel=1e-6)
+    assert fitted.validation_loss == pytest.approx(found["total"][best], rel=1e-6)

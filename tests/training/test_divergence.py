@@ -9,8 +9,8 @@ import lightning as L
 import pytest
 import torch
 
-from fast_nst.training.attempts import good_checkpoint
 from fast_nst.training.checkpoints import BEST, CHECKPOINT, read_checkpoint
+from fast_nst.training.divergence import last_good_checkpoint
 from fast_nst.training.module import TrainingDiverged, one_cycle
 from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
@@ -33,14 +33,14 @@ class Poison(L.Callback):
 
     def on_train_start(self, trainer, module) -> None:
         self.begun.append(trainer.global_step)
-        module.loss.style_weight = 6.0
+        module.loss.style.weight = 6.0
 
     def on_train_batch_end(self, trainer, module, *_) -> None:
         self.rates[trainer.global_step - 1] = trainer.optimizers[0].param_groups[0]["lr"]
         if trainer.global_step == self.step and self.times:
             self.times -= 1
             if self.spike:
-                module.loss.style_weight = 600.0
+                module.loss.style.weight = 600.0
             else:
                 torch.nn.init.constant_(module.network.up2.bias, math.nan)
 
@@ -55,7 +55,7 @@ def test_once_is_survived_with_half_the_learning_rate(
 ):
     said: list[str] = []
     poison = Poison(18, 1, spike)
-    fitted = fit(settings(photographs, tmp_path), {"callbacks": [poison]}, notice=said.append)
+    fitted = fit(settings(photographs, tmp_path), {"callbacks": [poison]}, log=said.append)
     assert fitted.steps == 40
     assert poison.begun == [0, 16]
     assert poison.rates[10] == pytest.approx(3e-3 * one_cycle(10, 40))
@@ -64,7 +64,7 @@ def test_once_is_survived_with_half_the_learning_rate(
     assert f": going on from {str(tmp_path / CHECKPOINT)!r} with --lr 0.0015, half" in said[0]
     assert ("over 10 times its median" if spike else "the loss is nan at step 18") in said[0]
     checkpoint = read_checkpoint(fitted.checkpoint)
-    assert checkpoint.halvings == 1
+    assert checkpoint.recoveries == 1
     assert all(torch.isfinite(value).all() for value in checkpoint.network.state_dict().values())
 
 
@@ -78,7 +78,7 @@ def test_the_third_time_stops_says_what_to_lower_and_leaves_what_was_good(
         match=r"at step 18 with the learning rate halved 2 times: training stopped, .* is from "
         r"before\. Lower --lr \(it was 0.00075\), or --style-weight",
     ):
-        fit(settings(photographs, tmp_path), {"callbacks": [poison]}, notice=said.append)
+        fit(settings(photographs, tmp_path), {"callbacks": [poison]}, log=said.append)
     assert poison.begun == [0, 16, 16]
     assert len(said) == 2
     checkpoint = read_checkpoint(tmp_path / CHECKPOINT)
@@ -91,19 +91,19 @@ def test_a_resumed_run_keeps_its_halvings_unless_it_is_given_a_learning_rate(
 ):
     fit(settings(photographs, tmp_path / "a"), {"callbacks": [Poison(18, 1)]})
     last = tmp_path / "a" / CHECKPOINT
-    for lr, out, halvings in ((None, "b", 1), (3e-3, "c", 1), (2e-3, "d", 0)):
+    for lr, out, recoveries in ((None, "b", 1), (3e-3, "c", 1), (2e-3, "d", 0)):
         given = {} if lr is None else {"lr": lr}
         config = TrainConfig(resume=str(last), out=str(tmp_path / out), steps=42, **given)
-        assert read_checkpoint(fit(config).checkpoint).halvings == halvings
+        assert read_checkpoint(fit(config).checkpoint).recoveries == recoveries
 
 
 def test_before_the_first_checkpoint_it_begins_again(photographs: Path, tmp_path: Path):
     said: list[str] = []
     poison = Poison(2, 1)
-    fitted = fit(settings(photographs, tmp_path), {"callbacks": [poison]}, notice=said.append)
+    fitted = fit(settings(photographs, tmp_path), {"callbacks": [poison]}, log=said.append)
     assert poison.begun == [0, 0]
     assert "going on from the start" in said[0]
-    assert read_checkpoint(fitted.checkpoint).halvings == 1
+    assert read_checkpoint(fitted.checkpoint).recoveries == 1
 
 
 def test_nothing_saved_is_said(photographs: Path, tmp_path: Path):
@@ -117,11 +117,11 @@ def test_nothing_saved_is_said(photographs: Path, tmp_path: Path):
 
 
 def test_a_checkpoint_that_no_step_has_tried_is_not_trusted(photographs: Path, tmp_path: Path):
-    fit(settings(photographs, tmp_path), each=lambda step, *_: step == 8)
+    fit(settings(photographs, tmp_path), on_progress=lambda step, *_: step == 8)
     last, best = tmp_path / CHECKPOINT, tmp_path / BEST
     assert read_checkpoint(last).step == read_checkpoint(best).step == 8
-    assert good_checkpoint(tmp_path, 9) in (last, best)
-    assert good_checkpoint(tmp_path, 8) == best  # it was judged
+    assert last_good_checkpoint(tmp_path, 9) in (last, best)
+    assert last_good_checkpoint(tmp_path, 8) == best  # it was judged
     best.unlink()
-    assert good_checkpoint(tmp_path, 9) == last
-    assert good_checkpoint(tmp_path, 8) is None
+    assert last_good_checkpoint(tmp_path, 9) == last
+    assert last_good_checkpoint(tmp_path, 8) is None

@@ -18,10 +18,10 @@ from fast_nst.errors import UserError
 from fast_nst.networks import build_network
 from fast_nst.pictures.read import open_photograph
 from fast_nst.training.checkpoints import read_checkpoint
+from fast_nst.training.initialization import fingerprint, load_initialization
 from fast_nst.training.models import read_model, to_onnx
 from fast_nst.training.run import TrainResult
 from fast_nst.training.settings import TrainConfig
-from fast_nst.training.start import fingerprint, starting_point
 from tests.conftest import inverting_model
 
 
@@ -48,26 +48,26 @@ def test_the_root_paints_a_photograph_of_the_photograph(network: str):
 
 @pytest.mark.parametrize("network", STARTS)
 def test_names_and_their_defaults(network: str):
-    assert starting_point(TrainConfig(network=network)).name == "base"
-    assert starting_point(TrainConfig(network=network, start="average")).name == "base"
-    assert starting_point(TrainConfig(network="johnson")).name == "scratch"
+    assert load_initialization(TrainConfig(network=network)).name == "base"
+    assert load_initialization(TrainConfig(network=network, init="average")).name == "base"
+    assert load_initialization(TrainConfig(network="johnson")).name == "scratch"
     for name, path in STARTS[network].items():
-        start = starting_point(TrainConfig(network=network, start=name))
+        start = load_initialization(TrainConfig(network=network, init=name))
         expected = read_model(path)
-        assert (start.name, start.root) == (name, expected.metadata["root"])
+        assert (start.name, start.identity_sha256) == (name, expected.metadata["root"])
         assert fingerprint(start.state) == fingerprint(expected.network.state_dict())
-    scratch = starting_point(TrainConfig(start="scratch"))
-    assert (scratch.state, scratch.root) == (None, "")
+    scratch = load_initialization(TrainConfig(init="scratch"))
+    assert (scratch.state, scratch.identity_sha256) == (None, "")
 
 
 def test_files_are_starts_too(run: TrainResult):
     state = read_checkpoint(run.checkpoint).network.state_dict()
     rounded = {name: v.half().float() if v.ndim == 4 else v for name, v in state.items()}
     for path, weights in ((run.model, rounded), (run.checkpoint, state)):
-        start = starting_point(TrainConfig(start=str(path)))
+        start = load_initialization(TrainConfig(init=str(path)))
         assert start.name == path.name
         assert fingerprint(start.state) == fingerprint(weights)
-        assert start.root == read_model(STARTS["fine"]["photograph"]).metadata["root"]
+        assert start.identity_sha256 == read_model(STARTS["fine"]["photograph"]).metadata["root"]
         assert (start.recipe["steps"], start.recipe["start"]) == (6, "base")
 
 
@@ -96,7 +96,7 @@ def test_a_second_part_remembers_the_first(run: TrainResult, photographs: Path, 
 def test_resuming_and_starting_contradict_each_other(run: TrainResult, capsys):
     command = f"train --resume {run.checkpoint} --steps 9 --start photograph"
     assert main(command.split()) == 2
-    assert "--start photograph contradicts --resume" in capsys.readouterr().err
+    assert "--init photograph contradicts --resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_what_is_no_start_is_said(tmp_path: Path, monkeypatch, start: str, word:
         johnson = build_network("johnson").eval()
         Path(start).write_bytes(to_onnx(johnson, {"network": "johnson"}))
     with pytest.raises(UserError, match=word):
-        starting_point(TrainConfig(start=start))
+        load_initialization(TrainConfig(init=start))
     if start == "johnson.onnx":
-        assert starting_point(TrainConfig(start=start, network="johnson")).state is not None
+        assert load_initialization(TrainConfig(init=start, network="johnson")).state is not None
 
 
 def test_a_models_name_is_a_start_whatever_lies_there(tmp_path: Path, monkeypatch):
@@ -128,9 +128,9 @@ def test_a_models_name_is_a_start_whatever_lies_there(tmp_path: Path, monkeypatc
     own.parent.mkdir(parents=True)
     own.write_bytes((LIVE_STYLES / "evening_fast.onnx").read_bytes())
     for name in ("udnie_fast", "dusk.v2"):
-        start = starting_point(TrainConfig(start=name, network="fast"))
+        start = load_initialization(TrainConfig(init=name, network="fast"))
         assert start.name == name
         assert start.state is not None
     Path("weights.pt").touch()
-    with pytest.raises(UserError, match=r"unknown start 'weights.pt'.* given as \./weights.pt$"):
-        starting_point(TrainConfig(start="weights.pt"))
+    with pytest.raises(UserError, match=r"unknown init 'weights.pt'.* given as \./weights.pt$"):
+        load_initialization(TrainConfig(init="weights.pt"))

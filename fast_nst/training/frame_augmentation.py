@@ -1,8 +1,8 @@
-"""Steady paintings: what a frame's neighbour in a film looks like, and how far theirs agree.
+"""Frame augmentation: two views of a crop, as two consecutive frames of a video would show it.
 
-A sensor's noise becomes strokes that crawl, and a picture moved by less than the network's stride
-gets other strokes. A network that sees each crop twice, as two neighbouring frames would show it,
-learns to paint both alike (Gupta et al. 2017 and others train on real films for that).
+Sensor noise becomes strokes that crawl, and a picture moved by less than the network's stride
+gets other strokes. With the temporal loss between its paintings of both views, a network learns
+temporal consistency from still photographs; Gupta et al. 2017 and others train on videos.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
-
-from fast_nst.losses import consistency_loss
 
 Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Disturbance:
+class FrameAugmentation:
     """How the second view of a crop differs from the first.
 
     Attributes:
-        noise: Of the sensor, and of the brightness: standard deviation, as a share of the range.
-        shift: Largest distance along each axis, in px.
+        noise: Standard deviation of the sensor's noise, and of the change of brightness, as a
+            share of the range.
+        shift: Largest translation along each axis, in px.
     """
 
     noise: float
@@ -56,23 +54,3 @@ class Disturbance:
         noise = rng.standard_normal(moved.shape, dtype=np.float32) + rng.standard_normal()
         other = np.rint(moved + 255 * self.noise * noise).clip(0, 255).astype(np.uint8)
         return first, other, (down, right)
-
-
-def disagreement(paintings: Tensor, others: Tensor, shifts: Tensor) -> Tensor:
-    """`consistency_loss` of two views' paintings where both show the same, the batch mean.
-
-    Args:
-        paintings: (N, 3, H, W) in [0, 1], of the first views.
-        others: (N, 3, H, W) in [0, 1], of the second ones.
-        shifts: (N, 2) integers, how far these lie down and right.
-
-    Returns:
-        A scalar >= 0.
-    """
-    height, width = paintings.shape[2:]
-    total = paintings.new_zeros(())
-    for painting, other, (down, right) in zip(paintings, others, shifts.tolist(), strict=True):
-        shared = painting[:, max(down, 0) : height + down, max(right, 0) : width + right]
-        shared_too = other[:, max(-down, 0) : height - down, max(-right, 0) : width - right]
-        total = total + consistency_loss(shared[None], shared_too[None])
-    return total / len(paintings)
