@@ -25,7 +25,7 @@ from fast_nst.engines.engine import (
     cores,
     providers,
 )
-from fast_nst.errors import UserError
+from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.detail import DETAIL
@@ -42,7 +42,6 @@ from fast_nst.stylize.folder import (
     several,
 )
 from fast_nst.stylize.painting import Manner, paint_file, paint_picture
-from fast_nst.stylize.strength import FadeWarning
 from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
 from fast_nst.stylize.stylizer import Stylizer
 

@@ -17,12 +17,12 @@ from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import blend_of, detail_option
 from fast_nst.engines.engine import EngineOptions, choose_engine, providers
-from fast_nst.errors import UserError
+from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name, live_name
 from fast_nst.options import option, parse_light, positional
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.folder import refuse_existing
-from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning, check_strength
+from fast_nst.stylize.strength import MOST_STRENGTH, check_strength
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.stylize.video import PaintedVideo, stylize_video
 from fast_nst.videos.codecs import ENCODERS

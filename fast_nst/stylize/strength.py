@@ -5,17 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from fast_nst.errors import UserError
+from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.model import Part
 from fast_nst.pictures.detail import add_detail
 from fast_nst.pictures.edit import Array, blend, keep_colors
 
 MOST_STRENGTH = 1.5
 FADE_BELOW = 0.25  # in strength; here the network alone paints a soft photograph, in other colours
-
-
-class FadeWarning(UserWarning):
-    """A strength below 1 fades pixels, since the model has no root in common with the styles."""
 
 
 def painting_share(strength: float) -> float:

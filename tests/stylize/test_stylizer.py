@@ -19,12 +19,12 @@ from PIL import Image
 
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
-from fast_nst.errors import UserError
+from fast_nst.errors import FadeWarning, UserError
 from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import keep_colors, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize import session as session_module
-from fast_nst.stylize.strength import FADE_BELOW, FadeWarning, painting_share
+from fast_nst.stylize.strength import FADE_BELOW, painting_share
 from tests.conftest import inverting_model, noise
 
 
