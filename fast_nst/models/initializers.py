@@ -38,7 +38,7 @@ def parameter_places(data: bytes) -> dict[str, Place]:
     """
     try:
         return dict(_places(data))
-    except (IndexError, UnicodeDecodeError) as error:
+    except (IndexError, KeyError, UnicodeDecodeError) as error:
         raise UserError("the model file is damaged: export it again") from error
 
 
