@@ -20,6 +20,8 @@ from fast_nst.pictures.read import open_image
 from fast_nst.training.preview import PreviewSettings
 from fast_nst.training.settings import TrainConfig
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -177,6 +177,7 @@ def test_small_pictures_get_no_model_of_their_own(monkeypatch):
     assert compilations.shapes == [None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_memory_does_not_grow_with_the_sizes_that_came(engine: str):
     painter = opened(engine)

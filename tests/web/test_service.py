@@ -89,7 +89,7 @@ def test_the_pixels_are_those_of_infer(
 
 
 def test_a_picture_over_the_memory_is_painted_in_tiles(models: dict[str, Model], photograph: bytes):
-    query = "/api/stylize?style=udnie&size=1100"
+    query = "/api/stylize?style=udnie&size=700"
     whole, tiled = (Limits(max_pixels=2_000_000, max_memory=memory) for memory in ("1GB", "64MB"))
     found = []
     for limits in (whole, tiled):
