@@ -1,4 +1,4 @@
-# `make run` and `make test` set everything up in .venv first; see README.md.
+# `make run`, `make check` and `make test` set everything up in .venv first; see README.md.
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Two tests at once, each on a core: most of them keep one busy.
@@ -9,19 +9,27 @@ run: $(VENV)/installed
 	$(BIN)/fast-nst infer fast_nst/assets/photos --style sample_style -o stylized --overwrite
 	@echo "Done: look at the pictures in stylized/ and at preview.jpg in the run's folder."
 
-test: $(VENV)/installed
+# For every save: under a minute.
+check: lint
+	$(PYTEST) -m "not integration and not slow and not cluster and not browser"
+
+# Before a commit.
+test: lint
+	$(PYTEST)
+
+# What `make test` leaves out.
+slow: $(VENV)/installed
+	$(PYTEST) -m "slow or cluster or browser"
+
+lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST)
-
-slow: $(VENV)/installed
-	$(PYTEST) -m "slow or cluster or browser"
 
 $(VENV)/installed: pyproject.toml
 	python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-.PHONY: run test slow
+.PHONY: run check test slow lint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +11,49 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 from PIL import Image
 
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
+from fast_nst.training import models
 from fast_nst.training.run import TrainResult
+
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as integration tests those of commands and the service, and those that train."""
+    folders = [TESTS / "commands", TESTS / "web"]
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if not {"run", "photographs"}.isdisjoint(fixtures) or any(
+            folder in item.path.parents for folder in folders
+        ):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def graphs_exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """PyTorch takes seconds to export a network's graph, which the workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    export = models._graph
+
+    def shared(pixels: models.PixelNetwork, values: dict[str, torch.Tensor]) -> bytes:
+        path = folder / f"{type(pixels.network).__name__}-{len(values)}.onnx"
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                path.write_bytes(export(pixels, values))
+            return path.read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "_graph", shared)
+        yield
 
 
 def pytest_configure() -> None:

@@ -24,6 +24,8 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import from_array, to_array
 from tests.conftest import noise
 
+pytestmark = pytest.mark.integration
+
 
 def test_devices():
     assert choose_device("cpu") == torch.device("cpu")

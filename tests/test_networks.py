@@ -132,6 +132,7 @@ def test_output_pixels_look_at_the_input_around_them(network: nn.Module):
     assert reach <= 64
 
 
+@pytest.mark.integration
 def test_fast_has_a_fiftieth_of_johnsons_arithmetic():
     flops = {}
     for name in NETWORKS:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "fast_nst" / "assets" / "photos" / "rocket.jpg"
 

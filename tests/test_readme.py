@@ -20,12 +20,15 @@ from fast_nst.pictures.read import open_image
 from fast_nst.training.preview import PreviewSettings
 from fast_nst.training.settings import TrainConfig
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+IDS = ["strength", "stylize", "stream", "train", "optimize"]
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["strength", "stylize", "stream", "optimize"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=IDS)
 def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fast_nst").symlink_to(ROOT / "fast_nst")
@@ -38,6 +41,10 @@ def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch,
         assert open_image("between.png").size == (600, 400)
     elif "camera" in names:
         assert capsys.readouterr().out == "(180, 320, 3)\n" * 10
+    elif "trained" in names:
+        assert re.findall(r"^(\d) of 5: ", capsys.readouterr().out, re.MULTILINE) == list("12345")
+        assert names["result"].steps == 5
+        assert names["trained"].metadata["title"] == "sample_style"
     else:
         assert len(names["history"]) == 6
         assert capsys.readouterr().out.count("'total'") == 6

@@ -17,6 +17,8 @@ from fast_nst.training.initialization import fingerprint, load_initialization
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import TrainConfig
 
+pytestmark = pytest.mark.integration
+
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
@@ -35,6 +37,7 @@ def test_the_photograph_is_trained_towards_its_input():
     assert base.difference(lambda x, z: x + z, photo, -0.25).item() == pytest.approx(0.25)
 
 
+@pytest.mark.slow
 def test_a_base_and_its_photograph(photographs: Path, tmp_path: Path, monkeypatch, capsys):
     base = script("train_base")
     paintings = tmp_path / "paintings"
@@ -83,6 +86,7 @@ def run_gallery(gallery: ModuleType, photographs: Path, folder: Path, *more: str
         return gallery.main()
 
 
+@pytest.mark.slow
 def test_the_gallery_takes_what_is_better_and_leaves_what_is_not(
     gallery: ModuleType, photographs: Path, tmp_path: Path, capsys, monkeypatch
 ):
@@ -132,6 +136,7 @@ def test_a_style_that_is_not_there_is_said(gallery: ModuleType, photographs, tmp
     assert "error: unknown style 'wvae'. Did you mean 'wave'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_distilled_paints_more_like_its_teacher(
     photographs: Path, tmp_path: Path, monkeypatch, capsys
 ):

@@ -110,6 +110,7 @@ def test_any_size(weights, size, pooling):
     assert torch.isfinite(features["relu5_4"]).all()
 
 
+@pytest.mark.integration
 def test_the_frozen_scales_are_what_the_command_measures(weights):
     """And no other photograph in the package could change them."""
     layers = ["relu1_1", "conv2_2", "relu4_1", "relu5_4"]
@@ -118,6 +119,7 @@ def test_the_frozen_scales_are_what_the_command_measures(weights):
         assert activation_scales(weights, layers, pooling) == pytest.approx(measured, rel=1e-3)
 
 
+@pytest.mark.integration
 def test_an_added_photograph_rescales_nothing(tmp_path: Path):
     """A copy of the package with one more sample measures what the package does."""
     package = Path(fast_nst.__file__).parent

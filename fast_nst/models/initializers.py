@@ -39,7 +39,7 @@ def initializer_offsets(data: bytes) -> dict[str, Offset]:
     """
     try:
         return dict(_offsets(data))
-    except (IndexError, UnicodeDecodeError) as error:
+    except (IndexError, KeyError, UnicodeDecodeError) as error:
         raise UserError("the model file is damaged: export it again") from error
 
 

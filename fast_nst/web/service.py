@@ -15,8 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from fast_nst.errors import UserError, one_line
-from fast_nst.stylize.strength import FadeWarning
+from fast_nst.errors import FadeWarning, UserError, one_line
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend
 from fast_nst.web.decoder_worker import ImageTooLarge

@@ -151,6 +151,7 @@ def test_the_verdict_is_printed_and_a_report_is_not_replaced(
     assert record["settings"]["start"] == "noise"
 
 
+@pytest.mark.slow
 def test_ctrl_c_reports_what_is_done(folder: Path, run: TrainResult, tmp_path: Path):
     photos = [folder / "photos" / "first.png", folder / "photos" / "second <&>.png"]
     command = [sys.executable, "-m", "fast_nst.commands.main", "compare", *photos, "-m", run.model]

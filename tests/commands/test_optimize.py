@@ -151,6 +151,7 @@ def test_old_frames_outlive_a_run_that_cannot_begin(
     assert names == ["000000.png", "000003.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scales", [1, 2])
 def test_ctrl_c_writes_the_best_so_far(photo: Path, style: Path, tmp_path: Path, scales: int):
     command = [sys.executable, "-m", "fast_nst.commands.main", "optimize", photo, "--style", style]

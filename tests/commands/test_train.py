@@ -127,6 +127,7 @@ def test_a_recipe_that_there_is_not(capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_settings_of_every_run_are_accepted(
     run: TrainResult, photographs: Path, tmp_path: Path, monkeypatch, capsys
 ):

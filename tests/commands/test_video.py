@@ -243,7 +243,7 @@ def test_what_is_killed_leaves_what_was_there(long_clip: Path, tmp_path: Path):
 
 
 def test_a_full_disk_is_a_line(tmp_path: Path):
-    clip = make(tmp_path / "in.mp4", frames=200, picture=noisy, size=(320, 240))
+    clip = make(tmp_path / "in.mp4", frames=60, picture=noisy, size=(320, 240))
     script = (
         "import resource, signal, sys; from fast_nst.commands.main import main; "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "

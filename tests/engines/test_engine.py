@@ -177,6 +177,7 @@ def test_small_pictures_get_no_model_of_their_own(monkeypatch):
     assert compilations.shapes == [None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_memory_does_not_grow_with_the_sizes_that_came(engine: str):
     painter = opened(engine)
@@ -296,6 +297,7 @@ def test_openvino_is_imported_without_its_telemetry():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.integration
 def test_ctrl_c_is_survived_when_engines_are_gone():
     program = (
         "import ctypes, gc, signal; from fast_nst import Stylizer\n"
@@ -361,6 +363,7 @@ print("painted")
 """
 
 
+@pytest.mark.integration
 def test_threads_may_begin_together():
     # Each thread's first array made it wait for another's import, and that for Python's lock.
     command = [sys.executable, "-c", FIRST_PICTURES]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 # Paints before the fork, forks as a server does that loads before, and paints in the child.
 SCRIPT = """
 import os, sys

@@ -156,6 +156,7 @@ def test_a_mix_says_what_it_is_of():
     assert again["parts"][0]["blend"] == blend
 
 
+@pytest.mark.integration
 def test_every_pair_at_half_and_half_is_a_picture(pixels: np.ndarray):
     for first, second in itertools.combinations(NAMES, 2):
         mixed = mix(Model.read({first: 0.5, second: 0.5}).parts, 1.0)
@@ -166,6 +167,7 @@ def test_every_pair_at_half_and_half_is_a_picture(pixels: np.ndarray):
         assert painting.std() > 15, (first, second)
 
 
+@pytest.mark.integration
 def test_all_styles_at_all_strengths_are_pictures(pixels: np.ndarray):
     for name in NAMES:
         stylize = Stylizer(name)
@@ -196,6 +198,7 @@ def _cut(model: onnx.ModelProto) -> None:
     tensor.raw_data = tensor.raw_data[:-3]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("make", "word"),
     [

@@ -112,6 +112,7 @@ def test_the_graph_stops_at_the_norm():
     assert not any(node.op_type == "InstanceNormalization" for node in whole.graph.node)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["fine", "fast", "johnson"])
 def test_the_sums_are_those_that_pytorch_sees(name: str):
     if name != "johnson":

@@ -57,6 +57,7 @@ def test_the_loss_goes_down(loss: PerceptualLoss, optimizer: str, precision: str
     assert len(values) == 41
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("precision", ["32", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_the_projection_does_not_mislead_lbfgs(vgg: VGG19, precision: str):
     """A style of hard black and white holds many pixels at the limits, for long."""

@@ -15,7 +15,7 @@ import fast_nst
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, STARTS, STYLES
 from fast_nst.models.catalogue import find_model, live_name
-from fast_nst.stylize.gallery import gallery_sheet, styles
+from fast_nst.stylize.gallery import gallery_sheet
 from fast_nst.training.defects import MEASURES, faults
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
@@ -24,7 +24,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 NAMES = sorted(path.stem for path in STYLES.glob("*.onnx"))
 
 
-def test_the_list_is_what_the_files_say():
+def test_styles_are_sorted_by_name_and_say_what_their_files_do():
     found = fast_nst.styles()
     assert [style.name for style in found] == NAMES
     assert len(found) >= 8
@@ -83,7 +83,3 @@ def test_the_sheet_has_every_style_in_its_place():
     seen = []
     gallery_sheet().draw(photo, height=24, each=lambda *step: seen.append(step) or len(seen) == 2)
     assert seen == [(1, len(NAMES)), (2, len(NAMES))]
-
-
-def test_styles_are_sorted_by_name():
-    assert [style.name for style in styles()] == sorted(style.name for style in styles())

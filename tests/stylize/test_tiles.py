@@ -6,6 +6,7 @@ import functools
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -152,19 +153,21 @@ def _whole(data: bytes):
     return lambda pixels: engine.run(pixels[None])[0]
 
 
+@pytest.mark.slow
 def test_nothing_shows_with_johnson_either():
     pixels = photograph(260, 190)
     painted = paint_in_tiles(pixels, tiled(johnson()), 240**2)
     assert largest_difference(painted, _whole(johnson())(pixels)) <= 2
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
-    "data",
-    [DEFAULT_MODEL.read_bytes(), FAST.read_bytes(), johnson()],
+    "model",
+    [DEFAULT_MODEL.read_bytes, FAST.read_bytes, johnson],
     ids=["fine", "fast", "johnson"],
 )
-def test_nothing_bears_on_a_pixel_from_beyond_the_halo(data: bytes):
-    network, pixels = tiled(data), noise(260, 264)
+def test_nothing_bears_on_a_pixel_from_beyond_the_halo(model: Callable[[], bytes]):
+    network, pixels = tiled(model()), noise(260, 264)
     parts = [(Span(0, 260, 0, 260, 260), Span(0, 264, 0, 264, 264))]
     affine = network.statistics(pixels, parts)
     changed = pixels.copy()
@@ -181,6 +184,7 @@ def test_a_model_without_norms_and_noise_passes_too():
     np.testing.assert_array_equal(painted, 255 - pixels)
 
 
+@pytest.mark.integration
 def test_reduced_statistics_are_those_of_a_small_copy():
     data = FAST.read_bytes()
     small = photograph(500, 400)
@@ -209,6 +213,7 @@ def test_tiles_tell_how_far_they_are():
     assert told == [(done, total) for done in range(1, total + 1)]
 
 
+@pytest.mark.slow
 def test_a_stylizer_takes_what_exceeds_its_memory_in_tiles():
     photo = Image.fromarray(photograph(1300, 1000))
     photo.putalpha(Image.linear_gradient("L").resize(photo.size))

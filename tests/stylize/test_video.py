@@ -22,6 +22,8 @@ from fast_nst.videos.read import VideoReader
 from fast_nst.videos.write import VideoWriter
 from tests.videos.clips import RATE, make, moving, noisy, probe
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:

@@ -249,6 +249,7 @@ def test_without_a_reference_the_rest_is_measured():
     assert {max(shape) for shape in sizes[1:]} == {PHOTOGRAPH_SIDE}
 
 
+@pytest.mark.integration
 def test_without_noise_a_style_is_a_weave():
     path = LIVE_STYLES / "tableau_no_2_fast.onnx"
     network = read_model(path).network

@@ -12,6 +12,8 @@ from fast_nst.assets import STYLES
 from fast_nst.training.defects import MEASURES, faults, inspect
 from fast_nst.training.export import style_reference
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("path", sorted(STYLES.glob("*.onnx")), ids=lambda path: path.stem)
 def test_a_style_passes_as_measured_again_and_its_file_says_the_same(path: Path):

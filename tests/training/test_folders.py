@@ -64,6 +64,7 @@ with locked(Path(sys.argv[1]), TrainConfig(out=sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_a_folder_in_which_another_training_works_is_refused_until_it_ends(tmp_path: Path):
     child = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

@@ -24,6 +24,8 @@ from fast_nst.training.run import TrainResult
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import inverting_model
 
+pytestmark = pytest.mark.integration
+
 
 def test_fingerprint_by_hand():
     state = {"b": torch.tensor([[1.0, -2.5]]), "a": torch.tensor(0.1)}

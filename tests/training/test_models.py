@@ -18,6 +18,8 @@ from fast_nst.networks import NETWORKS, ImageTransformation, build_network
 from fast_nst.training.models import PixelNetwork, check_parity, read_model, to_onnx
 from tests.conftest import inverting_model, noise
 
+pytestmark = pytest.mark.integration
+
 
 def random_network(name: str, seed: int = 1) -> ImageTransformation:
     torch.manual_seed(seed)

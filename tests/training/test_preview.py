@@ -29,6 +29,8 @@ from fast_nst.training.preview_tiles import find_tile
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -87,6 +89,7 @@ def test_a_tile_is_what_its_model_paints(place: Path, monkeypatch):
     assert np.abs(shown - np.asarray(other)).mean() > 4
 
 
+@pytest.mark.slow
 def test_the_command_names_what_goes_on_from_each_tile(place: Path, monkeypatch, capsys):
     monkeypatch.chdir(place)
     assert main(["preview", "--style", "wave.png", "--steps", "1", "--precision", "32"]) == 0
@@ -106,6 +109,7 @@ def test_the_command_names_what_goes_on_from_each_tile(place: Path, monkeypatch,
     assert metadata["root"] == Stylizer("evening").metadata["root"]
 
 
+@pytest.mark.slow
 def test_an_own_folder_is_named_by_its_files(place: Path, tmp_path: Path, capsys):
     out = tmp_path / "here"
     command = f"preview --style {place / 'wave.png'} --steps 1 --precision 32 --out {out}"
@@ -195,6 +199,7 @@ def test_a_run_ends_when_its_first_steps_show_that_it_takes_too_long(
     assert not pace.stopped
 
 
+@pytest.mark.slow
 def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(module, "TIMED", 2)
     monkeypatch.setattr(module, "FEWEST", 3)

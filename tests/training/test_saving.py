@@ -25,6 +25,8 @@ from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, TensorBoard
 from fast_nst.training.settings import TrainConfig
 from tests.conftest import noise
 
+pytestmark = pytest.mark.integration
+
 TINY = {"steps": 40, "size": 32, "style_size": 32, "precision": "32"}
 SHALLOW = {
     "network": "fast",
@@ -81,6 +83,7 @@ fit(TrainConfig(photos=sys.argv[1], out=sys.argv[2], steps=40, size=32, style_si
 """
 
 
+@pytest.mark.slow
 def test_forty_steps_are_twenty_and_a_kill_and_a_resume(photographs: Path, tmp_path: Path):
     """To the bit: weights, Adam's moments, every logged loss."""
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
@@ -300,7 +303,7 @@ def test_a_photograph_that_is_deleted_on_the_way_is_passed_over(tmp_path: Path):
     assert result.preview.is_file()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_when_all_photographs_are_gone_the_run_is_kept(tmp_path: Path, workers: int):
     photos = many(tmp_path / "photos")
     fit(settings(photos, tmp_path / "straight", steps=12))

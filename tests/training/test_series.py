@@ -50,6 +50,7 @@ def test_a_folder_is_trained_past_a_failure(images: Path, photographs: Path, cap
     assert not Path("runs/dot/model.onnx").exists()
 
 
+@pytest.mark.slow
 def test_files_are_trained_in_their_order(images: Path, photographs: Path, capsys):
     command = ["train", "--style", "styles/sea.png", "styles/night, moon, and wind.png"]
     assert main([*command, "--photos", str(photographs), *SMALL.split()]) == 0

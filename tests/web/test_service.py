@@ -89,7 +89,7 @@ def test_stylize_gives_the_pixels_of_infer(
 
 
 def test_stylize_in_tiles_above_max_memory(models: dict[str, ServedModel], photograph: bytes):
-    query = "/api/stylize?style=udnie&size=1100"
+    query = "/api/stylize?style=udnie&size=700"
     whole, tiled = (Limits(max_pixels=2_000_000, max_memory=memory) for memory in ("1GB", "64MB"))
     found = []
     for limits in (whole, tiled):
