@@ -22,10 +22,6 @@ class UserNote(UserWarning):
     """Something a user should know, in one line; the command line prints it as a note."""
 
 
-class FadeWarning(UserWarning):
-    """A strength below 1 fades pixels, since the model has no root in common with the styles."""
-
-
 def one_line(error: object) -> str:
     """An error's text without line breaks; its kind, if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -60,20 +60,20 @@ def test_a_truncated_file_is_refused():
         initializer_offsets(STARTS["fine"]["photograph"].read_bytes()[:-1000])
 
 
-def test_fuzzed_files_are_refused_or_have_every_place_inside():
+def test_fuzzed_files_are_refused_or_have_every_offset_inside():
     data = STARTS["fine"]["photograph"].read_bytes()
     # The tags, lengths and names of the file lie before each parameter's values.
-    headers = [place.offset - i for place in initializer_offsets(data).values() for i in range(1, 50)]
+    headers = [at.offset - i for at in initializer_offsets(data).values() for i in range(1, 50)]
     chance = np.random.default_rng(0)
     read = 0
     for _ in range(300):
         fuzzed = bytearray(data)
         fuzzed[chance.choice(headers)] = chance.integers(0, 256)
         try:
-            places = initializer_offsets(bytes(fuzzed)).values()
+            offsets = initializer_offsets(bytes(fuzzed)).values()
         except UserError:
             continue
         read += 1
-        for offset, length, _ in places:
+        for offset, length, _ in offsets:
             assert 0 <= offset <= offset + length <= len(data)
     assert 50 < read < 250
