@@ -78,6 +78,7 @@ def test_both_arithmetics_are_really_timed_once_a_process(monkeypatch, bf16, rou
         arithmetic_times.cache_clear()
 
 
+@pytest.mark.slow
 def test_timing_costs_less_than_two_seconds_and_no_randomness():
     arithmetic_times.cache_clear()
     torch.manual_seed(5)
