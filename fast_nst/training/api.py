@@ -58,4 +58,4 @@ def train(
         for name, value in given.items()
         if value is not None
     }
-    return run.train(TrainConfig(**given), trainer_options, each=on_progress, notice=log)
+    return run.train(TrainConfig(**given), trainer_options, on_progress=on_progress, log=log)
