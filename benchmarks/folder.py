@@ -26,12 +26,12 @@ from typing import Any
 
 from turns import in_turns, ratio, shown, table, worker
 
-from fast_nst.commands.infer import InferOptions, paint_folder
+from fast_nst.commands.infer import InferOptions
 from fast_nst.engines.engine import ONNX_RUNTIME, OPENVINO, cores
 from fast_nst.pictures.edit import to_image, to_pixels
 from fast_nst.pictures.read import find_images, open_image
 from fast_nst.pictures.write import save_image
-from fast_nst.stylize.folder import plan
+from fast_nst.stylize.folder import paint_folder, plan
 from fast_nst.stylize.stylizer import Stylizer
 
 PICTURES = 500
@@ -63,7 +63,7 @@ def folder(source: Path, target: Path, engine: str) -> float:
     jobs = plan(options.inputs, str(target))
     stylize = Stylizer(engine=engine)
     started = time.perf_counter()
-    outcomes = list(paint_folder(jobs, stylize, options))
+    outcomes = list(paint_folder(jobs, stylize, options.paint))
     seconds = time.perf_counter() - started
     assert all(outcome.painted for outcome in outcomes)
     return len(outcomes) / seconds
@@ -79,7 +79,7 @@ def stages(source: Path, target: Path, engine: str) -> dict[str, float]:
         started = time.perf_counter()
         photo = to_pixels(open_image(path))
         decoded = time.perf_counter()
-        painting = stylize.paint(photo.rgb)
+        painting = stylize(photo.rgb)
         painted = time.perf_counter()
         save_image(to_image(dataclasses.replace(photo, rgb=painting)), target / path.name)
         for name, begin, end in (

@@ -31,9 +31,11 @@ from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.commands.main import main as fast_nst
 from fast_nst.engines.engine import EngineOptions, open_engine, open_graph
 from fast_nst.models.catalogue import FAST, find_model, style_files
+from fast_nst.models.geometry import geometry_of
+from fast_nst.models.graphs import load, metadata_of
 from fast_nst.pictures.edit import Array, resize, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize.tiles import TiledNetwork, paint_in_tiles, pixels_in_tile, tiles
+from fast_nst.stylize.tiles import TiledNetwork, paint_in_tiles, pixels_per_tile, tiles
 
 MEGAPIXELS = (6, 12, 14, 24, 48, 100)
 MEMORY = EngineOptions().working_bytes
@@ -78,7 +80,7 @@ def memory(model: str, engine: str, megapixels: str) -> float:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     if engine == "tiles":
         network = tiled(data)
-        parts = tiles(height, width, float("inf"), network.margin, network.cell)
+        parts = tiles(height, width, float("inf"), network.geometry)
         largest = max(pixels[rows.outer, columns.outer].size // 3 for rows, columns in parts)
         before = resident_megabytes()
         network.paint(pixels, parts, network.statistics(pixels, parts))
@@ -90,8 +92,8 @@ def memory(model: str, engine: str, megapixels: str) -> float:
 
 
 def tiled(data: bytes) -> TiledNetwork:
-    options = EngineOptions()
-    return TiledNetwork(data, "the model", lambda derived: open_graph(derived, options))
+    options, geometry = EngineOptions(), geometry_of(metadata_of(load(data, "the model")))
+    return TiledNetwork(data, "the model", geometry, lambda graph: open_graph(graph, options))
 
 
 def difference(first: Array, second: Array) -> str:
@@ -129,8 +131,8 @@ def print_differences(models: dict[str, Path]) -> None:
     rows = {}
     for name, path in models.items():
         data = path.read_bytes()
-        network_name, megapixels = ("johnson", 1.5) if name == "johnson" else ("fine", 12)
-        most = pixels_in_tile(MEMORY, network_name)
+        megapixels = 1.5 if name == "johnson" else 12
+        most = pixels_per_tile(tiled(data).geometry, MEMORY)
         cells = []
         for pixels in (photograph(megapixels), mosaic(megapixels)):
             loaded = open_engine(data, name, EngineOptions(engine="onnxruntime"))

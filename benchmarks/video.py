@@ -29,9 +29,10 @@ from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.engines.openvino import has_bf16
 from fast_nst.models.catalogue import FAST, find_model
-from fast_nst.pictures.edit import Array, resize
+from fast_nst.pictures.edit import resize
 from fast_nst.pictures.read import MOST_PIXELS, open_photograph
-from fast_nst.stylize.stream import Look, Task, thumbnail
+from fast_nst.stylize.painting import PaintOptions
+from fast_nst.stylize.stream import Stream, Task, thumbnail
 from fast_nst.stylize.video import stylize_video
 from fast_nst.videos.clip import Clip, Frame
 from fast_nst.videos.codecs import ENCODERS
@@ -110,10 +111,10 @@ def steps(clip: Path) -> None:
     reader = VideoReader(clip, None, Fraction(0), None, MOST_PIXELS)
     frames: list[Frame] = []
     cost = {"decoding": spent(lambda: frames.extend(reader.frames()))}
-    painter = Stylizer(f"{DEFAULT_MODEL.stem}{FAST}", threads=1).painter()
-    paintings: list[Array] = []
-    tasks = [Task(frame.pixels, Look(1.0)) for frame in frames]
-    cost["network"] = spent(lambda: paintings.extend(painter.paint(tasks)))
+    stylizer = Stylizer(f"{DEFAULT_MODEL.stem}{FAST}", threads=1)
+    paintings: list[Frame] = []
+    tasks = [Task(frame, stylizer.model, PaintOptions(detail=0)) for frame in frames]
+    cost["network"] = spent(lambda: paintings.extend(Stream(stylizer).paint(tasks)))
     cost["telling scenes apart"] = spent(lambda: [thumbnail(frame.pixels) for frame in frames])
     default = ENCODERS["h264"]
     sizes = {}
@@ -123,8 +124,8 @@ def steps(clip: Path) -> None:
 
         def encode(target: Path = target) -> None:
             writer = VideoWriter(target, target, reader.clip)
-            for frame, painting in zip(frames, paintings, strict=True):
-                writer.write(replace(frame, pixels=painting))
+            for painting in paintings:
+                writer.write(painting)
             writer.finish()
 
         cost[f"encoding, {preset}"] = spent(encode)

@@ -1,4 +1,4 @@
-"""Torch's side of things shared above: which device, which arithmetic, pictures as tensors."""
+"""PyTorch helpers: choice of device and precision, and conversion between images and tensors."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import from_array, to_array
 
 PRECISIONS = ("auto", "32", "bf16")
-_TIMINGS = 3  # of each arithmetic; the first warms up
-_TIMING_SIZE = 192  # px; at 96, casting weights outweighs what bf16 saves
+_TIMINGS = 3  # runs per precision; the first warms up
+_TIMING_SIZE = 192  # px; at 96 the cast of the weights takes longer than bf16 saves
 _PROBE_CHANNELS, _PROBE_SIZE = 64, 64  # of one convolution, milliseconds in float32
-_HOPELESS = 3  # times float32's; where bf16 is emulated it is over ten, and VGG-19 takes a minute
-_CLEARLY = 0.9  # of float32's time: below that, bf16 is worth its rounding
+# Ratio of bf16's time to float32's above which VGG-19 is not timed: where bf16 is emulated the
+# ratio is over ten, and VGG-19 would take a minute.
+_EMULATED = 3
+_WORTHWHILE = 0.9  # ratio below which bf16 is worth its rounding
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """A device that is there: "auto" takes CUDA, then MPS, then the CPU.
+    """Choose a device; "auto" prefers CUDA, then MPS, then the CPU.
 
     Raises:
-        UserError: The name is unknown, or the machine lacks the device.
+        UserError: The name is unknown, or the device is not available.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -45,41 +47,38 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-class ArithmeticTimes(NamedTuple):
-    """Seconds that the same work takes forward and backward, the fastest of several runs."""
+class PrecisionTimes(NamedTuple):
+    """Seconds for a forward and backward pass in each precision, the fastest of several runs."""
 
     float32: float
     bf16: float
 
     @property
     def faster(self) -> str:
-        """The name "bf16", where that saves at least a tenth; else "32"."""
-        return "bf16" if self.bf16 < _CLEARLY * self.float32 else "32"
+        """Return "bf16" if it saves at least 10 % of the time, else "32"."""
+        return "bf16" if self.bf16 < _WORTHWHILE * self.float32 else "32"
 
 
 @functools.cache
-def arithmetic_times(device: torch.device) -> ArithmeticTimes:
-    """Time both arithmetics, in turns, in a few seconds; remembered for the process.
+def time_precisions(device: torch.device) -> PrecisionTimes:
+    """Time VGG-19 in float32 and bf16, which takes a few seconds; cached for the process.
 
-    A processor's flags do not tell: with avx512_bf16 and no AMX, bf16 takes twice as long. VGG-19
-    is timed, or one convolution, where that shows that bf16 is hopeless.
-
-    Args:
-        device: Where.
+    CPU flags are no guide: with avx512_bf16 but no AMX, bf16 takes twice as long. If a single
+    convolution shows that bf16 is emulated, its times are returned.
 
     Returns:
-        Infinite for bf16 where the device lacks it.
+        Times in seconds; infinite for bf16 if the device lacks it.
     """
-    with torch.random.fork_rng(devices=[]):  # the run's own numbers must not depend on this
+    with torch.random.fork_rng(devices=[]):  # the training's random numbers must not change
         probe = nn.Conv2d(_PROBE_CHANNELS, _PROBE_CHANNELS, 3, padding=1)
-        times = _times(probe, (1, _PROBE_CHANNELS, _PROBE_SIZE, _PROBE_SIZE), device)
-        if times.bf16 > _HOPELESS * times.float32:
+        times = _time(probe, (1, _PROBE_CHANNELS, _PROBE_SIZE, _PROBE_SIZE), device)
+        if times.bf16 > _EMULATED * times.float32:
             return times
         network = make_layers(vgg_layers["E"][:-1])
-    return _times(network, (1, 3, _TIMING_SIZE, _TIMING_SIZE), device)
+    return _time(network, (1, 3, _TIMING_SIZE, _TIMING_SIZE), device)
 
 
-def _times(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> ArithmeticTimes:
+def _time(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> PrecisionTimes:
     network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
     best = {"32": math.inf, "bf16": math.inf}
     for _ in range(_TIMINGS):
@@ -87,7 +86,7 @@ def _times(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> 
             with contextlib.suppress(RuntimeError, NotImplementedError):
                 seconds = _time_once(network, shape, device, precision)
                 best[precision] = min(best[precision], seconds)
-    return ArithmeticTimes(best["32"], best["bf16"])
+    return PrecisionTimes(best["32"], best["bf16"])
 
 
 def _time_once(
@@ -100,24 +99,24 @@ def _time_once(
         total = network(images).float().sum()
     total.backward()
     assert images.grad is not None
-    images.grad.sum().item()  # waits for the device
+    images.grad.sum().item()  # synchronizes
     return time.perf_counter() - started
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """Decide between "32" and "bf16"; "auto" is the faster of them, see `arithmetic_times`.
+    """Resolve "auto" to the faster of "32" and "bf16"; see `time_precisions`.
 
     Raises:
         UserError: The name is unknown.
     """
     if choose("precision", precision, PRECISIONS) != "auto":
         return precision
-    return arithmetic_times(device).faster
+    return time_precisions(device).faster
 
 
 def describe_precision(device: torch.device) -> str:
-    """What "auto" came to, and why, in one line."""
-    times = arithmetic_times(device)
+    """One line on what "auto" resolves to, and why."""
+    times = time_precisions(device)
     if not math.isfinite(times.bf16):
         return "precision 32: no bf16 on this device"
     percent = round(100 * times.bf16 / times.float32)
@@ -125,20 +124,23 @@ def describe_precision(device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context of a `choose_precision`; it does nothing for "32"."""
+    """The autocast context for a precision of `choose_precision`; disabled for "32"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 @contextlib.contextmanager
 def memory_explained(advice: str) -> Iterator[None]:
-    """Say in one line what people can do when there is no memory left.
+    """Turn out-of-memory errors of PyTorch and NumPy into a UserError.
+
+    Args:
+        advice: How to need less memory, for the message.
 
     Raises:
-        UserError: Instead of torch's or NumPy's own error, with `advice`.
+        UserError: PyTorch or NumPy ran out of memory.
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:  # the first of torch, the second of NumPy
+    except (RuntimeError, MemoryError) as error:
         known = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not known and "allocate memory" not in str(error):
             raise
@@ -146,16 +148,16 @@ def memory_explained(advice: str) -> Iterator[None]:
 
 
 def to_bytes(image: Image.Image) -> Tensor:
-    """(3, H, W) uint8 of an RGB picture."""
+    """Convert an "RGB" image to (3, H, W) uint8."""
     return torch.from_numpy(to_array(image).copy()).permute(2, 0, 1)
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """(1, 3, H, W) float32 in [0, 1] of an RGB picture."""
+    """Convert an "RGB" image to (1, 3, H, W) float32 in [0, 1]."""
     return to_bytes(image)[None].float() / 255
 
 
-def to_image(picture: Tensor) -> Image.Image:
-    """The RGB picture of (1, 3, H, W) in [0, 1], on any device; rounded to 8 bits."""
-    levels = (picture[0].detach() * 255).round().clamp(0, 255).byte()
+def to_image(tensor: Tensor) -> Image.Image:
+    """Convert (1, 3, H, W) in [0, 1], on any device, to an "RGB" image, rounding to 8 bits."""
+    levels = (tensor[0].detach() * 255).round().clamp(0, 255).byte()
     return from_array(levels.permute(1, 2, 0).cpu().numpy())

@@ -1,4 +1,4 @@
-"""The errors that a user can cause, and the hints that go with them."""
+"""Errors and warnings whose messages are for the user."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used.
+    """Invalid input by the user.
 
-    The message is one line for people: what was given, what is allowed and how to mend it.
-    The command line prints it without a traceback and exits with code 2.
+    The message is one line: what was given, what is allowed and how to fix it. The command line
+    prints it without a traceback and exits with code 2.
     """
 
 
-class FadeWarning(UserWarning):
-    """A strength below 1 fades pixels, since the model has no root in common with the styles."""
-
-
 class UserNote(UserWarning):
-    """Something a user should know, in one line; the command line prints it as a note."""
+    """A one-line warning that the command line prints as a note."""
+
+
+class FadeWarning(UserWarning):
+    """A model that does not mix is cross-faded with the photograph below strength 1."""
 
 
 def one_line(error: object) -> str:
-    """An error's text without line breaks; its kind, if it has no text."""
+    """An error's message without line breaks; its type's name if the message is empty."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def choose(kind: str, given: str, allowed: Iterable[str], hint: str = "") -> str:
-    """Return `given` if it is one of `allowed`, else say which name was probably meant.
+    """Return `given` if it is one of `allowed`.
 
     Args:
-        kind: What the name stands for, for the message ("network", "layer").
-        given: The name as the user wrote it.
-        allowed: Every valid name.
-        hint: Ends the message.
+        kind: What the name denotes, such as "network" or "layer".
+        given: The name.
+        allowed: The valid names.
+        hint: Text appended to the message.
 
     Raises:
-        UserError: `given` is not among `allowed`.
+        UserError: `given` is not among `allowed`; the message suggests the closest match.
     """
     names = list(allowed)
     if given in names:

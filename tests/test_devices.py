@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from fast_nst.devices import (
-    ArithmeticTimes,
-    arithmetic_times,
+    PrecisionTimes,
     autocast,
     choose_device,
     choose_precision,
     describe_precision,
     memory_explained,
+    time_precisions,
     to_bytes,
     to_image,
     to_tensor,
@@ -49,11 +49,11 @@ def test_precisions():
 
 
 def test_auto_is_the_faster_and_float32_where_it_hardly_matters():
-    assert ArithmeticTimes(1.0, 0.5).faster == "bf16"
-    assert ArithmeticTimes(1.0, 0.89).faster == "bf16"
-    assert ArithmeticTimes(1.0, 0.91).faster == "32"
-    assert ArithmeticTimes(0.33, 0.58).faster == "32"  # avx512_bf16 without AMX
-    assert ArithmeticTimes(1.0, math.inf).faster == "32"
+    assert PrecisionTimes(1.0, 0.5).faster == "bf16"
+    assert PrecisionTimes(1.0, 0.89).faster == "bf16"
+    assert PrecisionTimes(1.0, 0.91).faster == "32"
+    assert PrecisionTimes(0.33, 0.58).faster == "32"  # avx512_bf16 without AMX
+    assert PrecisionTimes(1.0, math.inf).faster == "32"
 
 
 @pytest.mark.parametrize(("bf16", "rounds", "percent"), [(0.3, 6, "13"), (0.9, 3, "375 ")])
@@ -67,7 +67,7 @@ def test_both_arithmetics_are_really_timed_once_a_process(monkeypatch, bf16, rou
         return {"32": 0.2, "bf16": bf16}[precision] / len(seen)
 
     monkeypatch.setattr("fast_nst.devices._time_once", timed)
-    arithmetic_times.cache_clear()
+    time_precisions.cache_clear()
     try:
         assert choose_precision("auto", cpu) == "32"
         assert choose_precision("auto", cpu) == "32"
@@ -75,17 +75,17 @@ def test_both_arithmetics_are_really_timed_once_a_process(monkeypatch, bf16, rou
         line = describe_precision(cpu)
         assert line.startswith(f"precision 32: on this machine bf16 takes {percent}")
     finally:
-        arithmetic_times.cache_clear()
+        time_precisions.cache_clear()
 
 
 @pytest.mark.slow
 def test_timing_costs_less_than_two_seconds_and_no_randomness():
-    arithmetic_times.cache_clear()
+    time_precisions.cache_clear()
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
     started = time.process_time()
-    times = arithmetic_times(torch.device("cpu"))
+    times = time_precisions(torch.device("cpu"))
     # Of processor time, two a second on two cores: other work on the machine does not count.
     assert time.process_time() - started < 4
     assert 0 < times.float32 < 2

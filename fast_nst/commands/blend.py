@@ -1,4 +1,4 @@
-"""`fast-nst blend`: styles mixed into a model file."""
+"""`fast-nst blend`: writes a blend of styles as a model file."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ from fast_nst.stylize.stylizer import Stylizer
 
 @dataclass
 class BlendOptions:
-    """What `fast-nst blend` can be told; its flags are made from these fields."""
+    """Options of `fast-nst blend`."""
 
     styles: list[str] = positional(
-        "styles' names or .onnx files, each with its share: starry_night:0.6 the_scream:0.4",
+        "styles by name or .onnx file, each with its share: starry_night:0.6 the_scream:0.4",
         metavar="NAME[:SHARE]",
     )
-    output: str | None = option("the .onnx file to write", None, "-o", metavar="OUT")
-    # A file has no photograph to bring in below that: it holds the network alone.
+    output: str | None = option("output .onnx file", None, "-o", metavar="OUT")
+    # Lower strengths fade to the photograph, which a network alone cannot do.
     strength: float = strength_option(least=FADE_BELOW)
-    overwrite: bool = option("replace the output file if it exists", False)
+    overwrite: bool = option("overwrite an existing output file", False)
     quiet: bool = option("print nothing but errors", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Validate the options.
 
         Raises:
-            UserError: A value is out of its range, or missing.
+            UserError: A share or the strength is out of range, or `output` is missing or does not
+                end in ".onnx".
         """
         check(self)
-        self.blend  # noqa: B018, it raises what is wrong with the shares
+        self.blend  # noqa: B018, checks the shares
         if not self.output:
             raise UserError("no output: add -o mix.onnx")
         if Path(self.output).suffix.lower() != ".onnx":
@@ -47,15 +48,16 @@ class BlendOptions:
 
     @property
     def blend(self) -> dict[str, float]:
-        """The styles with their shares."""
+        """Style -> share."""
         return blend_of(self.styles, "NAME")
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Mix what the command line names.
+    """Blend the styles and write the model.
 
     Raises:
-        UserError: Something cannot be mixed, or the file not be written.
+        UserError: An option is invalid, a model is missing or cannot be blended with the others,
+            or the output exists or is not writable.
     """
     options = parse_light(BlendOptions, argv, prog, description)
     assert options.output is not None
@@ -63,7 +65,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     if not options.overwrite:
         refuse_existing(target)
     data = mix(Model.read(options.blend).parts, options.strength)
-    title = Stylizer(data).metadata["title"]  # and it can be loaded
+    title = Stylizer(data).metadata["title"]  # also checks that the model loads
     write_atomically(target, data)
     if not options.quiet:
         print(f"wrote {target}: {title}, strength {options.strength:g}", file=sys.stderr)

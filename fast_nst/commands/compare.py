@@ -1,4 +1,4 @@
-"""`fast-nst compare`: a model next to the classic optimizer, in a report."""
+"""`fast-nst compare`: a report on a model against the classic optimizer."""
 
 from __future__ import annotations
 
@@ -56,46 +56,48 @@ _ADVICE = "lower --size"
 
 @dataclass
 class CompareOptions:
-    """What `fast-nst compare` can be told; its flags are made from these fields."""
+    """Options of `fast-nst compare`."""
 
     photos: list[str] = positional(
-        "image files or folders of them, best ones that training has not seen", metavar="PHOTO"
+        "image files or folders, ideally not used in training", metavar="PHOTO"
     )
-    output: str = option(f"folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR")
+    output: str = option(
+        f"output folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR"
+    )
     model: str | None = model_option()
     style: str | None = option(
-        "style image to measure with, whatever the model says; or a folder of images that has the "
-        "one it was trained on; default: that one, if it is at hand",
+        "style image for the loss, or a folder to search for the one that the model was trained "
+        "on; default: search the package, the run and paintings/",
         None,
         metavar="STYLE",
     )
     steps: list[int] = option(
-        "iterations of the optimizer after which to look",
+        "iterations after which to score the optimizer's image",
         [25, 50, 100, 200, 500],
         least=1,
         metavar="N",
         commas=True,
     )
-    size: int = option("longer side of the pictures, in px", 256, metavar="PX", least=1)
-    init: str = option("where the optimizer starts", "content", choices=INITS)
+    size: int = option("longer side of the images, in px", 256, metavar="PX", least=1)
+    init: str = option("initial image of the optimizer", "content", choices=INITS)
     vgg: str | None = option("VGG-19 weights; default: those the model was trained with", None)
     precision: str = option(
-        "the optimizer's arithmetic; auto takes the faster of 32 and bf16 on this machine",
+        "precision of the optimizer; auto selects the faster of 32 and bf16 on this machine",
         "auto",
         choices=PRECISIONS,
     )
-    device: str = option("of the optimizer: auto, cpu, cuda, cuda:1, mps", "auto")
+    device: str = option("device for the optimizer: auto, cpu, cuda, cuda:1, mps", "auto")
     provider: str = provider_option()
     threads: int | None = threads_option(" of both")
-    seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)
-    overwrite: bool = option("replace an earlier report in DIR", False)
+    seed: int = option("random seed of --init noise", 0, least=0, most=2**32 - 1)
+    overwrite: bool = option("overwrite an existing report in DIR", False)
     quiet: bool = option("print nothing but errors", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Validate the options.
 
         Raises:
-            UserError: A value is out of its range.
+            UserError: A value is out of range, or `output` or `steps` is empty.
         """
         check(self)
         if not self.output:
@@ -106,14 +108,14 @@ class CompareOptions:
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Compare on every photograph, and write the report.
+    """Compare on each photograph and write the report.
 
     Returns:
         The exit code: 0, or 1 if some of the photographs failed.
 
     Raises:
-        UserError: Nothing can be compared at all.
-        KeyboardInterrupt: Stopped before the first photograph was done.
+        UserError: An option, the model or its style image is unusable, or all photographs failed.
+        KeyboardInterrupt: Interrupted before the first photograph was done.
     """
     options = parse(CompareOptions, argv, prog, description)
     folder = Path(options.output)
@@ -127,8 +129,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     stylizer = Stylizer(model, provider=options.provider, threads=options.threads)
     recipe = model_recipe(stylizer.metadata, str(model))
     style_path = Path(options.style) if options.style else None
-    insists = style_path is not None and not style_path.is_dir()
-    if style_path is None or not insists:
+    is_explicit = style_path is not None and not style_path.is_dir()
+    if style_path is None or not is_explicit:
         style_path = find_style(stylizer.metadata, model, style_path)
     if options.vgg is not None:
         recipe.vgg = options.vgg
@@ -147,7 +149,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     with Progress(options.quiet) as progress:
         most = max(options.steps)
 
-        def each(item: Iterate) -> bool:
+        def on_progress(item: Iterate) -> bool:
             finished = (len(done) + len(failures)) * most
             losses = {name: item.losses[name] for name in PARTS}
             return progress.show(finished + item.step, most * len(paths), None, losses)
@@ -165,11 +167,11 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
                         init=options.init,
                         precision=precision,
                         seed=options.seed,
-                        callback=each,
+                        on_progress=on_progress,
                     )
             except UserError as error:
-                named = repr(str(path)) in str(error)
-                failures.append(str(error) if named else f"{path}: {error}")
+                is_named = repr(str(path)) in str(error)
+                failures.append(str(error) if is_named else f"{path}: {error}")
                 continue
             if result is None:
                 break
@@ -197,7 +199,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             "network_runs": f"median of {REPEATS}, after {WARM_UPS} to warm up",
             "given_instead_of_the_models_own": [
                 name
-                for name, is_given in (("style", insists), ("vgg", options.vgg is not None))
+                for name, is_given in (("style", is_explicit), ("vgg", options.vgg is not None))
                 if is_given
             ],
             "style_size": recipe.style_size,
@@ -213,7 +215,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
 
 
 def _photographs(given: Sequence[str], output: Path) -> list[Path]:
-    """The files given and those in the folders given, but for an earlier report's own."""
+    """The given files and those in the given folders, without an earlier report's sheet."""
     paths: list[Path] = []
     for name in given:
         paths += find_images(name) if Path(name).is_dir() else [Path(name)]
@@ -224,7 +226,7 @@ def _verdict(summary: dict[str, Any]) -> str:
     last = summary["optimizer"][-1]
     count = summary["photographs"]
     return (
-        f"{count} photograph{'' if count == 1 else 's'}: the network's loss is that of "
+        f"{count} photograph{'' if count == 1 else 's'}: the network's loss equals that of "
         f"{format_equivalent_mean(summary)} iterations; it takes "
         f"{format_seconds(summary['network']['seconds']['mean'])}, "
         f"{last['steps']} iterations take {format_seconds(last['seconds']['mean'])}: "

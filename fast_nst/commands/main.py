@@ -1,7 +1,7 @@
-"""The `fast-nst` command: finds the subcommand, and turns errors into one line and an exit code.
+"""The `fast-nst` command: dispatches to subcommands, and maps errors to messages and exit codes.
 
-Each subcommand is a module of this room with a function `run`. Only the one at hand is imported:
-stylizing a picture must not wait for torch.
+Each subcommand is a module of this package with a function `run`, imported only when it is called:
+stylizing must not wait for the import of PyTorch.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fast_nst.commands.process import Endings, check_text, notes_shown, usable_streams
+from fast_nst.commands.process import (
+    TerminationSignals,
+    check_encoding,
+    print_notes,
+    repair_streams,
+)
 from fast_nst.errors import UserError, choose, one_line
 from fast_nst.version import __version__
 
 
 class Command(NamedTuple):
-    """A subcommand; its module has its name."""
+    """A subcommand, defined in the module of its name."""
 
     description: str
     needs_training: bool
 
 
 COMMANDS = {
-    "train": Command(
-        "Train one style; with no flags, a quick run on the samples in the package.", True
-    ),
+    "train": Command("Train a model for a style; without flags, on the package's samples.", True),
     "preview": Command(
-        "Show what a style would look like: small and large strokes, calm to bold; 3 minutes.", True
+        "Preview a style with small and large strokes, calm to bold, in about 3 minutes.", True
     ),
     "export": Command(
-        "Turn a training checkpoint, or an older model, into a self-contained ONNX file.", True
+        "Export a training checkpoint, or an older model, to a self-contained ONNX file.", True
     ),
-    "infer": Command("Stylize photographs with an exported model.", False),
+    "infer": Command("Stylize images with an exported model.", False),
     "video": Command("Stylize a video, with its sound, or an animation.", False),
-    "blend": Command(
-        "Mix styles, or make one bolder or calmer, and write the result as a model file.", False
-    ),
-    "serve": Command("Open a page that paints, served by this machine; and its service.", False),
-    "site": Command("Write that page as a folder for any web host.", False),
-    "styles": Command("List the styles in the package, or paint a photograph in all.", False),
+    "blend": Command("Blend styles, or change a style's strength, and write a model file.", False),
+    "serve": Command("Serve the web page and the HTTP API on this machine.", False),
+    "site": Command("Write the web page as a folder for static hosting.", False),
+    "styles": Command("List the styles in the package, or stylize a photograph in all.", False),
     "optimize": Command(
-        "Paint one picture the slow way: the classic optimizer, minutes instead of milliseconds.",
-        True,
+        "Stylize one image with the classic optimizer: minutes instead of milliseconds.", True
     ),
     "compare": Command(
-        "Put a model next to the classic optimizer: losses, times, pictures, a report.", True
+        "Compare a model with the classic optimizer: losses, times, images, a report.", True
     ),
 }
-# The `train` extra, by what is imported of it.
+# Import names of the `train` extra.
 _TRAINING_PACKAGES = (
     "torch",
     "torchvision",
@@ -72,11 +72,11 @@ def _overview() -> str:
         (
             "usage: fast-nst COMMAND ...",
             "",
-            "Neural style transfer in milliseconds: train one small network a style.",
+            "Fast neural style transfer with one small network per style.",
             "",
             *lines,
             "",
-            "fast-nst COMMAND --help says more. fast-nst --version prints the version.",
+            "fast-nst COMMAND --help shows a command's options, fast-nst --version the version.",
         )
     )
 
@@ -94,8 +94,8 @@ def _dispatch(argv: Sequence[str]) -> int:
         for package in _TRAINING_PACKAGES:
             if importlib.util.find_spec(package) is None:
                 raise UserError(f"{package} is not installed: pip install 'fast-nst[train]'")
-        check_text(argv)
-    # Pillow warns of odd files that it decodes all the same, and of large ones.
+        check_encoding(argv)
+    # Pillow warns of large files, and of damage that does not prevent decoding.
     warnings.filterwarnings("ignore", module="PIL")
     module = importlib.import_module(f"fast_nst.commands.{name}")
     code: int = module.run(argv[1:], f"fast-nst {name}", command.description)
@@ -106,16 +106,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `fast-nst`.
 
     Args:
-        argv: The command and its flags; default: those of the process.
+        argv: The command and its options; default: those of the process.
 
     Returns:
-        The exit code: 0 done, 1 some pictures of several failed, 2 the user can mend it,
-        130 interrupted, 143 and 129 the same by SIGTERM and SIGHUP.
+        The exit code: 0 for success, 1 if some of several images failed, 2 for a user error,
+        130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
-    words = sys.argv[1:] if argv is None else argv
-    usable_streams()
-    with Endings() as endings, notes_shown(words):
-        return endings.code(_run(words))
+    arguments = sys.argv[1:] if argv is None else argv
+    repair_streams()
+    with TerminationSignals() as signals, print_notes(arguments):
+        return signals.exit_code(_run(arguments))
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -124,16 +124,16 @@ def _run(argv: Sequence[str]) -> int:
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader has had enough; leave Python nothing to flush
+    except BrokenPipeError:  # discard what Python would flush at exit
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a full disk, a name too long: what no check foresees
+    except OSError as error:  # such as a full disk or a name that is too long
         where = f" ({error.filename})" if error.filename else ""
         print(f"error: {one_line(error.strerror or error)}{where}", file=sys.stderr)
         return 2
-    except UnicodeEncodeError as error:  # of a file that was found, see `check_text`
-        print(f"error: {error.object!a} is no text in {error.encoding}: rename it", file=sys.stderr)
+    except UnicodeEncodeError as error:  # the name of a file in a folder, see `check_encoding`
+        print(f"error: {error.object!a} is not valid {error.encoding}: rename it", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the process brings along, put right for a command: its streams, warnings and signals."""
+"""Setup of the process for a command: standard streams, warnings and signals."""
 
 from __future__ import annotations
 
@@ -15,49 +15,48 @@ from types import FrameType
 
 from fast_nst.errors import UserError, UserNote
 
-# What asks a process to end, beside Ctrl-C; not all systems have all.
-_NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")
-_AT_ONCE = 1.0  # seconds: a closed terminal, or systemd, sends two signals for one wish
+_SIGNALS = ("SIGTERM", "SIGHUP", "SIGBREAK")  # not every system has all
+_DEBOUNCE = 1.0  # s; a closed terminal, or systemd, sends two signals
 
 
-def usable_streams() -> None:
-    """Let text be written whatever the standard streams are.
+def repair_streams() -> None:
+    """Make the standard streams writable.
 
-    What their encoding lacks is written as an escape. Standard error may be closed, where `print`
-    would turn to standard output instead; and a file that is opened must not get the number of a
-    closed stream, or what a library says there would end in it.
+    Characters outside their encoding are written as escapes. Closed descriptors are opened on the
+    null device: otherwise the next file to be opened would get the number, and with it a library's
+    messages; and without `sys.stderr`, `print` would write to standard output.
     """
     with contextlib.suppress(OSError):
         while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass
         os.close(number)
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115, for good
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115, stays open
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def check_text(argv: Sequence[str]) -> None:
-    """Refuse names that models, logs and settings cannot hold, before hours of work.
+def check_encoding(argv: Sequence[str]) -> None:
+    """Check that arguments can be stored in models, logs and settings.
 
     Raises:
-        UserError: A word has bytes that are no text in the locale's encoding.
+        UserError: An argument is not valid in the file system's encoding.
     """
-    for word in argv:
+    for argument in argv:
         try:
-            word.encode()
+            argument.encode()
         except UnicodeEncodeError:
             encoding = sys.getfilesystemencoding()
             raise UserError(
-                f"{word!a} is no text in {encoding}, which file names are read in here: rename it, "
-                "or set a locale of its encoding (or PYTHONUTF8=1)"
+                f"{argument!a} is not valid {encoding}, this locale's encoding of file names: "
+                "rename it, or set a matching locale (or PYTHONUTF8=1)"
             ) from None
 
 
 @contextlib.contextmanager
-def notes_shown(argv: Sequence[str]) -> Iterator[None]:
-    """Print each `UserNote` once, in a line, unless the command line asks for quiet."""
+def print_notes(argv: Sequence[str]) -> Iterator[None]:
+    """Print each `UserNote` once, in one line, unless `argv` has --quiet."""
     before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: object) -> None:
@@ -73,23 +72,23 @@ def notes_shown(argv: Sequence[str]) -> Iterator[None]:
         yield
 
 
-class Endings:
-    """While it is entered, signals that ask a process to end do what Ctrl-C does.
+class TerminationSignals:
+    """A context in which termination signals act as Ctrl-C does.
 
-    A signal that is ignored, as under nohup, stays so.
+    Signals that are ignored, as under nohup, stay ignored.
 
     Attributes:
-        signum: The one that came first; None if none did.
+        signum: The first signal received; None if there was none.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
         self._before: dict[int, object] = {}
         self._pid = os.getpid()
-        self._came = -_AT_ONCE
+        self._received = -_DEBOUNCE
 
-    def __enter__(self) -> Endings:
-        for name in _NAMES:
+    def __enter__(self) -> TerminationSignals:
+        for name in _SIGNALS:
             signum = getattr(signal, name, None)
             if signum is not None and signal.getsignal(signum) == signal.SIG_DFL:
                 with contextlib.suppress(ValueError):  # not the main thread
@@ -100,38 +99,34 @@ class Endings:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
 
-    def code(self, code: int) -> int:
-        """The exit code of a command that was interrupted, and otherwise its own.
-
-        Args:
-            code: What it would be after Ctrl-C.
-        """
+    def exit_code(self, code: int) -> int:
+        """Replace 130, the exit code after Ctrl-C, by that of the signal received, if any."""
         return 128 + self.signum if code == 130 and self.signum is not None else code
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:  # a worker of ours, which is to end as it would without us
+        if os.getpid() != self._pid:  # a forked worker, in which the default action applies
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
             return
         now = time.monotonic()
-        is_repeated, self._came = now - self._came < _AT_ONCE, now
+        is_repeated, self._received = now - self._received < _DEBOUNCE, now
         if is_repeated:
             return
         self.signum = self.signum or signum
-        _leave_closed_terminal()
+        _detach_closed_terminal()
         interrupt = signal.getsignal(signal.SIGINT)
         if callable(interrupt):
             interrupt(signal.SIGINT, frame)
-        else:  # a shell's background jobs ignore Ctrl-C
+        else:  # SIGINT is ignored in a shell's background jobs
             raise KeyboardInterrupt
 
 
-def _leave_closed_terminal() -> None:
-    """Write into nothing from now on what would go to a terminal that is gone, and fail there."""
+def _detach_closed_terminal() -> None:
+    """Redirect output to the null device if its terminal is closed, where writing would fail."""
     for number in (1, 2):
         try:
             os.write(number, b"")
         except OSError:
-            nothing = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nothing, number)
-            os.close(nothing)
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)
+            os.close(null)

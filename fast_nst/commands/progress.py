@@ -1,4 +1,4 @@
-"""What long work shows while it runs, and how Ctrl-C ends it."""
+"""Progress bars on the terminal, and graceful interruption by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
-_EVERY = 5.0  # seconds between two lines, where there is no terminal to draw a bar on
+_INTERVAL = 5.0  # s between lines if standard error is no terminal
 
 
 @contextlib.contextmanager
 def stop_on_interrupt(stop: Callable[[], Any]) -> Iterator[None]:
-    """The first Ctrl-C calls `stop`, the second one interrupts at once."""
+    """Call `stop` at the first Ctrl-C; the second one raises KeyboardInterrupt."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
         stop()
-        tell("\nstopping: saving what there is (Ctrl-C again to give up)")
+        log("\nstopping: saving what is done (Ctrl-C again to abort)")
         signal.signal(signal.SIGINT, previous)
 
     try:
         previous = signal.signal(signal.SIGINT, handle)
-    except ValueError:  # not the main thread: whoever owns that decides
+    except ValueError:  # signals can be handled in the main thread only
         yield
         return
     try:
@@ -33,41 +33,41 @@ def stop_on_interrupt(stop: Callable[[], Any]) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def tell(line: str) -> None:
-    """Print a line on standard error, where there is one: the terminal may be gone."""
+def log(line: str) -> None:
+    """Print a line to standard error, ignoring errors such as a closed terminal."""
     with contextlib.suppress(OSError):
         if sys.stderr is not None:
             sys.stderr.write(f"{line}\n")
 
 
 class _Lines:
-    """A file for tqdm that makes lines of what it draws, one every `_EVERY` seconds at most."""
+    """A file for tqdm that prints its output as lines, at most one every `_INTERVAL` seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def write(self, drawn: str) -> None:
-        """Print the state of a bar, unless another was printed lately."""
+        """Print the state of the bar, unless one was printed within the interval."""
         line, now = drawn.strip(), time.monotonic()
-        if line and now - self._last >= _EVERY:
+        if line and now - self._last >= _INTERVAL:
             self._last = now
-            tell(line)
+            log(line)
 
     def flush(self) -> None:
-        """Standard error needs none."""
+        """Do nothing: standard error is line-buffered."""
 
 
 class Progress:
-    """A bar on standard error; while it is entered, the first Ctrl-C sets `stopped`.
+    """A progress bar on standard error, and a context in which the first Ctrl-C sets `stopped`.
 
-    Where standard error is no terminal, it is a line every few seconds.
+    If standard error is no terminal, a line is printed every few seconds.
 
     Args:
-        quiet: Show nothing.
-        unit: What is counted.
+        quiet: Show no progress.
+        unit: Name of a unit of work.
 
     Attributes:
-        stopped: Whether the work should end after the step at hand.
+        stopped: Whether to stop after the current step.
     """
 
     def __init__(self, quiet: bool = False, unit: str = "it") -> None:
@@ -92,19 +92,19 @@ class Progress:
         self._interrupts.close()
 
     def stop(self) -> None:
-        """End the work after the step at hand."""
+        """Request a stop after the current step."""
         self.stopped = True
 
     def close(self) -> None:
-        """Take the bar down; the next `show` puts up another."""
+        """Close the bar; the next `show` opens another."""
         if self._bar is not None:
             self._bar.close()
         self._bar = None
 
     def say(self, line: str) -> None:
-        """A line of its own."""
+        """Close the bar and print a line."""
         self.close()
-        tell(line)
+        log(line)
 
     def show(
         self,
@@ -113,13 +113,13 @@ class Progress:
         what: str | None = None,
         numbers: Mapping[str, float] | None = None,
     ) -> bool:
-        """Move the bar.
+        """Update the bar.
 
         Args:
-            done: Of `total`; where it is at the first call counts as no work of this run.
-            total: All there is to do; 0 if that is not known.
-            what: Stands before the bar.
-            numbers: Stand behind it.
+            done: Units done; those done at the first call do not count for the speed.
+            total: All units; 0 if unknown.
+            what: Description in front of the bar.
+            numbers: Values after the bar.
 
         Returns:
             Whether to stop.
@@ -146,5 +146,5 @@ class Progress:
         if sys.stderr.isatty():
             return tqdm(**shared, file=sys.stderr)
         self._lines = self._lines or _Lines()
-        # Without columns there is no bar, and of each step it is asked whether a line is due.
-        return tqdm(**shared, file=self._lines, ncols=0, mininterval=_EVERY, miniters=1)
+        # ncols=0 omits the bar, miniters=1 checks the interval at each step.
+        return tqdm(**shared, file=self._lines, ncols=0, mininterval=_INTERVAL, miniters=1)

@@ -1,4 +1,4 @@
-"""Options that several commands have: said once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_name, is_style
 from fast_nst.options import option
+from fast_nst.pictures.write import QUALITY
 from fast_nst.stylize.painting import MAX_STRENGTH
 
 
 def model_option() -> Any:
-    """Which network paints."""
+    """--model, the network."""
     return option(
-        "exported .onnx file, or a style's name: of the package's, or of a run in runs/; default: "
+        "exported .onnx file, or the name of a style in the package or of a run in runs/; default: "
         + DEFAULT_MODEL.stem,
         None,
         "-m",
@@ -26,10 +27,10 @@ def model_option() -> Any:
 
 
 def strength_option(least: float = 0) -> Any:
-    """How bold the style is."""
+    """--strength, from `least`."""
     photograph = "; 0 is the photograph itself" if least == 0 else ""
     return option(
-        f"1 is the style as trained, above it bolder, below calmer{photograph}",
+        f"strength of the style: 1 as trained, above bolder, below calmer{photograph}",
         1.0,
         metavar=f"{least:g}..{MAX_STRENGTH:g}",
         least=least,
@@ -38,9 +39,9 @@ def strength_option(least: float = 0) -> Any:
 
 
 def detail_option(default: float) -> Any:
-    """How much of the photograph's fine structure comes back."""
+    """--detail."""
     return option(
-        "how much of the photograph's fine structure is put back on the painting, 0 to 1",
+        "share of the photograph's fine structure to add to the painting, 0 to 1",
         default,
         metavar="0..1",
         least=0,
@@ -49,23 +50,22 @@ def detail_option(default: float) -> Any:
 
 
 def models_option() -> Any:
-    """Which models a page offers, beside the gallery."""
+    """--models."""
     return option(
-        "folder of .onnx files to offer, beside the gallery and the runs in runs/; read at the "
-        "start",
+        "folder of .onnx files to offer besides the gallery and the runs in runs/; read at startup",
         None,
         metavar="DIR",
     )
 
 
 def runtime_option(without: str) -> Any:
-    """Where the browser's ONNX Runtime lies.
+    """--runtime.
 
     Args:
-        without: What happens where it is not given.
+        without: The effect of its absence, appended to the help.
     """
     return option(
-        "folder with the npm package onnxruntime-web, which runs networks in the browser" + without,
+        "folder of the npm package onnxruntime-web, which runs models in the browser" + without,
         None,
         metavar="DIR",
     )
@@ -76,22 +76,22 @@ def _is_file(given: str) -> bool:
 
 
 def with_share(
-    given: str, what: str, is_whole: Callable[[str], bool] = _is_file
+    given: str, what: str, is_name_alone: Callable[[str], bool] = _is_file
 ) -> tuple[str, float]:
-    """`NAME:SHARE` as the two; without a share it is 1.
+    """Split `NAME:SHARE`; the share defaults to 1.
 
-    A colon that belongs to the name, as in `C:/wave.onnx`, is left alone.
+    A colon inside the name, as in `C:/wave.onnx`, does not split.
 
     Args:
-        given: The word.
-        what: Stands before the share in the error.
-        is_whole: Whether a word is a name as it stands; default: that of a file.
+        given: The argument.
+        what: What a name denotes, for the error.
+        is_name_alone: Whether an argument is a name without a share; default: existing files are.
 
     Raises:
-        UserError: The share is not above 0.
+        UserError: The share is not positive and finite, or the name is empty.
     """
     name, colon, share = given.rpartition(":")
-    if not colon or is_whole(given):
+    if not colon or is_name_alone(given):
         return given, 1.0
     try:
         value = float(share)
@@ -103,14 +103,14 @@ def with_share(
 
 
 def blend_of(given: Iterable[str], what: str) -> dict[str, float]:
-    """Models as words of `NAME:SHARE` as a blend; what is named twice has both its shares.
+    """Parse arguments `NAME:SHARE` to name -> share; the shares of equal names are added.
 
     Raises:
-        UserError: A share is not above 0.
+        UserError: See `with_share`.
     """
     blend: dict[str, float] = {}
-    for word in given:
-        name, share = with_share(word, what, _is_model)
+    for argument in given:
+        name, share = with_share(argument, what, _is_model)
         blend[name] = blend.get(name, 0.0) + share
     return blend
 
@@ -120,5 +120,5 @@ def _is_model(given: str) -> bool:
 
 
 def quality_option() -> Any:
-    """How well lossy files are written."""
-    return option("of JPEG and WebP files, 1 to 100", 95, metavar="Q", least=1, most=100)
+    """--quality."""
+    return option("quality of JPEG and WebP, 1 to 100", QUALITY, metavar="Q", least=1, most=100)

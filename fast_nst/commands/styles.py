@@ -1,4 +1,4 @@
-"""`fast-nst styles`: the gallery, as a list or on a photograph."""
+"""`fast-nst styles`: lists the gallery's styles, or stylizes a photograph in each."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from fast_nst.stylize.gallery import (
 
 @dataclass
 class StylesOptions:
-    """What `fast-nst styles` can be told; its flags are made from these fields."""
+    """Options of `fast-nst styles`."""
 
-    photo: str | None = positional("photograph to paint in all styles", "PHOTO", None)
-    output: str | None = option("image file for the sheet", None, "-o", metavar="OUT")
+    photo: str | None = positional("photograph to stylize in all styles", "PHOTO", None)
+    output: str | None = option("output image for the contact sheet", None, "-o", metavar="OUT")
     strengths: str | None = option(
-        "paint this style alone, from strength 0 to 1.5; a name or an .onnx file",
+        "show this style only, at strengths from 0 to 1.5; a name or an .onnx file",
         None,
         metavar="NAME",
     )
     blend: list[str] = option(
-        "paint two styles and what lies between them: --blend udnie the_scream",
+        "show blends of two styles: --blend udnie the_scream",
         [],
         metavar="NAME",
     )
     size: int = option("longer side of each painting, in px", 640, metavar="PX", least=1, most=4096)
     threads: int | None = threads_option()
     quality: int = quality_option()
-    overwrite: bool = option("replace an output file that exists", False)
+    overwrite: bool = option("overwrite an existing output file", False)
     json: bool = option("print the list as JSON", False)
     quiet: bool = option("print nothing but the list and errors", False, "-q")
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without looking at a file.
+        """Validate the options.
 
         Raises:
-            UserError: A value is out of its range, or one asks for another.
+            UserError: A value is out of range, or options are missing or exclude each other.
         """
         check(self)
         if self.photo is not None and not self.output:
@@ -63,7 +63,7 @@ class StylesOptions:
         if self.output is not None and self.photo is None:
             raise UserError("no photograph: fast-nst styles PHOTO -o sheet.png")
         if self.strengths is not None and self.blend:
-            raise UserError("--strengths and --blend each make a sheet: give one of them")
+            raise UserError("--strengths and --blend exclude each other: give one of them")
         if self.blend and len(self.blend) != 2:
             raise UserError(
                 f"--blend takes two styles and got {len(self.blend)}: put the photograph before it"
@@ -74,10 +74,11 @@ class StylesOptions:
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Print the list of styles, or paint a photograph: in all, in one, or between two.
+    """Print the list of styles, or write a contact sheet.
 
     Raises:
-        UserError: The photograph cannot be read, or the sheet not be written.
+        UserError: An option is invalid, the photograph cannot be read, or the output exists or is
+            not writable.
     """
     options = parse_light(StylesOptions, argv, prog, description)
     if options.photo is None or options.output is None:
@@ -90,8 +91,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         refuse_existing(target)
     photo = resize_longest(open_image(options.photo), options.size)
     with Progress(options.quiet, unit="style") as progress:
-        picture = _sheet(options).draw(photo, height=photo.height, each=progress.show)
-    save_image(picture, target, options.quality)
+        sheet = _sheet(options).draw(photo, height=photo.height, each=progress.show)
+    save_image(sheet, target, options.quality)
     if not options.quiet:
         print(f"wrote {options.output}", file=sys.stderr)
     return 0
@@ -107,7 +108,7 @@ def _sheet(options: StylesOptions) -> Sheet:
 
 
 def table(rows: Sequence[Style]) -> str:
-    """The list for people: one line a style, columns aligned."""
+    """Format the list as a table, one row a style."""
     cells = [("name", "title", "artist", "year", "licence", "size")]
     cells += [
         (s.name, s.title, s.artist, s.year, s.licence, f"{s.size / 1000:.0f} kB") for s in rows

@@ -1,1 +1,1 @@
-"""A fast network against the reference path: measuring it, and reporting on it."""
+"""Benchmarking a model against the reference optimizer, and reporting the results."""

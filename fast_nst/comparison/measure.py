@@ -1,4 +1,4 @@
-"""A fast network against the reference path: the same photographs, one loss, losses and seconds."""
+"""Losses and times of a model and of the reference optimizer on the same photographs."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ REPEATS = 10
 
 @dataclass(frozen=True)
 class Equivalent:
-    """How many iterations a network's painting is worth.
+    """The number of optimizer iterations with the network's loss.
 
     Attributes:
         verdict: "reached"; "never", if the optimizer stays above the network's loss; "worse", if
-            the network is above the optimizer's start.
+            the network's loss is above the optimizer's initial loss.
         iterations: Interpolated; None unless reached.
     """
 
@@ -49,13 +49,13 @@ class Equivalent:
 
 
 def equivalent_iterations(curve: Sequence[float], total: float) -> Equivalent:
-    """Where an optimizer's losses first come down to a network's.
+    """Find where the optimizer's loss first falls to the network's.
 
-    Johnson et al. 2016, figure 5, reads this number off a plot: 50 to 100.
+    Johnson et al. 2016, figure 5, reads 50 to 100 iterations off a plot.
 
     Args:
-        curve: Total loss after 0, 1, 2, ... iterations.
-        total: The network's.
+        curve: The optimizer's total loss after 0, 1, 2, ... iterations.
+        total: The network's total loss.
     """
     if total > curve[0]:
         return Equivalent("worse")
@@ -70,13 +70,13 @@ def equivalent_iterations(curve: Sequence[float], total: float) -> Equivalent:
 
 @dataclass(frozen=True)
 class Milestone:
-    """The optimizer's picture after some iterations, as it would be saved.
+    """The optimizer's image after some iterations.
 
     Attributes:
         steps: Iterations.
-        seconds: From the start until its loss was known.
-        losses: Of the picture in 8 bits, in float32.
-        speed_up: Its seconds over the network's.
+        seconds: Time from the start until the loss of this iterate was known.
+        losses: Losses of the image rounded to 8 bits, computed in float32.
+        speed_up: `seconds` over the network's time.
     """
 
     steps: int
@@ -87,20 +87,20 @@ class Milestone:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One photograph, both ways.
+    """Results for one photograph.
 
     Attributes:
-        name: The file, as it was given.
-        width: In px.
-        height: In px.
-        start: Losses of where the optimizer starts.
-        network: Losses of the network's painting, in 8 bits, in float32.
+        name: The file, as given.
+        width: Width in px.
+        height: Height in px.
+        start: Losses of the optimizer's initial image.
+        network: Losses of the network's painting, rounded to 8 bits, computed in float32.
         network_seconds: Median of `REPEATS` runs.
-        network_spread: Their fastest and slowest.
-        milestones: The optimizer's pictures.
+        network_spread: Fastest and slowest run, in seconds.
+        milestones: The optimizer's images.
         curve: "seconds", "content", "style", "tv" and "total" after 0, 1, 2, ... iterations, of
-            the unrounded pictures, in the arithmetic of the run.
-        equivalent: The network's total loss on that curve.
+            the unrounded images, in the optimizer's precision.
+        equivalent: Where `curve` reaches the network's total loss.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What there is to look at: the photograph, the network's painting, the milestones'."""
+    """The images of a comparison."""
 
     photograph: Image.Image
     network: Image.Image
@@ -134,23 +134,23 @@ def compare(
     init: str = "content",
     precision: str = "auto",
     seed: int = 0,
-    callback: Callable[[Iterate], bool] | None = None,
+    on_progress: Callable[[Iterate], bool] | None = None,
 ) -> tuple[Comparison, Pictures] | None:
-    """Paint one photograph with the network and with L-BFGS, and score both with one loss.
+    """Stylize one photograph with the network and with L-BFGS, and compute the same loss of both.
 
     Args:
-        name: For the record.
-        photo: "RGB", at the size to work at.
+        name: The photograph's name in the results.
+        photo: "RGB", resized.
         stylizer: The network.
-        loss: On the device where the optimizer shall run.
-        steps: After how many iterations to keep a picture; the last one ends the run.
-        init: Where the optimizer starts: "content" or "noise".
-        precision: Of the optimizer.
-        seed: Of the noise.
-        callback: Sees each iterate; if it returns true, the comparison is given up.
+        loss: The loss, on the device for the optimizer.
+        steps: Numbers of iterations after which to keep an image; the largest ends the run.
+        init: The optimizer's initial image, "content" or "noise".
+        precision: Precision of the optimizer.
+        seed: Seed of the noise.
+        on_progress: Called with each iterate; returns true to cancel.
 
     Returns:
-        The numbers and the pictures, or None if it was given up.
+        The results and the images; None if cancelled.
     """
     content = to_tensor(photo).to(_device(loss))
     with torch.no_grad():
@@ -165,10 +165,10 @@ def compare(
     network_seconds = statistics.median(timings)
     kept: dict[int, tuple[float, Tensor]] = {}
 
-    def each(item: Iterate, picture: Tensor) -> bool:
+    def keep(item: Iterate, image: Tensor) -> bool:
         if item.step == 0 or item.step in steps:
-            kept[item.step] = (item.seconds, picture)
-        return callback is not None and callback(item)
+            kept[item.step] = (item.seconds, image)
+        return on_progress is not None and on_progress(item)
 
     history = optimize(
         content,
@@ -178,11 +178,11 @@ def compare(
         steps=max(steps),
         precision=precision,
         seed=seed,
-        on_progress=each,
+        on_progress=keep,
     ).history
     if len(history) <= max(steps):
         return None
-    images = {step: to_image(picture) for step, (_, picture) in kept.items()}
+    images = {step: to_image(image) for step, (_, image) in kept.items()}
     milestones = [
         Milestone(step, kept[step][0], score(images[step]), kept[step][0] / network_seconds)
         for step in sorted(set(steps))
@@ -226,11 +226,11 @@ def _mean_and_spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def summarize(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Means and spreads over the photographs.
+    """Compute means and standard deviations over the photographs.
 
-    The equivalent iterations count 0 for "worse" and the last iteration for "never"; "bound"
-    says what that makes of the mean: "at least", "at most", or "about" for both or neither. A
-    speed-up is the ratio of the mean times.
+    "worse" counts as 0 equivalent iterations and "never" as the last iteration; "bound" says
+    whether the mean is therefore "at least", "at most", or (with both or neither) "about" the
+    number. A speed-up is the ratio of the mean times.
     """
     equivalents = [item.equivalent for item in comparisons]
     most = comparisons[0].milestones[-1].steps
@@ -270,24 +270,24 @@ def _mean_losses(losses: Sequence[dict[str, float]]) -> dict[str, Any]:
 
 
 def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
-    """How a model was trained, the loss included.
+    """Read the training recipe, with the weights of the loss, from a model's metadata.
 
     Args:
-        metadata: Of the model, see `Stylizer.metadata`.
-        name: The model's, for messages.
+        metadata: `Stylizer.metadata`.
+        name: The model's name in errors.
 
     Raises:
-        UserError: The file does not say.
+        UserError: The model is a blend, or its recipe is missing, damaged or of another version.
     """
     if metadata.get("blend"):
         raise UserError(
-            f"the model {name!r} is a blend, which no one loss has trained: compare its parts"
+            f"the model {name!r} is a blend, which has no loss of its own: compare its parts"
         )
     try:
         return Recipe(**renamed(Recipe, json.loads(metadata["recipe"])))
     except (KeyError, json.JSONDecodeError) as error:
         raise UserError(
-            f"the model {name!r} does not say how it was trained: export it with fast-nst export"
+            f"the model {name!r} has no training recipe: export it with fast-nst export"
         ) from error
     except TypeError as error:
         raise UserError(
@@ -297,18 +297,18 @@ def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
 
 
 def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None) -> Path:
-    """The style image that a model was trained on, by the SHA-256 that the model has of it.
+    """Find the style image that a model was trained on, by its SHA-256.
 
-    It may be the one in the package, where the run's settings say that it was, beside the model,
-    or here, or here in `paintings/`.
+    Without `folder` it is searched for at the path in the run's settings, in the current folder,
+    beside the model, in `paintings/` and in the package.
 
     Args:
-        metadata: Of the model, see `Stylizer.metadata`.
-        model: Its file.
-        folder: Of paintings, under whatever names: the only place then.
+        metadata: `Stylizer.metadata`.
+        model: The model's file.
+        folder: The only folder to search, with any file names.
 
     Raises:
-        UserError: It is not there, or another image stands in its place.
+        UserError: It is not found, or another image has its name.
     """
     name, sha256 = metadata.get("style", ""), metadata.get("style_sha256", "")
     if folder is not None:
@@ -331,7 +331,7 @@ def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None
     if name and found[0].name == name:
         raise UserError(
             f"{str(found[0])!r} is another image than the one that the model was trained on: give "
-            "that one with --style IMAGE, or insist on this one with it"
+            "the right one, or this one anyway, with --style IMAGE"
         )
     raise UserError(
         f"the model was trained on {name or 'an unknown image'}, which is not here: "

@@ -1,4 +1,4 @@
-"""The figures of a report, as SVG."""
+"""The report's plots, as SVG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPTIMIZER, _NETWORK = "#3b6ea8", "#d1495b"
 
 
 def loss_curves(comparisons: Sequence[Comparison]) -> str:
-    """Total loss against time and against iterations, each photograph thin, the mean bold."""
+    """Plot total loss over time and over iterations, one thin line a photograph, a bold mean."""
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fast_nst"}):
         figure = Figure(figsize=(11, 4), layout="constrained")
         by_time, by_step = figure.subplots(1, 2, sharey=True)
@@ -28,7 +28,7 @@ def loss_curves(comparisons: Sequence[Comparison]) -> str:
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]  # without the XML header, which HTML has no place for
+    return svg[svg.index("<svg") :]  # HTML does not allow the XML declaration
 
 
 def _mean(curves: Sequence[Sequence[float]]) -> list[float]:

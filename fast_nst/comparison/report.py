@@ -1,4 +1,4 @@
-"""The report of a comparison: every number as JSON, a page, a sheet of pictures."""
+"""The report of a comparison: JSON, an HTML page and a contact sheet."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def write_report(
     facts: dict[str, Any],
     style: Image.Image,
 ) -> None:
-    """Write the numbers, the page and the sheet of pictures.
+    """Write `NUMBERS`, `PAGE` and `SHEET`.
 
     Args:
-        folder: Made if missing.
-        done: At least one comparison.
-        facts: Model, style, settings and environment, as `report.json` shall have them.
-        style: The style image, to be shown.
+        folder: Output folder; created if missing.
+        done: Comparisons, at least one, with their images.
+        facts: Model, style, settings and environment, for `report.json`.
+        style: The style image.
 
     Raises:
-        UserError: The folder cannot be written to.
+        UserError: The folder is not writable.
     """
     record = as_json([item for item, _ in done], facts)
     rows = [[p.photograph, p.network, *p.milestones] for _, p in done]
@@ -64,11 +64,11 @@ def write_report(
 def render_page(
     record: dict[str, Any], done: Sequence[tuple[Comparison, Pictures]], style: Image.Image
 ) -> str:
-    """The report as one HTML file that needs no other.
+    """Render the report as a self-contained HTML page.
 
     Args:
-        record: What `report.json` holds.
-        done: The comparisons with their pictures.
+        record: The contents of `report.json`.
+        done: Comparisons with their images.
         style: The style image.
     """
     environment = jinja2.Environment(
@@ -113,19 +113,19 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_times(ratio: float) -> str:
-    """A ratio as people say it: "12,400", "0.43"."""
+    """A ratio with thousands separators or two significant digits: "12,400", "0.43"."""
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def format_equivalent(equivalent: Equivalent, most: int) -> str:
-    """A photograph's equivalent iterations in words: "18", ">500", "worse than the start"."""
+    """A photograph's equivalent iterations: "18", ">500", "worse than the start"."""
     if equivalent.iterations is not None:
         return f"{equivalent.iterations:.0f}"
     return f">{most}" if equivalent.verdict == "never" else "worse than the start"
 
 
 def format_equivalent_mean(summary: dict[str, Any]) -> str:
-    """The mean over the photographs with its spread: "18 ± 3", "at least 230 ± 90"."""
+    """The mean equivalent iterations and standard deviation: "18 ± 3", "at least 230 ± 90"."""
     values = summary["equivalent_iterations"]
     bound = "" if values["bound"] == "about" else f"{values['bound']} "
     spread = f" ± {values['std']:.0f}" if summary["photographs"] > 1 else ""
@@ -133,7 +133,7 @@ def format_equivalent_mean(summary: dict[str, Any]) -> str:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """The machine and the versions that the numbers depend on."""
+    """The machine and the versions of the packages, on which the results depend."""
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "device": accelerator or device.type,
@@ -158,7 +158,7 @@ def _processor() -> str:
 
 
 def as_json(comparisons: Sequence[Comparison], facts: dict[str, Any]) -> dict[str, Any]:
-    """Every number, for `report.json`: the facts, the summary and each photograph."""
+    """The contents of `report.json`."""
     return {
         **facts,
         "summary": summarize(comparisons),

@@ -87,7 +87,7 @@ _INTEGERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l"}
 
 class _Entry(NamedTuple):
     type: int  # TIFF type
-    count: int  # number of values
+    length: int  # number of values
     data: bytes
 
 
@@ -178,7 +178,7 @@ def _pack_directory(order: str, directory: _Directory, offset: int) -> bytes:
         if len(inline) > 4:
             inline = struct.pack(order + "L", offset + len(values))
             values += entry.data + bytes(len(entry.data) % 2)
-        table.append(struct.pack(order + "HHL4s", tag, entry.type, entry.count, inline))
+        table.append(struct.pack(order + "HHL4s", tag, entry.type, entry.length, inline))
     return b"".join((*table, bytes(4), values))
 
 

@@ -395,8 +395,8 @@ def read_pixels(
         name = repr(os.fspath(image)) if isinstance(image, str | os.PathLike) else "the input"
         what = f"size {max(target)}" if stroke_scale >= 1 else f"stroke_scale {stroke_scale:g}"
         raise TooManyPixels(
-            f"{what} makes {width}x{height} px of {name}, over {max_pixels:,} pixels: choose a "
-            "smaller size or larger strokes, or raise max_pixels"
+            f"{what} makes {width}x{height} px of {name}, over {max_pixels:,} pixels "
+            "(max_pixels): choose a smaller size or larger strokes"
         )
     return to_pixels(resize(photo, target))
 

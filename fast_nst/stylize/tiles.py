@@ -165,7 +165,7 @@ def paint_in_tiles(
     if reduced and height * width > REDUCED_PIXELS:
         longest = round(max(height, width) * math.sqrt(REDUCED_PIXELS / (height * width)))
         measured = to_array(resize_longest(from_array(pixels), max(longest, 1)))
-        measured_parts = tiles(*measured.shape[:2], max_pixels, network.geometry)
+        measured_parts = tiles(measured.shape[0], measured.shape[1], max_pixels, network.geometry)
     total = len(network.norms) * len(measured_parts) + len(parts)
     done = itertools.count(1)
 

@@ -94,7 +94,7 @@ class DecoderPool:
             cancelled: Kills the process when it is set.
 
         Raises:
-            ImageTooLarge: The image has too many pixels.
+            TooManyPixels: The image has too many pixels.
             UserError: The file is not a readable image, or `cancelled` was set.
             MemoryError: The system has too little memory.
         """

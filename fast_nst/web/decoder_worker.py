@@ -20,15 +20,11 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import Pixels, resize, scaled_size, to_image, to_pixels
-from fast_nst.pictures.read import most_pixels, open_image
+from fast_nst.pictures.edit import Pixels, to_image
+from fast_nst.pictures.read import TooManyPixels, most_pixels, read_pixels
 from fast_nst.pictures.write import WRITERS, encode_image
 
 _CHUNK = 2**20  # bytes of an array in one message
-
-
-class ImageTooLarge(UserError):
-    """An image, or its result, with more pixels than the service accepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,29 +48,22 @@ class Decode:
         """Run the task.
 
         Raises:
-            ImageTooLarge: More than `most` pixels are needed.
+            TooManyPixels: More than `most` pixels are needed.
             UserError: The file is not a readable image.
         """
         with most_pixels(self.most):
             try:
-                photo = open_image(bytes(self.upload))
-            except UserError as error:
-                if isinstance(error.__cause__, Image.DecompressionBombError):
-                    raise ImageTooLarge(
-                        f"the image has over {self.most:,} pixels: give a smaller one"
-                    ) from error
-                raise
-        size = photo.size
-        if self.size is not None:
-            size = scaled_size(size, self.size / max(size))
-        # Finer strokes come from a larger input.
-        width, height = scaled_size(size, max(1 / self.stroke_scale, 1))
-        if width * height > self.most:
-            raise ImageTooLarge(
-                f"this size and stroke scale need {width}x{height} px, over {self.most:,} pixels: "
-                "choose a smaller size or a larger stroke scale"
-            )
-        return to_pixels(resize(photo, size))
+                return read_pixels(
+                    bytes(self.upload),
+                    self.size,
+                    max_pixels=self.most,
+                    stroke_scale=self.stroke_scale,
+                )
+            except TooManyPixels as error:
+                if not isinstance(error.__cause__, Image.DecompressionBombError):
+                    raise
+                line = f"the image has over {self.most:,} pixels: give a smaller one"
+                raise TooManyPixels(line) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +114,7 @@ def receive(connection: Connection) -> Any:
         EOFError: The other end was closed.
     """
     data, sizes = connection.recv()
-    buffers = [memoryview(np.empty(size, np.uint8)) for size in sizes]
+    buffers = [np.empty(size, np.uint8).data for size in sizes]
     for buffer in buffers:
         done = 0
         while done < len(buffer):

@@ -10,10 +10,15 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS, STARTS
 from fast_nst.errors import UserError
-from fast_nst.models.initializers import Place, parameter_places
+from fast_nst.models.initializers import Offset, initializer_offsets
 from fast_nst.pictures.detail import DETAIL
-from fast_nst.stylize.strength import FADE_BELOW, MOST_STRENGTH
-from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, LOST_DETAIL, MOST_STROKE_SCALE
+from fast_nst.stylize.painting import (
+    FADE_BELOW,
+    LOST_DETAIL,
+    MAX_STRENGTH,
+    MAX_STROKE_SCALE,
+    MIN_STROKE_SCALE,
+)
 from fast_nst.version import __version__
 from fast_nst.web.models import Models, ServedModel
 from fast_nst.web.runtime import Runtime
@@ -59,9 +64,9 @@ def page_files(
         "default": DEFAULT_MODEL.stem,
         "styles": [model.described() for model in models.values() if model.is_listed],
         "samples": [f"samples/{path.name}" for path in samples],
-        "most_strength": MOST_STRENGTH,
+        "most_strength": MAX_STRENGTH,
         "detail": DETAIL,
-        "stroke_scale": [LEAST_STROKE_SCALE, MOST_STROKE_SCALE],
+        "stroke_scale": [MIN_STROKE_SCALE, MAX_STROKE_SCALE],
         "service": service,
         "browser": None,
     }
@@ -78,7 +83,7 @@ def page_files(
             "fade_below": FADE_BELOW,
             "lost_detail": LOST_DETAIL,
             "roots": {
-                network: {"file": path, "parameters": parameter_places(data)}
+                network: {"file": path, "parameters": initializer_offsets(data)}
                 for network, (path, data) in identity_models.items()
             },
             "files": {
@@ -97,11 +102,11 @@ def page_files(
     }
 
 
-def _parameter_offsets(model: ServedModel) -> dict[str, Place] | None:
+def _parameter_offsets(model: ServedModel) -> dict[str, Offset] | None:
     """The parameters' offsets in the model file; None if the page cannot blend the model."""
     if model.unmixable:
         return None
     try:
-        return parameter_places(model.part.data)
+        return initializer_offsets(model.part.data)
     except UserError:
         return None

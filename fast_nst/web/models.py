@@ -10,7 +10,7 @@ from typing import Any
 
 from fast_nst.errors import UserError, one_line
 from fast_nst.models.catalogue import find_model, live_name, style_files, style_names
-from fast_nst.models.model import Part, parts_of
+from fast_nst.models.model import Model, WeightedModel
 from fast_nst.stylize.stylizer import Stylizer
 
 
@@ -32,7 +32,7 @@ class ServedModel:
         is_listed: Whether it is listed; models for the camera are not.
     """
 
-    part: Part
+    part: WeightedModel
     title: str
     artist: str
     year: str
@@ -119,11 +119,11 @@ def _files_in(folder: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def _open(name: str, path: Path, is_own: bool, is_named: bool) -> ServedModel:
-    part = parts_of(path)[0]
+    part = Model.read(path).parts[0]
     stylize = Stylizer(part.data, threads=1)
     metadata = stylize.metadata
     return ServedModel(
-        part=Part(name, part.data),
+        part=WeightedModel(name, part.data),
         title=metadata.get("title", ""),
         artist=metadata.get("artist", ""),
         year=metadata.get("year", ""),

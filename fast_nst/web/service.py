@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from fast_nst.errors import FadeWarning, UserError, one_line
+from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend
-from fast_nst.web.decoder_worker import ImageTooLarge
 from fast_nst.web.files import PageFile
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
 from fast_nst.web.settings import Settings, check_name, first_error
@@ -30,7 +30,7 @@ _CHUNK = 2**18  # bytes of a response that are sent at a time
 _STATUS: Mapping[type[UserError], int] = {
     UploadTooSlow: 408,
     UploadTooLarge: 413,
-    ImageTooLarge: 413,
+    TooManyPixels: 413,
     UnknownStyle: 404,
 }
 _HTTP_ERRORS = {404: "not found, the page is at /", 405: "method not allowed, see /api.html"}
@@ -169,14 +169,14 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
     async def stylize(request: Request, settings: Annotated[Settings, Query()]) -> Response:
         for name in request.query_params:
             check_name(name)
-        stylizers.check(settings.look())
+        stylizers.check(settings.request())
         deadline = time.monotonic() + timeout
         queue.check()  # before the upload, which would be in vain
         upload = await backend.uploads.read(request, timeout)
-        look = settings.with_fields(upload.fields).look()
-        stylizers.check(look)
+        wanted = settings.with_fields(upload.fields).request()
+        stylizers.check(wanted)
         painting = await queue.run(
-            lambda cancelled: stylizers.paint(upload.image, look, cancelled),
+            lambda cancelled: stylizers.paint(upload.image, wanted, cancelled),
             max(deadline - time.monotonic(), 0),
             lambda: _disconnected(request),
         )

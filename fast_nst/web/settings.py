@@ -10,52 +10,59 @@ from pydantic import BaseModel, Field, ValidationError
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError, choose
-from fast_nst.pictures.detail import DETAIL
-from fast_nst.stylize.strength import MOST_STRENGTH
-from fast_nst.stylize.strokes import LEAST_STROKE_SCALE, MOST_STROKE_SCALE
-from fast_nst.web.stylizer_pool import MEDIA_TYPES, Look
+from fast_nst.stylize.painting import (
+    MAX_STRENGTH,
+    MAX_STROKE_SCALE,
+    MIN_STROKE_SCALE,
+    PaintOptions,
+)
+from fast_nst.web.stylizer_pool import MEDIA_TYPES, PaintRequest
 
 
 class Settings(BaseModel):
     """Parameters of `POST /api/stylize`; its OpenAPI description is made from these fields."""
 
     style: Annotated[
-        list[str], Field(description="NAME; or several, each as NAME:SHARE, for a blend")
+        list[str], Field(description="NAME; or several, each as NAME:WEIGHT, for a blend")
     ] = [DEFAULT_MODEL.stem]
     strength: Annotated[
-        float, Field(ge=0, le=MOST_STRENGTH, description="strength of the style; 1 is as trained")
-    ] = 1.0
+        float, Field(ge=0, le=MAX_STRENGTH, description="strength of the style; 1 is as trained")
+    ] = PaintOptions.strength
     detail: Annotated[
         float, Field(ge=0, le=1, description="share of the photograph's fine detail to restore")
-    ] = DETAIL
+    ] = PaintOptions.detail
     size: Annotated[int | None, Field(ge=1, description="longer side of the result, in px")] = None
     stroke_scale: Annotated[
         float,
         Field(
-            ge=LEAST_STROKE_SCALE,
-            le=MOST_STROKE_SCALE,
+            ge=MIN_STROKE_SCALE,
+            le=MAX_STROKE_SCALE,
             description="size of brush strokes; 2 doubles it",
         ),
-    ] = 1.0
+    ] = PaintOptions.stroke_scale
     keep_colors: Annotated[bool, Field(description="keep the photograph's colours")] = False
     format: Annotated[str, Field(description=" or ".join(MEDIA_TYPES))] = "png"
-    quality: Annotated[int, Field(ge=1, le=100, description="quality of JPEG and WebP")] = 95
+    quality: Annotated[int, Field(ge=1, le=100, description="quality of JPEG and WebP")] = (
+        PaintOptions.quality
+    )
 
-    def look(self) -> Look:
+    def request(self) -> PaintRequest:
         """The settings as `StylizerPool` takes them.
 
         Raises:
-            UserError: The format is unknown, or a share is not a number above 0.
+            UserError: The format is unknown, or a weight is not a number above 0.
         """
-        return Look(
-            styles=_shares(self.style),
-            strength=self.strength,
-            detail=self.detail,
-            size=self.size,
-            stroke_scale=self.stroke_scale,
-            keep_colors=self.keep_colors,
-            file_format=choose("format", self.format, MEDIA_TYPES),
-            quality=self.quality,
+        return PaintRequest(
+            styles=_weights(self.style),
+            options=PaintOptions(
+                size=self.size,
+                strength=self.strength,
+                detail=self.detail,
+                keep_colors=self.keep_colors,
+                stroke_scale=self.stroke_scale,
+                format=choose("format", self.format, MEDIA_TYPES),
+                quality=self.quality,
+            ),
         )
 
     def with_fields(self, fields: Iterable[tuple[str, str]]) -> Settings:
@@ -94,20 +101,20 @@ def first_error(errors: Any) -> str:
     return f"{first['loc'][-1]} is {first.get('input')!r}: {reason}"
 
 
-def _shares(styles: list[str]) -> tuple[tuple[str, float], ...]:
-    """Parse `NAME` (share 1) and `NAME:SHARE`; shares of a repeated name are added up.
+def _weights(styles: list[str]) -> tuple[tuple[str, float], ...]:
+    """Parse `NAME` (weight 1) and `NAME:WEIGHT`; the weights of a repeated name are added.
 
     Raises:
-        UserError: A share is not a number above 0.
+        UserError: A weight is not a number above 0.
     """
     found: dict[str, float] = {}
     for given in styles:
-        name, colon, share = given.rpartition(":")
+        name, colon, weight = given.rpartition(":")
         try:
-            name, value = (name, float(share)) if colon else (given, 1.0)
+            name, value = (name, float(weight)) if colon else (given, 1.0)
         except ValueError:
             value = math.nan
         if not 0 < value < math.inf:
-            raise UserError(f"style {given!r}: give NAME or NAME:SHARE with a share above 0")
+            raise UserError(f"style {given!r}: give NAME or NAME:WEIGHT with a weight above 0")
         found[name] = found.get(name, 0.0) + value
     return tuple(sorted(found.items()))

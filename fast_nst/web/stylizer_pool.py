@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import threading
-import time
 from dataclasses import dataclass
 
-from fast_nst.engines.engine import cores, share_arena
+from fast_nst.engines.engine import EngineOptions, choose_engine, cores, share_arena
 from fast_nst.errors import UserError, choose
-from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.models.model import Model
+from fast_nst.stylize.painting import PaintOptions, paint_image
+from fast_nst.stylize.session import Session
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.decoder_worker import Decode, Encode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
 
-KEPT_NETWORKS = 16  # of styles, blends and strengths together
+CACHED_NETWORKS = 16  # of styles, blends and strengths together
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
@@ -25,38 +25,26 @@ class UnknownStyle(UserError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """How a picture is to be painted; what is not said is as for `Stylizer`.
+class PaintRequest:
+    """What a request asks for.
 
     Attributes:
-        styles: Names with their shares.
-        strength: From 0 to 1.5.
-        detail: From 0 to 1.
-        size: Longer side of the result, in px.
-        stroke_scale: From 0.1 to 10.
-        keep_colors: Whether the photograph's colours stay.
-        file_format: A key of `MEDIA_TYPES`.
-        quality: Of JPEG and WebP.
+        styles: Names and weights.
+        options: How the picture is painted and encoded; the format is a key of `MEDIA_TYPES`.
     """
 
     styles: tuple[tuple[str, float], ...]
-    strength: float
-    detail: float
-    size: int | None
-    stroke_scale: float
-    keep_colors: bool
-    file_format: str
-    quality: int
+    options: PaintOptions
 
 
 @dataclass(frozen=True)
-class Painting:
-    """What became of an upload.
+class Response:
+    """An encoded painting.
 
     Attributes:
         data: The file.
-        media_type: As HTTP calls its format.
-        milliseconds: That the painting took, without decoding and encoding.
+        media_type: Its media type.
+        milliseconds: Time of painting, without decoding and encoding.
     """
 
     data: bytes
@@ -78,76 +66,74 @@ class StylizerPool:
         self._limits = limits
         self._decoders = decoders
         share_arena()
-        self._threads = max(cores() // limits.workers, 1)
-        self._first = Stylizer(threads=self._threads, max_memory=limits.max_memory)
-        self._stylizer = functools.lru_cache(maxsize=KEPT_NETWORKS)(self._open)
+        options = EngineOptions(
+            threads=max(cores() // limits.workers, 1), max_memory=limits.max_memory
+        )
+        options.engine = choose_engine(options, pictures=1)
+        share = options.working_bytes // CACHED_NETWORKS
+        self._session = Session(options, CACHED_NETWORKS, share)
 
-    def _open(self, styles: tuple[tuple[str, float], ...], strength: float) -> Stylizer:
-        parts = [
-            dataclasses.replace(self._models[name].part, share=share) for name, share in styles
-        ]
-        return self._first.clone(self._threads, KEPT_NETWORKS, parts, strength)
-
-    def check(self, look: Look) -> None:
-        """Refuse a look that no picture can have here.
+    def check(self, request: PaintRequest) -> None:
+        """Refuse a request that cannot be met for any picture.
 
         Raises:
             UnknownStyle: A style is not among the models.
             UserError: The styles do not mix, or not at this strength.
         """
-        for name, _ in look.styles:
+        for name, _ in request.styles:
             try:
                 choose("style", name, self._models)
             except UserError as error:
                 raise UnknownStyle(str(error)) from error
-        for name, _ in look.styles:
+        for name, _ in request.styles:
             reason = self._models[name].unmixable
-            if reason and (look.strength > 1 or len(look.styles) > 1):
+            if reason and (request.options.strength > 1 or len(request.styles) > 1):
                 raise UserError(f"style {name!r} takes no strength above 1 and no blend: {reason}")
-        if len({self._models[name].network for name, _ in look.styles}) > 1:
-            names = ", ".join(name for name, _ in look.styles)
+        if len({self._models[name].network for name, _ in request.styles}) > 1:
+            names = ", ".join(name for name, _ in request.styles)
             raise UserError(f"{names} are of two networks, and styles of two networks do not mix")
 
-    def paint(self, upload: bytes | bytearray, look: Look, stopped: threading.Event) -> Painting:
+    def paint(
+        self, upload: bytes | bytearray, request: PaintRequest, stopped: threading.Event
+    ) -> Response:
         """Decode, paint and encode.
 
         Args:
             upload: A picture's file.
-            look: How; checked.
+            request: What it asks for; checked.
             stopped: Set when nobody waits any more; the work then ends, while the network paints
                 at the next tile.
 
         Raises:
-            ImageTooLarge: The picture, or its painting, has too many pixels.
+            TooManyPixels: The picture, or its painting, has too many pixels.
             UserError: It cannot be read, painted or encoded.
             MemoryError: There is none for it.
         """
+        options = request.options
         task = Decode(
             upload=upload,
             most=self._limits.max_pixels,
-            size=look.size,
-            stroke_scale=look.stroke_scale,
+            size=options.size,
+            stroke_scale=options.stroke_scale,
         )
         photo = self._decoders.decode(task, stopped)
+        model = Model(
+            tuple(
+                dataclasses.replace(self._models[name].part, weight=weight)
+                for name, weight in request.styles
+            )
+        )
 
         def on_tile(done: int, total: int) -> None:
             if stopped.is_set():
-                raise UserError(f"stopped after {done} of {total} tiles: nobody waits for it")
+                raise UserError(f"stopped after {done} of {total} tiles: the client disconnected")
 
-        started = time.perf_counter()
-        rgb = self._stylizer(look.styles, look.strength).paint(
-            photo.rgb,
-            detail=look.detail,
-            keep_colors=look.keep_colors,
-            stroke_scale=look.stroke_scale,
-            on_tile=on_tile,
+        painting = paint_image(photo, model, self._session, options, on_tile)
+        assert options.format is not None
+        result = Encode(
+            painting=painting.pixels, file_format=options.format, quality=options.quality
         )
-        milliseconds = 1000 * (time.perf_counter() - started)
-        painting = Encode(
-            painting=dataclasses.replace(photo, rgb=rgb),
-            file_format=look.file_format,
-            quality=look.quality,
-        )
-        del photo, rgb
-        data = self._decoders.encode(painting, stopped)
-        return Painting(data, MEDIA_TYPES[look.file_format], milliseconds)
+        milliseconds = painting.milliseconds
+        del photo, painting
+        data = self._decoders.encode(result, stopped)
+        return Response(data, MEDIA_TYPES[options.format], milliseconds)

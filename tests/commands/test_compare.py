@@ -141,7 +141,7 @@ def test_the_verdict_is_printed_and_a_report_is_not_replaced(
     command += ["--steps", "1,2", "--size", "40"]
     assert main(command) == 0
     printed = capsys.readouterr().err
-    assert "1 photograph: the network's loss is that of" in printed
+    assert "1 photograph: the network's loss equals that of" in printed
     assert "report.html" in printed
     assert main(command) == 2
     assert "add --overwrite" in capsys.readouterr().err
@@ -226,4 +226,4 @@ def test_a_model_that_says_nothing_of_its_training(tmp_path: Path, photo: Path, 
     (tmp_path / "bare.onnx").write_bytes(inverting_model())
     command = ["compare", str(photo), "-m", str(tmp_path / "bare.onnx"), "-o", str(tmp_path / "o")]
     assert main(command) == 2
-    assert "does not say how it was trained" in capsys.readouterr().err
+    assert "has no training recipe" in capsys.readouterr().err

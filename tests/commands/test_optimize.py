@@ -164,7 +164,7 @@ def test_ctrl_c_writes_the_best_so_far(photo: Path, style: Path, tmp_path: Path,
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert b"stopping: saving what there is" in errors
+    assert b"stopping: saving what is done" in errors
     assert open_image(tmp_path / "out.png").size == (80, 53)  # whatever scale it came to
     assert json.loads(out)["size"] == [80, 53]
     assert not list(tmp_path.glob(".*.part"))

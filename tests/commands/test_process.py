@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fast_nst.commands.main import main
-from fast_nst.commands.process import Endings
+from fast_nst.commands.process import TerminationSignals
 from fast_nst.pictures.read import open_image
 from tests.conftest import noise
 
@@ -109,7 +109,7 @@ def test_a_name_that_is_no_text_is_refused_before_training(photos: Path, capsys)
     name = os.fsdecode(b"caf\xe9.png")
     assert main(["train", "--style", name, "--photos", "photos"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(r"error: 'caf\udce9.png' is no text in utf-8")
+    assert err.startswith(r"error: 'caf\udce9.png' is not valid utf-8")
     assert err.count("\n") == 1
 
 
@@ -146,11 +146,11 @@ def test_two_signals_for_one_wish_are_one_interrupt():
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda signum, _: interrupts.append(signum))
     try:
-        with Endings() as endings:
+        with TerminationSignals() as signals:
             signal.raise_signal(signal.SIGHUP)
             signal.raise_signal(signal.SIGTERM)
         assert interrupts == [signal.SIGINT]
-        assert [endings.code(code) for code in (0, 1, 130)] == [0, 1, 129]
+        assert [signals.exit_code(code) for code in (0, 1, 130)] == [0, 1, 129]
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGINT, before)
@@ -159,15 +159,15 @@ def test_two_signals_for_one_wish_are_one_interrupt():
 def test_what_ignores_a_signal_goes_on_ignoring_it():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Endings() as endings:
+        with TerminationSignals() as signals:
             signal.raise_signal(signal.SIGHUP)
-        assert endings.signum is None
+        assert signals.signum is None
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
 def test_a_worker_that_is_forked_off_ends_by_its_signal():
-    with Endings():
+    with TerminationSignals():
         worker = os.fork()
         if worker == 0:
             signal.raise_signal(signal.SIGTERM)

@@ -25,7 +25,7 @@ def test_the_first_stops_and_the_second_interrupts(capsys):
     with pytest.raises(KeyboardInterrupt):
         interrupt_twice(stopped)
     assert stopped == [1]
-    assert "saving what there is" in capsys.readouterr().err
+    assert "saving what is done" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is before
 
 

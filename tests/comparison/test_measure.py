@@ -139,7 +139,7 @@ def test_both_ways_are_scored_as_the_pictures_that_are_saved(loss: PerceptualLos
 @pytest.mark.integration
 def test_a_comparison_can_be_given_up(loss: PerceptualLoss):
     photo, stylizer = from_array(noise(24, 32)), Stylizer(inverting_model())
-    assert compare("a", photo, stylizer, loss, [9], callback=lambda item: item.step == 1) is None
+    assert compare("a", photo, stylizer, loss, [9], on_progress=lambda item: item.step == 1) is None
 
 
 def test_noise_as_the_start(loss: PerceptualLoss):
@@ -152,7 +152,7 @@ def test_noise_as_the_start(loss: PerceptualLoss):
 def test_settings_come_from_the_model():
     recipe = model_recipe(Stylizer(DEFAULT_MODEL).metadata, "default.onnx")
     assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (6, 448, "max")
-    with pytest.raises(UserError, match=r"'x\.onnx' does not say how it was trained"):
+    with pytest.raises(UserError, match=r"'x\.onnx' has no training recipe"):
         model_recipe({"title": "x"}, "x.onnx")
     future = json.dumps({**recipe.recipe(), "new_setting": 1})
     with pytest.raises(UserError, match=r"trained by fast_nst 9\.9 with settings"):

@@ -63,7 +63,8 @@ def test_a_truncated_file_is_refused():
 def test_fuzzed_files_are_refused_or_have_every_offset_inside():
     data = STARTS["fine"]["photograph"].read_bytes()
     # The tags, lengths and names of the file lie before each parameter's values.
-    headers = [at.offset - i for at in initializer_offsets(data).values() for i in range(1, 50)]
+    found = initializer_offsets(data).values()
+    headers = [place.offset - i for place in found for i in range(1, 50)]
     chance = np.random.default_rng(0)
     read = 0
     for _ in range(300):

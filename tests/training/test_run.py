@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fast_nst import Stylizer
 from fast_nst.commands.progress import stop_on_interrupt
-from fast_nst.devices import arithmetic_times
+from fast_nst.devices import time_precisions
 from fast_nst.errors import UserError
 from fast_nst.pictures.read import open_image
 from fast_nst.training.checkpoints import read_checkpoint
@@ -170,7 +170,7 @@ def test_auto_is_measured_said_and_recorded(photographs: Path, tmp_path: Path):
     said: list[str] = []
     config = TrainConfig(**{**TINY, "steps": 1, "precision": "auto"}, **SHALLOW, out=str(tmp_path))
     fit(config, log=said.append)
-    faster = arithmetic_times(torch.device("cpu")).faster
+    faster = time_precisions(torch.device("cpu")).faster
     assert len(said) == 1
     assert f"precision {faster}: " in said[0]
     settings = yaml.safe_load((tmp_path / "config.yaml").read_text())

@@ -18,9 +18,9 @@ from PIL import Image
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Pixels, to_array
-from fast_nst.pictures.read import open_image
+from fast_nst.pictures.read import TooManyPixels, open_image
 from fast_nst.web.decoder_pool import DecoderPool
-from fast_nst.web.decoder_worker import Decode, Encode, ImageTooLarge
+from fast_nst.web.decoder_worker import Decode, Encode
 from tests.conftest import noise
 
 NEVER = threading.Event()
@@ -80,9 +80,9 @@ def test_decode_and_encode_keep_exif(decoders: DecoderPool):
 def test_decoder_errors_are_raised_in_the_caller(decoders: DecoderPool):
     with pytest.raises(UserError, match="not an image"):
         decoders.decode(decode(b"hello"), NEVER)
-    with pytest.raises(ImageTooLarge, match="over 10 pixels"):
+    with pytest.raises(TooManyPixels, match="over 10 pixels"):
         decoders.decode(decode(png(8, 8), most=10), NEVER)
-    with pytest.raises(ImageTooLarge, match="need 100x100 px, over 100 pixels"):
+    with pytest.raises(TooManyPixels, match="makes 100x100 px of the input, over 100 pixels"):
         decoders.decode(decode(png(8, 8), most=100, size=100), NEVER)
     wide = Pixels(np.zeros((1, 17_000, 3), np.uint8))
     with pytest.raises(UserError, match="webp does not support 17000x1 px"):

@@ -102,8 +102,8 @@ def test_stylizer_pool_stops_a_cancelled_job_at_the_next_tile(
     models: dict[str, ServedModel], photograph: bytes, decoders: DecoderPool
 ):
     stylizers = StylizerPool(models, Limits(max_memory="64MB"), decoders)
-    look = Settings(style=["udnie_fast"], size=1500, format="jpg").look()
-    assert stylizers.paint(photograph, look, threading.Event()).media_type == "image/jpeg"
+    wanted = Settings(style=["udnie_fast"], size=1500, format="jpg").request()
+    assert stylizers.paint(photograph, wanted, threading.Event()).media_type == "image/jpeg"
 
     class CancellingPool(DecoderPool):
         """The client disconnects while the image is decoded."""
@@ -115,7 +115,7 @@ def test_stylizer_pool_stops_a_cancelled_job_at_the_next_tile(
 
     with pytest.raises(UserError, match=r"^stopped after 1 of \d+ tiles"):
         StylizerPool(models, Limits(max_memory="64MB"), CancellingPool()).paint(
-            photograph, look, threading.Event()
+            photograph, wanted, threading.Event()
         )
 
 
