@@ -71,9 +71,9 @@ class Progress:
     """
 
     def __init__(self, quiet: bool = False, unit: str = "it") -> None:
-        self.quiet = quiet or sys.stderr is None
+        self.quiet: bool = quiet or sys.stderr is None
         self.unit = unit
-        self.stopped = False
+        self.stopped: bool = False
         self._bar: Any = None
         self._lines: _Lines | None = None
         self._interrupts = contextlib.ExitStack()

@@ -84,7 +84,7 @@ class Fade:
         self._steps = round(steps if second_style is None else max(steps, 1 / _STEP))
         if second_style is not None:
             first_style.blended(second_style, 0.5).network_strength(1.0)
-        self.at_step = functools.cache(self._at_step)
+        self.at_step: Callable[[int], tuple[Model, PaintOptions]] = functools.cache(self._at_step)
 
     def task(self, frame: Frame) -> Task:
         """The task of painting a frame, with what comes next."""
