@@ -125,7 +125,7 @@ def receive(connection: Connection) -> Any:
         EOFError: The other end was closed.
     """
     data, sizes = connection.recv()
-    buffers = [memoryview(np.empty(size, np.uint8)) for size in sizes]
+    buffers = [np.empty(size, np.uint8).data for size in sizes]
     for buffer in buffers:
         done = 0
         while done < len(buffer):
