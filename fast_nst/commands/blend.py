@@ -12,7 +12,7 @@ from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.models.graphs import mix
 from fast_nst.models.model import parts_of
-from fast_nst.options import check, option, parse_light, positional
+from fast_nst.options import check, option, parse_flags, positional
 from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.strength import FADE_BELOW
 from fast_nst.stylize.stylizer import Stylizer
@@ -57,7 +57,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     Raises:
         UserError: Something cannot be mixed, or the file not be written.
     """
-    options = parse_light(BlendOptions, argv, prog, description)
+    options = parse_flags(BlendOptions, argv, prog, description)
     assert options.output is not None
     target = Path(options.output)
     if not options.overwrite:

@@ -147,7 +147,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     with Progress(options.quiet) as progress:
         most = max(options.steps)
 
-        def each(item: Iterate) -> bool:
+        def on_progress(item: Iterate) -> bool:
             finished = (len(done) + len(failures)) * most
             losses = {name: item.losses[name] for name in PARTS}
             return progress.show(finished + item.step, most * len(paths), None, losses)
@@ -165,7 +165,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
                         init=options.init,
                         precision=precision,
                         seed=options.seed,
-                        callback=each,
+                        on_progress=on_progress,
                     )
             except UserError as error:
                 named = repr(str(path)) in str(error)

@@ -27,7 +27,7 @@ from fast_nst.engines.engine import (
 )
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_name
-from fast_nst.options import option, parse_light, positional
+from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.detail import DETAIL
 from fast_nst.pictures.read import MOST_PIXELS, most_pixels
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
@@ -162,7 +162,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: Nothing can be done at all.
     """
     here = f"; here: {', '.join(providers())}"
-    options = parse_light(InferOptions, argv, prog, description, provider=here)
+    options = parse_flags(InferOptions, argv, prog, description, provider=here)
     with most_pixels(options.max_pixels):
         return _run(options)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fast_nst.commands.shared import models_option, runtime_option
 from fast_nst.errors import UserError
-from fast_nst.options import option, parse_light
+from fast_nst.options import option, parse_flags
 from fast_nst.web.limits import Limits
 
 _CONNECTIONS = 200  # beside those that send pictures
@@ -70,7 +70,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: The address is taken or none of this machine's, a folder cannot be used, or the
             extra is not installed.
     """
-    options = parse_light(ServeOptions, argv, prog, description)
+    options = parse_flags(ServeOptions, argv, prog, description)
     try:
         from fast_nst.web.connections import Server
         from fast_nst.web.service import make_app

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fast_nst.commands.shared import models_option, runtime_option
 from fast_nst.errors import UserError
-from fast_nst.options import check, option, parse_light
+from fast_nst.options import check, option, parse_flags
 
 
 @dataclass(kw_only=True)
@@ -40,7 +40,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     Raises:
         UserError: A folder cannot be used, or the runtime not be had.
     """
-    options = parse_light(SiteOptions, argv, prog, description)
+    options = parse_flags(SiteOptions, argv, prog, description)
     from fast_nst.web.files import page_files  # imported late: --help need not wait
     from fast_nst.web.models import find_models, listed
     from fast_nst.web.runtime import runtime_from_npm, runtime_in

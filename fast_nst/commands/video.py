@@ -19,7 +19,7 @@ from fast_nst.commands.shared import blend_of, detail_option
 from fast_nst.engines.engine import EngineOptions, choose_engine, providers
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_name, live_name
-from fast_nst.options import option, parse_light, positional
+from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.strength import MOST_STRENGTH, FadeWarning, check_strength
@@ -231,7 +231,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: It cannot be done; there is no output then.
     """
     here = f"; here: {', '.join(providers())}"
-    options = parse_light(VideoOptions, argv, prog, description, provider=here)
+    options = parse_flags(VideoOptions, argv, prog, description, provider=here)
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)

@@ -134,7 +134,7 @@ def compare(
     init: str = "content",
     precision: str = "auto",
     seed: int = 0,
-    callback: Callable[[Iterate], bool] | None = None,
+    on_progress: Callable[[Iterate], bool] | None = None,
 ) -> tuple[Comparison, Pictures] | None:
     """Paint one photograph with the network and with L-BFGS, and score both with one loss.
 
@@ -147,7 +147,7 @@ def compare(
         init: Where the optimizer starts: "content" or "noise".
         precision: Of the optimizer.
         seed: Of the noise.
-        callback: Sees each iterate; if it returns true, the comparison is given up.
+        on_progress: Called with each iterate; returning true gives the comparison up.
 
     Returns:
         The numbers and the pictures, or None if it was given up.
@@ -165,10 +165,10 @@ def compare(
     network_seconds = statistics.median(timings)
     kept: dict[int, tuple[float, Tensor]] = {}
 
-    def each(item: Iterate, picture: Tensor) -> bool:
+    def keep(item: Iterate, picture: Tensor) -> bool:
         if item.step == 0 or item.step in steps:
             kept[item.step] = (item.seconds, picture)
-        return callback is not None and callback(item)
+        return on_progress is not None and on_progress(item)
 
     history = optimize(
         content,
@@ -178,7 +178,7 @@ def compare(
         steps=max(steps),
         precision=precision,
         seed=seed,
-        on_progress=each,
+        on_progress=keep,
     ).history
     if len(history) <= max(steps):
         return None

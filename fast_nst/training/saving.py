@@ -72,7 +72,7 @@ class Checkpoints(Checkpoint):
     """Saves `last.ckpt` on steps and on time, and `best.ckpt` by the validation loss.
 
     Args:
-        folder: Of the run.
+        folder: The run's folder.
         every: Steps from one `last.ckpt` to the next.
         validated_with: Settings that the validation loss depends on; a best one from other
             settings is forgotten.
@@ -197,7 +197,7 @@ class TensorBoardLogs(TensorBoardLogger):
     """TensorBoard's logs. Where they cannot be written any more they end, and training goes on.
 
     Args:
-        folder: Of the run; they go into `tensorboard/` there.
+        folder: The run's folder; the logs go into its `tensorboard/`.
         log: Called with a warning when they end early.
     """
 
@@ -220,7 +220,7 @@ class TensorBoardLogs(TensorBoardLogger):
             self._ended = True
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """Unless they have ended."""
+        """Log scalars, unless the logs have ended."""
         if not self._ended:
             with self._until_full():
                 super().log_metrics(metrics, step)
@@ -232,7 +232,7 @@ class TensorBoardLogs(TensorBoardLogger):
                 self.experiment.add_image(name, picture, step)
 
     def save(self) -> None:
-        """To the disk with them."""
+        """Flush the logs to the disk."""
         if not self._ended:
             with self._until_full():
                 super().save()

@@ -1,4 +1,4 @@
-"""Lightning's Trainer: our defaults, the user's arguments, its errors in plain words."""
+"""Lightning's Trainer: our defaults, the user's arguments, its errors in one line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHECKS = 10  # validations and checkpoints a run,
 _CHECK_AT_LEAST_EVERY = 500  # steps, so that a long run loses little
 _LIGHTNING_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 _REFUSALS = (ValueError, TypeError, RuntimeError, ImportError)  # of the Trainer's constructor
-# What the settings or this module decide, and what to give instead.
+# The Trainer's arguments that settings decide, and the flags of these.
 _OWNED = {
     "accelerator": "--accelerator",
     "devices": "--devices",
@@ -55,7 +55,7 @@ def _devices(devices: str) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep advice to developers, and a dying log's last words, from people's terminals."""
+    """Silence Lightning's hints for developers, and tracebacks of TensorBoard's threads."""
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -79,13 +79,13 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(*refusals: type[Exception]) -> Iterator[None]:
-    """Say in one line what people can mend in what Lightning and torch raise.
+    """Turn the errors of Lightning and torch that a user can fix into `UserError`.
 
     Args:
-        refusals: Errors that mean, next to Lightning's own, that settings cannot be used.
+        refusals: Errors that, besides Lightning's own, mean that settings cannot be used.
 
     Raises:
-        UserError: Instead of their own errors.
+        UserError: In place of out-of-memory errors and refused settings.
     """
     kinds: tuple[type[Exception], ...] = (MisconfigurationException, *refusals)
     try:
@@ -150,10 +150,10 @@ def make_trainer(
     """Lightning's Trainer with our defaults under the user's `options`.
 
     Args:
-        config: With a precision that is decided.
-        folder: Of the run.
+        config: The settings, with a precision other than "auto".
+        folder: The run's folder.
         options: Arguments of the Trainer.
-        checkpoints: Saves them.
+        checkpoints: The callback that saves checkpoints.
         on_progress: As `train` takes it.
         log: As `train` takes it.
 
@@ -186,7 +186,7 @@ def make_trainer(
     }
     plugins = [AtomicCheckpoints(log), *(options.get("plugins") or [])]
     chosen = {**defaults, **options, "callbacks": callbacks, "plugins": plugins}
-    chosen["enable_progress_bar"] = False  # whoever asked for the run shows its steps
+    chosen["enable_progress_bar"] = False  # `on_progress` shows the steps
     with explained(*_REFUSALS):
         return L.Trainer(
             accelerator=config.accelerator,

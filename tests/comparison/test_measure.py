@@ -138,7 +138,7 @@ def test_both_ways_are_scored_as_the_pictures_that_are_saved(loss: PerceptualLos
 
 def test_a_comparison_can_be_given_up(loss: PerceptualLoss):
     photo, stylizer = from_array(noise(24, 32)), Stylizer(inverting_model())
-    assert compare("a", photo, stylizer, loss, [9], callback=lambda item: item.step == 1) is None
+    assert compare("a", photo, stylizer, loss, [9], on_progress=lambda item: item.step == 1) is None
 
 
 def test_noise_as_the_start(loss: PerceptualLoss):

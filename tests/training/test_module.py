@@ -101,7 +101,7 @@ def test_a_step_s_loss_is_the_mean_of_its_batches(module: StyleTransfer, monkeyp
 
 def judge(module: StyleTransfer, *losses: float, norm: float = 1.0) -> None:
     for loss in losses:
-        module._judge(loss, norm)
+        module._check_divergence(loss, norm)
 
 
 def test_a_loss_that_is_no_number_stops_training(module: StyleTransfer, monkeypatch):
