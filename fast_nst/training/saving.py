@@ -94,7 +94,7 @@ class Checkpoints(Checkpoint):
         self._when = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """Goes into every checkpoint."""
+        """The best validation loss and its settings, which every checkpoint keeps."""
         return {"best": self.best, "judged_by": self.validated_with}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -108,13 +108,13 @@ class Checkpoints(Checkpoint):
                 self.best = found["best"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """What is resumed is saved already."""
+        """Do not save the resumed step again."""
         self._saved = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any, **__: Any
     ) -> None:
-        """Between steps only: there a run can be taken up again."""
+        """Save between steps, where a run can be resumed."""
         step = trainer.global_step
         if step == self._saved:
             return
@@ -136,7 +136,7 @@ class Checkpoints(Checkpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save what is good when the photographs, or the memory, are gone, or the time is up."""
+        """Save the last good step when memory, photographs or time run out."""
         is_between_steps = trainer.accumulate_grad_batches == trainer.world_size == 1
         is_ours = isinstance(exception, UserError | RuntimeError | OSError | SIGTERMException)
         is_good = not getattr(exception, "is_of_weights", False)
@@ -144,7 +144,7 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
-        """`last.ckpt`, and what the logs have up to there."""
+        """Write `last.ckpt`, and flush the logs."""
         self._saved, self._when = trainer.global_step, time.monotonic()
         trainer.save_checkpoint(self.folder / CHECKPOINT)
         for logger in trainer.loggers:

@@ -6,11 +6,13 @@ import contextlib
 import importlib
 import inspect
 import logging
+import re
 import threading
+import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import lightning as L
 import torch
@@ -108,15 +110,40 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
         UserError: The Trainer has no such argument, an object cannot be made, or the settings
             have another name for the argument.
     """
+    hints = get_type_hints(L.Trainer.__init__)
     known = [name for name in inspect.signature(L.Trainer).parameters if name not in _OWNED]
     for name in given:
         if name in _OWNED:
             raise UserError(f"trainer.{name} is not to be set: give {_OWNED[name]} instead")
         choose("argument of trainer", name, known)
     try:
-        return {name: _instantiated(value) for name, value in given.items()}
+        found = {name: _instantiated(value) for name, value in given.items()}
     except (AttributeError, MisconfigurationException, *_REFUSALS) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
+    for name, value in found.items():
+        if not _fits(value, hints[name]):
+            raise UserError(f"trainer.{name} is {value!r}: Lightning takes {_shown(hints[name])}")
+    return found
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that a hint stands for."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if kind is Literal:
+        return value in parts
+    if isinstance(value, bool | str):
+        return kind is type(value)
+    if kind is float:
+        return isinstance(value, int | float)
+    is_kind = isinstance(value, kind)
+    return all(_fits(item, parts[0]) for item in value) if is_kind and kind is list else is_kind
+
+
+def _shown(hint: Any) -> str:
+    """A type as people read it: without modules."""
+    return re.sub(r"[\w.]+\.(\w+)|<class '(?:\w+\.)*(\w+)'>", r"\1\2", str(hint))
 
 
 def _instantiated(value: Any) -> Any:
