@@ -78,6 +78,7 @@ def test_precisions_are_timed_once_per_process(monkeypatch, bf16, rounds, percen
         time_precisions.cache_clear()
 
 
+@pytest.mark.slow
 def test_timing_is_short_and_keeps_the_rng_state():
     time_precisions.cache_clear()
     torch.manual_seed(5)

@@ -110,7 +110,7 @@ def test_any_size(weights, size, pooling):
     assert torch.isfinite(features["relu5_4"]).all()
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_frozen_scales_match_the_script(weights):
     """And no other photograph in the package could change them."""
     layers = ["relu1_1", "conv2_2", "relu4_1", "relu5_4"]

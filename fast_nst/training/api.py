@@ -49,13 +49,11 @@ def train(
     """
     try:
         from fast_nst.training import run
-        from fast_nst.training.settings import TrainConfig
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'fast-nst[train]'") from error
-    given = {"style": style, "photos": photos, **settings}
     given = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
-        for name, value in given.items()
+        for name, value in {"style": style, "photos": photos, **settings}.items()
         if value is not None
     }
-    return run.train(TrainConfig(**given), trainer_options, on_progress=on_progress, log=log)
+    return run.train(given, trainer_options, on_progress=on_progress, log=log)

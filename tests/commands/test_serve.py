@@ -73,7 +73,13 @@ def test_serve_logs_nothing_for_invalid_requests(negative: Path):
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("query", ["style=udnie&size=6000", "style=udnie&size=8000&keep_colors=1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "style=udnie&size=6000",
+        pytest.param("style=udnie&size=8000&keep_colors=1", marks=pytest.mark.slow),
+    ],
+)
 def test_serve_exits_at_once_on_a_second_interrupt(query: str):
     process, port = started("--max-memory", "2GB", "--workers", "1")
     assert process.stderr is not None

@@ -24,7 +24,7 @@ from tests.conftest import noise
 def test_unreadable_photographs_are_counted_and_named(photographs: Path, tmp_path: Path, capsys):
     out = tmp_path / "run"
     command = f"train --photos {photographs} --out {out} --steps 3 --size 32 --style-size 32"
-    assert main([*command.split(), "--batch-size", "4"]) == 0
+    assert main([*command.split(), "--batch-size", "4", "--precision", "32"]) == 0
     out, err = capsys.readouterr()
     assert "broken.jpg" in err
     assert "empty.png" in err

@@ -217,7 +217,14 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(path, sound="aac", frames=900, size=(160, 120))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_stopped_leaves_what_is_there(
     long_clip: Path, tmp_path: Path, number: signal.Signals
 ):

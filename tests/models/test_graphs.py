@@ -156,7 +156,7 @@ def test_a_mix_says_what_it_is_of():
     assert again["parts"][0]["blend"] == blend
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_every_pair_at_half_and_half_is_a_picture(pixels: np.ndarray):
     for first, second in itertools.combinations(NAMES, 2):
         mixed = mix(Model.read({first: 0.5, second: 0.5}).parts, 1.0)

@@ -113,7 +113,7 @@ def test_the_graph_stops_at_the_norm():
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", ["fine", "fast", "johnson"])
+@pytest.mark.parametrize("name", ["fine", "fast", pytest.param("johnson", marks=pytest.mark.slow)])
 def test_the_sums_are_those_that_pytorch_sees(name: str):
     if name != "johnson":
         path = {"fine": DEFAULT_MODEL, "fast": find_model("udnie_fast")}[name]

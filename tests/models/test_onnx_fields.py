@@ -60,7 +60,7 @@ def test_a_truncated_file_is_refused():
         initializer_offsets(STARTS["fine"]["photograph"].read_bytes()[:-1000])
 
 
-def test_fuzzed_files_are_refused_or_have_every_place_inside():
+def test_fuzzed_files_are_refused_or_have_every_offset_inside():
     data = STARTS["fine"]["photograph"].read_bytes()
     # The tags, lengths and names of the file lie before each parameter's values.
     found = initializer_offsets(data).values()
@@ -71,11 +71,11 @@ def test_fuzzed_files_are_refused_or_have_every_place_inside():
         fuzzed = bytearray(data)
         fuzzed[chance.choice(headers)] = chance.integers(0, 256)
         try:
-            places = initializer_offsets(bytes(fuzzed)).values()
+            offsets = initializer_offsets(bytes(fuzzed)).values()
         except UserError:
             continue
         read += 1
-        for offset, length, _ in places:
+        for offset, length, _ in offsets:
             assert 0 <= offset <= offset + length <= len(data)
     assert 50 < read < 250
 

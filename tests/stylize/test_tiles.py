@@ -163,7 +163,7 @@ def test_nothing_shows_with_johnson_either():
 @pytest.mark.integration
 @pytest.mark.parametrize(
     "model",
-    [DEFAULT_MODEL.read_bytes, FAST.read_bytes, johnson],
+    [DEFAULT_MODEL.read_bytes, FAST.read_bytes, pytest.param(johnson, marks=pytest.mark.slow)],
     ids=["fine", "fast", "johnson"],
 )
 def test_nothing_bears_on_a_pixel_from_beyond_the_halo(model: Callable[[], bytes]):
@@ -184,7 +184,7 @@ def test_a_model_without_norms_and_noise_passes_too():
     np.testing.assert_array_equal(painted, 255 - pixels)
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_reduced_statistics_are_those_of_a_small_copy():
     data = FAST.read_bytes()
     small = photograph(500, 400)

@@ -30,7 +30,13 @@ def random_network(name: str, seed: int = 1) -> ImageTransformation:
     return network
 
 
-@pytest.fixture(scope="module", params=sorted(NETWORKS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name == "johnson" else [])
+        for name in sorted(NETWORKS)
+    ],
+)
 def exported(request) -> tuple[bytes, PixelNetwork]:
     network = random_network(request.param)
     metadata = {"title": "x", "network": request.param}

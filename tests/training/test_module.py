@@ -56,8 +56,8 @@ class ScriptedLoss(nn.Module):
         return {"total": next(self.values) + self.slope * (total - total.detach())}
 
 
-def scripted(*values: float, slope: float = 0.0, halvings: int = 0) -> StyleTransfer:
-    return StyleTransfer(CONFIG, ScriptedLoss(values, slope), halvings=halvings)
+def scripted(*values: float, slope: float = 0.0, recoveries: int = 0) -> StyleTransfer:
+    return StyleTransfer(CONFIG, ScriptedLoss(values, slope), recoveries=recoveries)
 
 
 def batches(count: int, size: int = 16) -> Iterator[Batch]:
