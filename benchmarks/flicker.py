@@ -27,7 +27,7 @@ from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, PerceptualLoss, build_loss
 from fast_nst.models.catalogue import FAST, find_model
 from fast_nst.models.graphs import load
-from fast_nst.models.initializers import PREFIX
+from fast_nst.models.onnx_fields import PREFIX
 from fast_nst.pictures.edit import Array, from_array
 from fast_nst.pictures.read import find_images, open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet

@@ -1,7 +1,7 @@
-"""Options from a dataclass: its fields are the one place that knows names, defaults and ranges.
+"""Options as dataclasses, whose fields hold names, defaults, ranges and help.
 
 `option` and `positional` make the fields, `check` converts and checks every value, and
-`parse_light` reads a command line.
+`parse_flags` reads a command line.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def option(
     """A dataclass field that `add_options` turns into a flag, and `check` checks.
 
     Args:
-        help: What it means; range, choices and default are added to it.
+        help: Text of `--help`; choices and default are added to it.
         default: Without one the flag is required. Lists and dicts are copied for each object.
-        flags: Short names, next to the long one that the field's own name gives.
-        metavar: What stands for its value in the help.
+        flags: Short flags, besides the long one that is made of the field's name.
+        metavar: Stands for the value in the help.
         repeat: A list that is collected by giving the flag several times.
         commas: A list whose values may also stand in one word, with commas between.
         former: Names that the field had before, which flags and files may still use.
@@ -70,23 +70,23 @@ def option(
 
 
 def positional(help: str, metavar: str, default: Any = MISSING) -> Any:
-    """A dataclass field given without a flag; of a list, one word or more.
+    """A dataclass field for a positional argument; a list takes one word or more.
 
     Args:
-        help: What it means.
-        metavar: What stands for it in the help.
+        help: Text of `--help`.
+        metavar: Stands for the value in the help.
         default: Without one it is required.
     """
     return field(default=default, metadata={"help": help, "metavar": metavar, "positional": True})
 
 
 def like(options: type, name: str, default: Any = MISSING) -> Any:
-    """A field that means the same as one of another dataclass.
+    """A field with the name, help and range of another dataclass's.
 
     Args:
-        options: The dataclass.
-        name: Of its field.
-        default: Instead of its own.
+        options: The other dataclass.
+        name: The field's name there.
+        default: Replaces its default.
     """
     item = next(item for item in dataclasses.fields(options) if item.name == name)
     if isinstance(default, list):
@@ -104,12 +104,12 @@ def ordered_fields(options: type) -> Iterator[tuple[type, Field[Any]]]:
 
 
 def check(options: Any) -> None:
-    """Give every value its field's type, and refuse those that a field does not allow.
+    """Convert every value to its field's type, and check its range.
 
-    To be called in `__post_init__`, so that objects made in Python are checked as flags are.
+    For `__post_init__`, so that objects made in Python are checked as flags are.
 
     Raises:
-        UserError: The first value that is out of range, and what its range is.
+        UserError: A value has the wrong type or is out of range; the range is named.
     """
     hints = get_type_hints(type(options))
     for item in dataclasses.fields(options):
@@ -178,7 +178,7 @@ def _kind(hint: Any) -> tuple[type, bool, bool]:
 
 
 def plain(value: Any) -> Any:
-    """A scalar of NumPy's, or an array of one, as Python's own; anything else as it is."""
+    """A NumPy scalar, or an array of one, as Python's own type; anything else as it is."""
     with contextlib.suppress(ValueError, RuntimeError, TypeError):
         if hasattr(value, "dtype") and callable(getattr(value, "item", None)):
             return value.item()
@@ -186,14 +186,14 @@ def plain(value: Any) -> Any:
 
 
 def number(name: str, value: Any) -> float:
-    """An argument that must be a number, of Python's or of NumPy's.
+    """Check an argument that must be a number, Python's or NumPy's.
 
     Args:
-        name: Of the argument, for the message.
+        name: The argument's, for the message.
         value: As it was given.
 
     Raises:
-        UserError: It is none.
+        UserError: The value is not a number.
     """
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -202,10 +202,10 @@ def number(name: str, value: Any) -> float:
 
 
 def whole(name: str, value: Any) -> int:
-    """As `number`, of one without a fraction.
+    """As `number`, for integers.
 
     Raises:
-        UserError: It is none.
+        UserError: The value is not a whole number.
     """
     value = number(name, value)
     if not value.is_integer():
@@ -229,10 +229,10 @@ def _converted(value: Any, kind: type) -> Any:
 
 
 def bytes_of(text: str) -> int:
-    """A size in words, as "1GB", "1.5 GB" or "500MB"; a thousand bytes are a kB.
+    """The bytes in a text like "1GB", "1.5 GB" or "500MB"; units are decimal.
 
     Raises:
-        UserError: It is none.
+        UserError: The text has another form.
     """
     for unit, factor in (("GB", 10**9), ("MB", 10**6)):
         number = text.strip().upper().removesuffix(unit)
@@ -386,7 +386,7 @@ def _as_list(value: Any, commas: bool) -> list[Any]:
     return [part for parts in split for part in parts if part != ""]
 
 
-def parse_light(
+def parse_flags(
     options: type[_Options], argv: Sequence[str], prog: str, description: str | None, **notes: str
 ) -> _Options:
     """The options that a command line gives, without the command; `notes` as in `add_options`.

@@ -1,4 +1,4 @@
-"""Devices that are there, arithmetic that they have."""
+"""Choice of device and precision, and tensor conversion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.conftest import noise
 pytestmark = pytest.mark.integration
 
 
-def test_devices():
+def test_choose_device():
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     with pytest.raises(UserError, match="Did you mean 'cuda'"):
@@ -38,7 +38,7 @@ def test_devices():
         choose_device("cpu:x")
 
 
-def test_precisions():
+def test_choose_precision():
     cpu = torch.device("cpu")
     assert choose_precision("32", cpu) == "32"
     assert choose_precision("bf16", cpu) == "bf16"
@@ -48,7 +48,7 @@ def test_precisions():
         choose_precision("64", cpu)
 
 
-def test_auto_is_the_faster_and_float32_where_it_hardly_matters():
+def test_auto_precision_is_the_faster():
     assert PrecisionTimes(1.0, 0.5).faster == "bf16"
     assert PrecisionTimes(1.0, 0.89).faster == "bf16"
     assert PrecisionTimes(1.0, 0.91).faster == "32"
@@ -57,8 +57,8 @@ def test_auto_is_the_faster_and_float32_where_it_hardly_matters():
 
 
 @pytest.mark.parametrize(("bf16", "rounds", "percent"), [(0.3, 6, "13"), (0.9, 3, "375 ")])
-def test_both_arithmetics_are_really_timed_once_a_process(monkeypatch, bf16, rounds, percent):
-    """VGG-19 too, unless one convolution shows that bf16 is hopeless."""
+def test_precisions_are_timed_once_per_process(monkeypatch, bf16, rounds, percent):
+    """VGG-19 too, unless one convolution shows that bf16 is emulated."""
     cpu = torch.device("cpu")
     seen = []
 
@@ -79,7 +79,7 @@ def test_both_arithmetics_are_really_timed_once_a_process(monkeypatch, bf16, rou
 
 
 @pytest.mark.slow
-def test_timing_costs_less_than_two_seconds_and_no_randomness():
+def test_timing_is_short_and_keeps_the_rng_state():
     time_precisions.cache_clear()
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -92,7 +92,7 @@ def test_timing_costs_less_than_two_seconds_and_no_randomness():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_autocast_is_on_for_bf16_alone():
+def test_autocast_for_bf16_only():
     x = torch.ones(2, 2)
     with autocast(torch.device("cpu"), "bf16"):
         assert (x @ x).dtype == torch.bfloat16
@@ -100,14 +100,14 @@ def test_autocast_is_on_for_bf16_alone():
         assert (x @ x).dtype == torch.float32
 
 
-def test_want_of_memory_is_explained_and_nothing_else():
+def test_memory_explained():
     with pytest.raises(UserError, match="out of memory: buy more"), memory_explained("buy more"):
         torch.empty(2**60)
     with pytest.raises(RuntimeError, match="size"), memory_explained("buy more"):
         torch.ones(2) + torch.ones(3)
 
 
-def test_there_and_back_is_exact():
+def test_tensor_round_trip():
     image = from_array(noise(5, 7))
     tensor = to_tensor(image)
     assert tensor.shape == (1, 3, 5, 7)
@@ -117,6 +117,6 @@ def test_there_and_back_is_exact():
     assert (to_bytes(image) == (tensor[0] * 255).round()).all()
 
 
-def test_values_are_rounded_and_clipped():
+def test_to_image_rounds_and_clips():
     tensor = torch.tensor([-1.0, 0.5 / 255 + 1e-4, 2.0]).view(1, 3, 1, 1)
     assert to_array(to_image(tensor)).tolist() == [[[0, 1, 255]]]

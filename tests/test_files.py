@@ -1,4 +1,4 @@
-"""Files that replace others, through links, and what killed runs leave behind."""
+"""Atomic writes: replaced files, symbolic links, stale temporary files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("write", [write_atomically, write_whole])
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o444, 0o755])
-def test_what_is_replaced_leaves_its_mode(tmp_path: Path, write, mode: int):
+def test_replaced_file_keeps_mode(tmp_path: Path, write, mode: int):
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
     target.chmod(mode)
@@ -32,7 +32,7 @@ def test_what_is_replaced_leaves_its_mode(tmp_path: Path, write, mode: int):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_is_replaced_leaves_its_owner(tmp_path: Path):
+def test_replaced_file_keeps_owner(tmp_path: Path):
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
     target.chmod(0o640)
@@ -46,7 +46,7 @@ def test_what_is_replaced_leaves_its_owner(tmp_path: Path):
 
 
 @pytest.mark.parametrize("write", [write_atomically, write_whole])
-def test_a_link_is_written_through(tmp_path: Path, write):
+def test_symlink_is_followed(tmp_path: Path, write):
     real, link, second = tmp_path / "real" / "a.png", tmp_path / "b.png", tmp_path / "c.png"
     real.parent.mkdir()
     real.write_bytes(b"old")
@@ -61,14 +61,14 @@ def test_a_link_is_written_through(tmp_path: Path, write):
     assert list(real.parent.iterdir()) == [real]
 
 
-def test_a_link_to_what_is_not_there_yet(tmp_path: Path):
+def test_symlink_to_missing_file(tmp_path: Path):
     (tmp_path / "b.png").symlink_to(tmp_path / "new" / "a.png")
     write_atomically(tmp_path / "b.png", b"x")
     assert (tmp_path / "b.png").is_symlink()
     assert (tmp_path / "new" / "a.png").read_bytes() == b"x"
 
 
-def test_a_link_through_which_nothing_can_be_written(tmp_path: Path):
+def test_unwritable_symlinks(tmp_path: Path):
     folder, to_folder, loop = tmp_path / "folder", tmp_path / "to_folder", tmp_path / "loop"
     folder.mkdir()
     to_folder.symlink_to(folder)
@@ -82,7 +82,7 @@ def test_a_link_through_which_nothing_can_be_written(tmp_path: Path):
         assert path.is_symlink()
 
 
-def test_a_pipe_is_not_replaced(tmp_path: Path):
+def test_pipe_is_not_replaced(tmp_path: Path):
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "null.png").symlink_to(os.devnull)
     for name in ("a.png", "null.png"):
@@ -92,7 +92,7 @@ def test_a_pipe_is_not_replaced(tmp_path: Path):
     assert Path(os.devnull).is_char_device()
 
 
-def test_an_error_leaves_what_was_there(tmp_path: Path):
+def test_error_keeps_old_file(tmp_path: Path):
     target, link = tmp_path / "a.mp4", tmp_path / "b.mp4"
     target.write_bytes(b"old")
     link.symlink_to(target)
@@ -109,7 +109,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path):
 
 
 @pytest.mark.parametrize("write", [write_atomically, write_whole])
-def test_what_killed_runs_left_is_cleared_after_a_day(tmp_path: Path, write):
+def test_stale_temporary_files_are_removed(tmp_path: Path, write):
     old, new = tmp_path / _NAME, tmp_path / ".0123456789ac.part"
     others = [tmp_path / name for name in (".download.part", "0123456789ab.part", ".a.png")]
     folder = tmp_path / ".0123456789ad.part"
@@ -127,7 +127,7 @@ def test_what_killed_runs_left_is_cleared_after_a_day(tmp_path: Path, write):
     assert (tmp_path / ".0123456789ae.part").is_symlink()
 
 
-def test_left_overs_beside_what_a_link_leads_to(tmp_path: Path):
+def test_stale_files_beside_symlink_target_are_removed(tmp_path: Path):
     real = tmp_path / "real"
     real.mkdir()
     (real / _NAME).touch()

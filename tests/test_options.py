@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fast_nst.commands.parsing import parse
 from fast_nst.errors import UserError
-from fast_nst.options import Parser, add_options, check, option, parse_light, positional
+from fast_nst.options import Parser, add_options, check, option, parse_flags, positional
 
 
 @dataclass(kw_only=True)
@@ -41,7 +41,7 @@ class Options(Shared):
 
 
 def light(*argv: str) -> Options:
-    return parse_light(Options, argv, "x", None)
+    return parse_flags(Options, argv, "x", None)
 
 
 def heavy(*argv: str) -> Options:

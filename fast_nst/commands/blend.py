@@ -12,7 +12,7 @@ from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.models.graphs import mix
 from fast_nst.models.model import Model
-from fast_nst.options import check, option, parse_light, positional
+from fast_nst.options import check, option, parse_flags, positional
 from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.painting import FADE_BELOW
 from fast_nst.stylize.stylizer import Stylizer
@@ -59,7 +59,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: An option is invalid, a model is missing or cannot be blended with the others,
             or the output exists or is not writable.
     """
-    options = parse_light(BlendOptions, argv, prog, description)
+    options = parse_flags(BlendOptions, argv, prog, description)
     assert options.output is not None
     target = Path(options.output)
     if not options.overwrite:

@@ -18,7 +18,7 @@ from fast_nst.commands.shared import blend_of, detail_option, quality_option, st
 from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name
-from fast_nst.options import option, parse_light, positional
+from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.read import MOST_PIXELS, most_pixels
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
@@ -158,7 +158,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: Nothing can be done at all.
     """
     here = f"; here: {', '.join(providers())}"
-    options = parse_light(InferOptions, argv, prog, description, provider=here)
+    options = parse_flags(InferOptions, argv, prog, description, provider=here)
     assert options.output is not None
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, options.output, suffix, not options.no_recursive)

@@ -27,12 +27,12 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_STARTS = list("-+.0123456789")
-_Loader.add_implicit_resolver(_INT, re.compile(r"^[-+]?[0-9]+$"), _STARTS)
+_FIRST = list("-+.0123456789")
+_Loader.add_implicit_resolver(_INT, re.compile(r"^[-+]?[0-9]+$"), _FIRST)
 _Loader.add_implicit_resolver(
     _FLOAT,
     re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
-    _STARTS,
+    _FIRST,
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fast_nst.commands.shared import models_option, runtime_option
 from fast_nst.errors import UserError
-from fast_nst.options import option, parse_light
+from fast_nst.options import option, parse_flags
 from fast_nst.web.limits import Limits
 
 _CONNECTIONS = 200  # in addition to one for each slot of the work queue
@@ -71,7 +71,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: An option is invalid, the address is not available, a folder is missing or has
             no usable file, or the web extra is not installed.
     """
-    options = parse_light(ServeOptions, argv, prog, description)
+    options = parse_flags(ServeOptions, argv, prog, description)
     try:
         from fast_nst.web.backend import Backend
         from fast_nst.web.connections import Server

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fast_nst.commands.shared import models_option, runtime_option
 from fast_nst.errors import UserError
-from fast_nst.options import check, option, parse_light
+from fast_nst.options import check, option, parse_flags
 
 
 @dataclass(kw_only=True)
@@ -39,7 +39,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: An option is invalid, a folder cannot be read or written, or ONNX Runtime
             cannot be downloaded.
     """
-    options = parse_light(SiteOptions, argv, prog, description)
+    options = parse_flags(SiteOptions, argv, prog, description)
     from fast_nst.web.files import page_files  # slow, so not for --help
     from fast_nst.web.models import count_listed, find_models
     from fast_nst.web.runtime import runtime_from_npm, runtime_in

@@ -13,7 +13,7 @@ from fast_nst.commands.shared import quality_option
 from fast_nst.commands.table import aligned
 from fast_nst.engines.engine import threads_option
 from fast_nst.errors import UserError
-from fast_nst.options import check, option, parse_light, positional
+from fast_nst.options import check, option, parse_flags, positional
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import check_writable_format, save_image
@@ -80,7 +80,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: An option is invalid, the photograph cannot be read, or the output exists or is
             not writable.
     """
-    options = parse_light(StylesOptions, argv, prog, description)
+    options = parse_flags(StylesOptions, argv, prog, description)
     if options.photo is None or options.output is None:
         found = styles()
         print(json.dumps([asdict(s) for s in found], indent=2) if options.json else table(found))

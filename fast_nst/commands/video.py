@@ -20,7 +20,7 @@ from fast_nst.commands.shared import blend_of, detail_option
 from fast_nst.engines.engine import EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name
-from fast_nst.options import option, parse_light, positional
+from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.read import MOST_PIXELS
 from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.painting import MAX_STRENGTH, check_strength
@@ -205,7 +205,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: It cannot be done; there is no output then.
     """
     here = f"; here: {', '.join(providers())}"
-    options = parse_light(VideoOptions, argv, prog, description, provider=here)
+    options = parse_flags(VideoOptions, argv, prog, description, provider=here)
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)

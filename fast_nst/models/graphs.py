@@ -26,8 +26,8 @@ from onnx import helper, numpy_helper
 
 from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
-from fast_nst.models.initializers import PREFIX
 from fast_nst.models.model import WeightedModel, normalized
+from fast_nst.models.onnx_fields import PREFIX
 from fast_nst.version import __version__
 
 NOISE_TILE = "noise_tile"

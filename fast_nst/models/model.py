@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import find_model
+from fast_nst.models.onnx_fields import read_metadata
 from fast_nst.options import plain
 
 _MAX_BYTES = 10**9
@@ -31,6 +32,11 @@ class WeightedModel:
     name: str
     data: bytes
     weight: float = 1.0
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The file's metadata: title, artist, licence, network, recipe and more."""
+        return read_metadata(self.data)
 
 
 @dataclass(frozen=True)

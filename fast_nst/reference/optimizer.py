@@ -151,12 +151,12 @@ def optimize(
             styles = [style] if isinstance(style, Tensor) else style
             scaled_loss = loss.with_style([_resize(image, factor) for image in styles])
 
-        attempt = partial(
+        pictures = partial(
             iterates, picture, photograph, scaled_loss, optimizer, steps=steps, precision=precision
         )
-        if not run.descend(scale, attempt(lr=rate)):
+        if not run.descend(scale, pictures(lr=rate)):
             run.restart(scale)
-            if not run.descend(scale, attempt(lr=rate * _SMALLER)):
+            if not run.descend(scale, pictures(lr=rate * _SMALLER)):
                 raise OptimizationDiverged(
                     f"the loss exploded at {photograph.shape[-1]}x{photograph.shape[-2]} px, after "
                     "a restart with smaller steps too",
@@ -214,7 +214,7 @@ def iterates(
             with torch.no_grad():
                 variable.clamp_(0, 1 / unit)  # the projection
             if isinstance(method, torch.optim.LBFGS):
-                _tell_the_step_taken(method, variable, before)
+                _set_projected_step(method, variable, before)
 
 
 def _method(name: str, variable: Tensor, lr: float) -> torch.optim.Optimizer:
@@ -230,11 +230,11 @@ def _method(name: str, variable: Tensor, lr: float) -> torch.optim.Optimizer:
     )
 
 
-def _tell_the_step_taken(method: torch.optim.LBFGS, variable: Tensor, before: Tensor) -> None:
-    """Let L-BFGS measure curvature along the projected step, not along the one it asked for.
+def _set_projected_step(method: torch.optim.LBFGS, variable: Tensor, before: Tensor) -> None:
+    """Let L-BFGS measure curvature along the projected step instead of the one it proposed.
 
-    Otherwise its curvature is wrong wherever the projection acts, and after some 150 iterations
-    the loss begins to jump. torch reads the step as `t * d` at its next one.
+    Otherwise its curvature is wrong wherever the projection clips, and after some 150 iterations
+    the loss begins to jump. torch reads the step as `t * d` in its next iteration.
     """
     state = method.state[variable]
     if "t" in state:  # not before a first gradient that is not zero
@@ -247,7 +247,7 @@ def _is_better(item: Iterate, best: Iterate) -> bool:
 
 
 class _Run:
-    """Keeps the history, the clock and the best picture."""
+    """The state of `optimize`: history, time and best picture."""
 
     def __init__(self, on_progress: OnProgress | None) -> None:
         self.on_progress = on_progress
@@ -259,7 +259,7 @@ class _Run:
         self._started = time.perf_counter()
 
     def restart(self, scale: int) -> None:
-        """Forget the failed attempt at a scale, but for its best picture."""
+        """Drop the history of a scale that diverged; its best picture stays."""
         self.restarts += 1
         self.history = [item for item in self.history if item.scale < scale]
 

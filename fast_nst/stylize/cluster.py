@@ -5,8 +5,10 @@ What runs the cluster, hands work to it and gives a dead machine's work to anoth
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -150,7 +152,10 @@ def _connected(address: str) -> Any:
         host, colon, port = address.removeprefix("ray://").rpartition(":")
         if colon:  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        handler = signal.getsignal(signal.SIGTERM)
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        with contextlib.suppress(ValueError):  # not the main thread, where Ray sets none
+            signal.signal(signal.SIGTERM, handler)  # Ray's would end the process at once
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise UserError(
             f"no cluster at {address!r} ({one_line(error)[:160]}): start one with "

@@ -11,6 +11,7 @@ from PIL import Image
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_name, style_files
 from fast_nst.models.model import ModelSource
+from fast_nst.models.onnx_fields import read_metadata
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -44,7 +45,7 @@ def styles() -> list[Style]:
     """All styles in the package, as their files describe them, sorted by name."""
     found = []
     for path in style_files():
-        metadata = Stylizer(path, threads=1).metadata
+        metadata = read_metadata(path.read_bytes())
         said = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
         found.append(Style(path.stem, **said, size=path.stat().st_size))
     return found

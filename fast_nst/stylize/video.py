@@ -139,7 +139,7 @@ def is_film_model(name: str) -> bool:
     Raises:
         UserError: There is no such style, or its file cannot be read.
     """
-    return Stylizer(name, threads=1, engine="onnxruntime").metadata.get("network") == LIVE
+    return Model.read(name).parts[0].metadata.get("network") == LIVE
 
 
 def stylize_video(

@@ -38,13 +38,13 @@ class Steps(Callback):
         self._seen = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """A resumed run begins at the step where it was."""
+        """Start at the step of the checkpoint that is resumed."""
         self._seen = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any, **__: Any
     ) -> None:
-        """Once a step, also where a step takes several batches."""
+        """Report once a step, also if a step takes several batches."""
         if trainer.global_step == self._seen:
             return
         self._seen = trainer.global_step
@@ -56,21 +56,21 @@ class Steps(Callback):
 
 
 class Termination(Callback):
-    """Leaves SIGTERM to whoever handled it before Lightning, which ends the run where it is.
+    """Restores the SIGTERM handler that Lightning replaces by one that ends the run at once.
 
-    So the command stops after the step at hand, as by Ctrl-C. Where nobody handled it, Lightning's
-    way stays, and the checkpoint of that step is saved, see `Checkpoints.on_exception`.
+    So the command stops after the current step, as by Ctrl-C. If there was no handler, Lightning's
+    stays, and the checkpoint of that step is saved, see `Checkpoints.on_exception`.
     """
 
     def __init__(self) -> None:
         self._handler = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Lightning has just put its own handler there."""
+        """Restore it after Lightning has set its own."""
         self._put_back()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """And here, where a run's end is judged."""
+        """Restore it before the validation at the end of a run, too."""
         self._put_back()
 
     def _put_back(self) -> None:

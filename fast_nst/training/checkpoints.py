@@ -112,17 +112,17 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def style_path(style: str | None) -> Path:
-    """The style image's file: the sample in the package, where none was given."""
+    """The style image's file; None is the sample in the package."""
     return Path(style) if style else SAMPLE_STYLE
 
 
 def style_name(style: str | None) -> str:
-    """What runs and models of a style image are called: the file's name."""
+    """The name of a style image's runs and models: that of its file, without suffix."""
     return style_path(style).stem
 
 
 def readable(name: str) -> str:
-    """A name as text that every file takes: what is none in UTF-8 is replaced.
+    """A name with what cannot be encoded as UTF-8 replaced.
 
     Python keeps the bytes of a file's name that its locale cannot read as lone surrogates, which
     neither YAML nor a model's metadata can hold.

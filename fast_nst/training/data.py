@@ -29,7 +29,7 @@ _LARGEST_CROP = 2.0  # a crop covers at most this many training pixels per side
 
 
 class Sample(NamedTuple):
-    """A training crop, its noise, and the files that had to be passed over to get it."""
+    """A training crop, its noise, and the unreadable files that were skipped for it."""
 
     crop: Tensor  # (3, S, S) uint8
     noise: Tensor  # (1, *noise_shape(S, S)) float32, N(0, 1)
@@ -180,7 +180,7 @@ class Photographs(L.LightningDataModule):
         augmentation: See `Crops`.
 
     Attributes:
-        unreadable: The files passed over so far.
+        unreadable: The files skipped so far.
 
     Raises:
         UserError: The folder is missing or holds no readable image.
@@ -291,7 +291,7 @@ class Photographs(L.LightningDataModule):
     def on_before_batch_transfer(
         self, batch: ValidationBatch | tuple[Batch, list[str]], dataloader_idx: int
     ) -> ValidationBatch | Batch:
-        """Note the unreadable files here, in the main process, and pass the rest on."""
+        """Collect the names of unreadable files in the main process, and return the batch."""
         if isinstance(batch, ValidationBatch):
             return batch
         found, unreadable = batch

@@ -1,8 +1,8 @@
-"""Image defects: what people see at once in a model's pictures, and its low loss does not.
+"""Image defects: visible faults of a model's paintings that its loss does not measure.
 
-Each measure is a number with a limit, found on models that show the defect and on models that do
-not. Fringes, grain and palette are compared with the style image, of which a model's file keeps a
-`Reference`; screen, border and weave need the model alone.
+Each measure is a number with a limit, calibrated on models with and without the defect. Fringes,
+grain and palette are compared with the style image, of which a model's file keeps a `Reference`;
+screen, border and weave need the model alone.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Measure:
     """One kind of defect.
 
     Attributes:
-        meaning: What the value is, for people.
-        advice: What helps against it.
+        meaning: What the value measures, for messages.
+        advice: How to avoid the defect, for messages.
         most: The largest value that passes.
         least: The smallest value that passes.
     """
@@ -51,11 +51,11 @@ class Measure:
     least: float = -math.inf
 
     def passes(self, value: float) -> bool:
-        """Whether nobody would see the defect."""
+        """Whether a value is within the limits."""
         return self.least <= value <= self.most
 
     def limit(self) -> str:
-        """What passes, in words; empty if everything does."""
+        """The limit in words; empty if there is none."""
         if self.most < math.inf:
             return f"at most {self.most:g}"
         return f"at least {self.least:g}" if self.least > -math.inf else ""
@@ -104,7 +104,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What paintings are compared with: a style image at the size it was trained at, in numbers.
+    """Statistics of a style image, at its training size, that paintings are compared with.
 
     Attributes:
         fringes: `second_difference` of its chroma, in levels.

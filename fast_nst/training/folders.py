@@ -1,4 +1,4 @@
-"""Where a run goes: into a folder that no other run has, or takes while this one works."""
+"""The folder of a run: chosen, and locked against other trainings on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if sys.platform != "win32":
 
 
 def run_folder(config: TrainConfig) -> Path:
-    """Where the run goes: `config.out`, or the first free of runs/<style>, runs/<style>-2, ...
+    """The run's folder: `config.out`, or the first free of runs/<style>, runs/<style>-2, ...
 
     Raises:
         UserError: `config.out` holds a run already, or cannot be written to.
@@ -44,18 +44,17 @@ def _refuse_another(folder: Path, config: TrainConfig) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, config: TrainConfig) -> Iterator[None]:
-    """Keep other trainings on this machine out of a run's folder until this one has ended.
+    """Lock a run's folder against other trainings on this machine.
 
-    The system lets go of it however the process ends. Where it knows no such hold, as on Windows
-    and some network drives, there is none. If the folder was made for the run, and an error leaves
-    it empty, it is taken away again.
+    The operating system releases the lock however the process ends. Windows and some network
+    drives have none. A folder that was made for the run is removed if an error leaves it empty.
 
     Args:
-        folder: Of the run.
-        config: Of the run.
+        folder: The run's folder.
+        config: The run's settings.
 
     Raises:
-        UserError: Another training has it, or had it since it was found free.
+        UserError: Another training uses the folder, or has left a run in it since it was chosen.
     """
     with contextlib.ExitStack() as stack:
         # Of several processes of one run, the first one holds it.

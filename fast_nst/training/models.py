@@ -30,7 +30,7 @@ from fast_nst.models.graphs import (
     parameters,
     with_metadata,
 )
-from fast_nst.models.initializers import PREFIX
+from fast_nst.models.onnx_fields import PREFIX
 from fast_nst.models.signature import INPUT, OUTPUT
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.stylize.stylizer import Stylizer

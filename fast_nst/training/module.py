@@ -24,7 +24,7 @@ from fast_nst.version import __version__
 _WARM_UP = 0.05  # of the steps
 _SPIKE = 10.0  # times the running median of the loss,
 _MEDIAN_OF = 50  # steps,
-_JUDGED_AFTER = 10  # of them at least
+_CHECKED_AFTER = 10  # of them at least
 
 
 class TrainingDiverged(UserError):
@@ -56,7 +56,7 @@ class StyleTransfer(L.LightningModule):
         initialization: The initial weights; without any, they are drawn at random.
         style_sha256: Of the style image's file, for the records.
         recoveries: Divergence recoveries so far, each of which halves the learning rate.
-        style_reference: What the paintings are compared with, see `defects`.
+        style_reference: Of the style image, for the image defects.
 
     Attributes:
         step_loss: The total loss of the last step; of several batches or devices, their mean.
@@ -90,7 +90,7 @@ class StyleTransfer(L.LightningModule):
             self.temporal = TemporalLoss(config.steady)
 
     def forward(self, photographs: Tensor, noise: Tensor | None = None) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to the same; without `noise` as it is painted later."""
+        """(N, 3, H, W) in [0, 1] to the same; without `noise`, with that of inference."""
         return self.network(photographs, noise)
 
     def losses(self, photographs: Tensor, paintings: Tensor) -> dict[str, Tensor]:
@@ -143,23 +143,23 @@ class StyleTransfer(L.LightningModule):
         loss, size = torch.stack([total, norm.to(total)]).tolist()
         if self.trainer.precision == "16-mixed":  # whose gradient scaler expects some
             size = 0.0
-        self._judge(loss, size)
+        self._check_divergence(loss, size)
         self.step_loss = loss
 
-    def _judge(self, loss: float, norm: float) -> None:
+    def _check_divergence(self, loss: float, norm: float) -> None:
         where = f"at step {self.global_step}"
         for what, value in (("loss", loss), ("gradient's norm", norm)):
             if not math.isfinite(value):
                 raise TrainingDiverged(f"the {what} is {value} {where}")
         median = statistics.median(self._recent) if self._recent else math.inf
-        if len(self._recent) >= _JUDGED_AFTER and loss > _SPIKE * median:
+        if len(self._recent) >= _CHECKED_AFTER and loss > _SPIKE * median:
             raise TrainingDiverged(
                 f"the loss is {loss:.3g} {where}, over {_SPIKE:g} times its median of {median:.3g}"
             )
         self._recent.append(loss)
 
     def validation_step(self, batch: ValidationBatch, batch_idx: int) -> Tensor:
-        """The same loss on photographs that training does not see; returns their paintings."""
+        """Log the loss of the validation photographs; returns their paintings."""
         paintings, parts = self._painted(batch, None)
         named = {f"val/{name}": value for name, value in parts.items()}
         self.log_dict(named, batch_size=len(batch.photographs))
@@ -170,9 +170,9 @@ class StyleTransfer(L.LightningModule):
         return torch.optim.Adam(self.network.parameters(), lr=self.config.lr)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """The learning rate of this step, from the settings and the step alone.
+        """Set this step's learning rate, which depends on the settings and the step only.
 
-        Nothing of it is in a checkpoint, so that a resumed run follows the settings it is given.
+        Checkpoints do not store it, so that a resumed run follows the settings it is given.
         """
         rate = self.config.lr / 2**self.recoveries * one_cycle(self.global_step, self.config.steps)
         for group in optimizer.param_groups:
@@ -196,5 +196,5 @@ class StyleTransfer(L.LightningModule):
             checkpoint[RECORD]["style_reference"] = self.style_reference.to_json()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Judge the next losses as an uninterrupted run would."""
+        """Restore the recent losses, so that spikes are found as in an uninterrupted run."""
         self._recent.extend(checkpoint[RECORD].get("recent_losses", ()))

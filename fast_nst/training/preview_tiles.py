@@ -23,8 +23,8 @@ class Tile:
 
     Attributes:
         number: From 1, row by row.
-        style_size: What its network was trained with, in px.
-        strength: What it was painted with.
+        style_size: The style size that its network was trained with, in px.
+        strength: The strength that it was painted with.
         model: The network's file, in the preview's folder.
     """
 
@@ -35,7 +35,7 @@ class Tile:
 
 
 def write_record(folder: Path, style: str | None, tiles: Sequence[Tile]) -> None:
-    """Note in a preview's folder what its tiles are."""
+    """Write the tiles of a preview into its folder, as JSON."""
     rows = [{**dataclasses.asdict(tile), "model": tile.model.name} for tile in tiles]
     record = {"style_sha256": style_digest(style), "tiles": rows}
     write_atomically(folder / RECORD, json.dumps(record, indent=2).encode())

@@ -66,20 +66,20 @@ _FOLDER_OF_RANK_0, _PRECISION_OF_RANK_0 = "FAST_NST_RUN_FOLDER", "FAST_NST_PRECI
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run left its files.
+    """The result of `train`.
 
     Attributes:
-        folder: All of them, with TensorBoard's logs.
-        checkpoint: To resume: the last step's.
+        folder: The run's folder, with all its files and TensorBoard's logs.
+        checkpoint: The last step's checkpoint, to resume from.
         best: The checkpoint with the lowest validation loss, which was exported.
         model: The ONNX file.
-        preview: Photographs next to their paintings.
+        preview: A contact sheet of photographs and their paintings.
         steps: Optimizer steps done.
-        seconds: Spent in the training loop.
-        unreadable: Photographs that were passed over.
+        seconds: Duration of the training loop.
+        unreadable: Photographs that were skipped.
         is_main_process: False in all but the first of several processes, which writes the files.
-        defects: What `defects.inspect` measured of the model's paintings.
-        validation_loss: Of the best checkpoint; None without validation.
+        defects: The model's image defects, see `defects.inspect`.
+        validation_loss: The best checkpoint's; None without validation.
         tile: The preview's tile that it started from, if any.
     """
 
@@ -99,18 +99,18 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the training loop leaves.
+    """The result of `fit`.
 
     Attributes:
-        folder: Of the run.
-        checkpoint: In it, of the last step.
-        best: In it, with the lowest validation loss.
+        folder: The run's folder.
+        checkpoint: The last step's checkpoint in it.
+        best: The checkpoint in it with the lowest validation loss.
         style: The style image.
-        photographs: That were trained on; knows those that were passed over.
+        photographs: The training photographs, with the names of those that were skipped.
         steps: Optimizer steps done.
-        seconds: Spent in the loop.
+        seconds: Duration of the training loop.
         is_main_process: False in all but the first of several processes.
-        validation_loss: Of the best checkpoint; None without validation.
+        validation_loss: The best checkpoint's; None without validation.
         tile: The preview's tile that it started from, if any.
     """
 
@@ -128,9 +128,9 @@ class Fitted:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[None]:
-    """Lightning turns Ctrl-C into exit code 1 and ignores more of it: put both right.
+    """Restore KeyboardInterrupt, which Lightning makes an exit with code 1, and SIGINT's handler.
 
-    SIGTERM, which it makes an exit with code 0, gets the usual one.
+    SIGTERM, which it makes an exit with code 0, gets the usual exit code.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -146,10 +146,10 @@ def _interrupts() -> Iterator[None]:
 
 
 def _as_yaml(config: TrainConfig) -> bytes:
-    """The settings as a file that `--config` takes, to train the like anew.
+    """The settings as a YAML file for `--config`, to repeat the training.
 
-    Objects made in Python are left out, and what is of this one run: where it goes, and what it
-    resumed.
+    Left out are objects made in Python, and what belongs to this run only: its folder, and the
+    checkpoint or preview that it continued.
     """
     values = config.as_dict()
     for name in _OF_ONE_RUN:
@@ -166,7 +166,7 @@ def _as_yaml(config: TrainConfig) -> bytes:
 
 
 def _agreed(variable: str, decide: Callable[[], str]) -> str:
-    """What the first process decided, also in those that Lightning starts after it."""
+    """The first process's decision, also in those that Lightning starts after it."""
     if variable not in os.environ or int(os.environ.get("LOCAL_RANK", "0")) == 0:
         os.environ[variable] = decide()
     return os.environ[variable]
@@ -202,7 +202,7 @@ def fit(
     on_progress: OnProgress | None = None,
     log: Log | None = None,
 ) -> Fitted:
-    """The training loop: leaves checkpoints, logs and the settings.
+    """Train one style, and save checkpoints, logs and the settings.
 
     Divergence recovery: when the loss explodes, training goes on from the last good checkpoint
     with half the learning rate, at most `MAX_RECOVERIES` times.
@@ -214,7 +214,7 @@ def fit(
         log: As `train` takes it.
 
     Raises:
-        UserError: A setting cannot be used, or the end of the run not be saved.
+        UserError: A setting cannot be used, or the last checkpoint cannot be saved.
         TrainingDiverged: The loss diverged once more; the last checkpoint stays.
     """
     given, in_python = given_values(settings), trainer_options or {}

@@ -72,7 +72,7 @@ class Checkpoints(Checkpoint):
     """Saves `last.ckpt` on steps and on time, and `best.ckpt` by the validation loss.
 
     Args:
-        folder: Of the run.
+        folder: The run's folder.
         every: Steps from one `last.ckpt` to the next.
         validated_with: Settings that the validation loss depends on; a best one from other
             settings is forgotten.
@@ -94,7 +94,7 @@ class Checkpoints(Checkpoint):
         self._when = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """Goes into every checkpoint."""
+        """The best validation loss and its settings, which every checkpoint keeps."""
         return {"best": self.best, "judged_by": self.validated_with}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -108,13 +108,13 @@ class Checkpoints(Checkpoint):
                 self.best = found["best"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """What is resumed is saved already."""
+        """Do not save the resumed step again."""
         self._saved = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any, **__: Any
     ) -> None:
-        """Between steps only: there a run can be taken up again."""
+        """Save between steps, where a run can be resumed."""
         step = trainer.global_step
         if step == self._saved:
             return
@@ -136,7 +136,7 @@ class Checkpoints(Checkpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save what is good when the photographs, or the memory, are gone, or the time is up."""
+        """Save the last good step when memory, photographs or time run out."""
         is_between_steps = trainer.accumulate_grad_batches == trainer.world_size == 1
         is_ours = isinstance(exception, UserError | RuntimeError | OSError | SIGTERMException)
         is_good = not getattr(exception, "is_of_weights", False)
@@ -144,7 +144,7 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
-        """`last.ckpt`, and what the logs have up to there."""
+        """Write `last.ckpt`, and flush the logs."""
         self._saved, self._when = trainer.global_step, time.monotonic()
         trainer.save_checkpoint(self.folder / CHECKPOINT)
         for logger in trainer.loggers:
@@ -197,7 +197,7 @@ class TensorBoardLogs(TensorBoardLogger):
     """TensorBoard's logs. Where they cannot be written any more they end, and training goes on.
 
     Args:
-        folder: Of the run; they go into `tensorboard/` there.
+        folder: The run's folder; the logs go into its `tensorboard/`.
         log: Called with a warning when they end early.
     """
 
@@ -220,7 +220,7 @@ class TensorBoardLogs(TensorBoardLogger):
             self._ended = True
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """Unless they have ended."""
+        """Log scalars, unless the logs have ended."""
         if not self._ended:
             with self._until_full():
                 super().log_metrics(metrics, step)
@@ -232,7 +232,7 @@ class TensorBoardLogs(TensorBoardLogger):
                 self.experiment.add_image(name, picture, step)
 
     def save(self) -> None:
-        """To the disk with them."""
+        """Flush the logs to the disk."""
         if not self._ended:
             with self._until_full():
                 super().save()

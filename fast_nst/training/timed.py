@@ -52,7 +52,7 @@ class Clock:
 
 @dataclass
 class Progress:
-    """Where a cycle is: what a file may keep, to go on from there.
+    """The state of a cycle, with which it can be resumed.
 
     Attributes:
         step: Optimizer steps done.
@@ -99,12 +99,12 @@ def train_for(
         seconds: Of work, see `Clock`.
         lr: Peak learning rate, see `module.one_cycle`.
         precision: Of `devices.PRECISIONS`, decided.
-        progress: Where to go on; default: at the beginning.
+        progress: The state to resume; default: a new cycle.
         on_progress: Called after each step with the progress and the loss; returning true ends the
             cycle.
 
     Returns:
-        Where it ended.
+        The state at the end.
 
     Raises:
         TrainingDiverged: The loss is no finite number.

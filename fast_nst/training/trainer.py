@@ -1,4 +1,4 @@
-"""Lightning's Trainer: our defaults, the user's arguments, its errors in plain words."""
+"""Lightning's Trainer: our defaults, the user's arguments, its errors in one line."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import importlib
 import inspect
 import logging
+import re
 import threading
+import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import lightning as L
 import torch
@@ -27,7 +29,7 @@ _CHECKS = 10  # validations and checkpoints a run,
 _CHECK_AT_LEAST_EVERY = 500  # steps, so that a long run loses little
 _LIGHTNING_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 _REFUSALS = (ValueError, TypeError, RuntimeError, ImportError)  # of the Trainer's constructor
-# What the settings or this module decide, and what to give instead.
+# The Trainer's arguments that settings decide, and the flags of these.
 _OWNED = {
     "accelerator": "--accelerator",
     "devices": "--devices",
@@ -55,7 +57,7 @@ def _devices(devices: str) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep advice to developers, and a dying log's last words, from people's terminals."""
+    """Silence Lightning's hints for developers, and tracebacks of TensorBoard's threads."""
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -79,13 +81,13 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(*refusals: type[Exception]) -> Iterator[None]:
-    """Say in one line what people can mend in what Lightning and torch raise.
+    """Turn the errors of Lightning and torch that a user can fix into `UserError`.
 
     Args:
-        refusals: Errors that mean, next to Lightning's own, that settings cannot be used.
+        refusals: Errors that, besides Lightning's own, mean that settings cannot be used.
 
     Raises:
-        UserError: Instead of their own errors.
+        UserError: In place of out-of-memory errors and refused settings.
     """
     kinds: tuple[type[Exception], ...] = (MisconfigurationException, *refusals)
     try:
@@ -108,15 +110,40 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
         UserError: The Trainer has no such argument, an object cannot be made, or the settings
             have another name for the argument.
     """
+    hints = get_type_hints(L.Trainer.__init__)
     known = [name for name in inspect.signature(L.Trainer).parameters if name not in _OWNED]
     for name in given:
         if name in _OWNED:
             raise UserError(f"trainer.{name} is not to be set: give {_OWNED[name]} instead")
         choose("argument of trainer", name, known)
     try:
-        return {name: _instantiated(value) for name, value in given.items()}
+        found = {name: _instantiated(value) for name, value in given.items()}
     except (AttributeError, MisconfigurationException, *_REFUSALS) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
+    for name, value in found.items():
+        if not _fits(value, hints[name]):
+            raise UserError(f"trainer.{name} is {value!r}: Lightning takes {_shown(hints[name])}")
+    return found
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that a hint stands for."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if kind is Literal:
+        return value in parts
+    if isinstance(value, bool | str):
+        return kind is type(value)
+    if kind is float:
+        return isinstance(value, int | float)
+    is_kind = isinstance(value, kind)
+    return all(_fits(item, parts[0]) for item in value) if is_kind and kind is list else is_kind
+
+
+def _shown(hint: Any) -> str:
+    """A type as people read it: without modules."""
+    return re.sub(r"[\w.]+\.(\w+)|<class '(?:\w+\.)*(\w+)'>", r"\1\2", str(hint))
 
 
 def _instantiated(value: Any) -> Any:
@@ -150,10 +177,10 @@ def make_trainer(
     """Lightning's Trainer with our defaults under the user's `options`.
 
     Args:
-        config: With a precision that is decided.
-        folder: Of the run.
+        config: The settings, with a precision other than "auto".
+        folder: The run's folder.
         options: Arguments of the Trainer.
-        checkpoints: Saves them.
+        checkpoints: The callback that saves checkpoints.
         on_progress: As `train` takes it.
         log: As `train` takes it.
 
@@ -186,7 +213,7 @@ def make_trainer(
     }
     plugins = [AtomicCheckpoints(log), *(options.get("plugins") or [])]
     chosen = {**defaults, **options, "callbacks": callbacks, "plugins": plugins}
-    chosen["enable_progress_bar"] = False  # whoever asked for the run shows its steps
+    chosen["enable_progress_bar"] = False  # `on_progress` shows the steps
     with explained(*_REFUSALS):
         return L.Trainer(
             accelerator=config.accelerator,

@@ -28,7 +28,7 @@ class Connection(H11Protocol):
 
     Above the limit, a new connection replaces the one that has waited longest for a head, or else
     the one whose client has been slow to read for longest. Clients that hold connections open
-    therefore keep nobody out.
+    therefore cannot block others.
 
     Args:
         app: The application.

@@ -10,7 +10,7 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS, STARTS
 from fast_nst.errors import UserError
-from fast_nst.models.initializers import Offset, initializer_offsets
+from fast_nst.models.onnx_fields import Offset, initializer_offsets
 from fast_nst.pictures.detail import DETAIL
 from fast_nst.stylize.painting import (
     FADE_BELOW,

@@ -75,7 +75,7 @@ class UploadReader:
     """Reads request bodies, a limited number at a time.
 
     Above the limit, the slowest upload is rejected in favour of a new one, so that stalled
-    uploads keep nobody out.
+    uploads cannot block others.
 
     Args:
         max_uploads: Uploads at a time.

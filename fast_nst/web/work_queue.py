@@ -72,7 +72,7 @@ class WorkQueue:
         The job holds a slot until its thread has ended, which may be after this returns.
 
         Args:
-            job: Called with its cancel event, which is set as soon as nobody waits any more.
+            job: Called with its cancel event, which is set once its result is not needed any more.
             timeout: In seconds, queueing included.
             disconnected: Returns when the client has disconnected.
 

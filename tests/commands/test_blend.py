@@ -30,7 +30,7 @@ def pixels(path: str | Path) -> np.ndarray:
     return to_array(open_image(path))
 
 
-def test_infer_at_a_strength_and_in_a_blend(photo: Path, here: Path, capsys):
+def test_infer_with_strength_and_blend(photo: Path, here: Path, capsys):
     base = ["infer", str(photo), "-o", "x.png", "--overwrite"]
     assert main([*base, "--style", "udnie", "--strength", "1.3"]) == 0
     expected = Stylizer("udnie", strength=1.3)(pixels(photo))
@@ -44,7 +44,7 @@ def test_infer_at_a_strength_and_in_a_blend(photo: Path, here: Path, capsys):
     assert "note" not in capsys.readouterr().err
 
 
-def test_a_file_has_a_share_beside_a_style(photo: Path, here: Path):
+def test_blend_of_file_and_style(photo: Path, here: Path):
     (here / "mine.onnx").write_bytes((STYLES / "evening.onnx").read_bytes())
     words = ["--style", "udnie:3", "-m", "mine.onnx:1"]
     assert main(["infer", str(photo), "-o", "x.png", *words]) == 0
@@ -52,7 +52,7 @@ def test_a_file_has_a_share_beside_a_style(photo: Path, here: Path):
     np.testing.assert_array_equal(pixels("x.png"), expected)
 
 
-def test_a_style_of_ones_own_mixes_with_the_gallery(run: TrainResult, photo: Path, here: Path):
+def test_trained_style_blends_with_gallery(run: TrainResult, photo: Path, here: Path):
     assert not Stylizer(run.model).unmixable
     out = here / "mix.onnx"
     assert main(["blend", f"{run.model}:0.5", "great_wave:0.5", "-o", str(out)]) == 0
@@ -63,7 +63,7 @@ def test_a_style_of_ones_own_mixes_with_the_gallery(run: TrainResult, photo: Pat
     np.testing.assert_array_equal(Stylizer(out)(pixels(photo)), mixed)
 
 
-def test_a_blend_is_a_model_like_others(photo: Path, here: Path, capsys):
+def test_blend_file_is_a_model(photo: Path, here: Path, capsys):
     words = ["blend", "starry_night:0.6", "the_scream:0.4", "--strength", "1.1", "-o", "mix.onnx"]
     assert main(words) == 0
     assert "The Starry Night 0.6 + The Scream 0.4, strength 1.1" in capsys.readouterr().err
@@ -85,14 +85,14 @@ def test_a_blend_is_a_model_like_others(photo: Path, here: Path, capsys):
     assert "is a blend" in capsys.readouterr().err
 
 
-def test_one_style_at_strength_1_blends_to_its_own_pixels(photo: Path, here: Path):
+def test_blend_of_one_style_at_strength_1_is_identical(photo: Path, here: Path):
     assert main(["blend", "udnie", "-o", "same.onnx", "--quiet"]) == 0
     np.testing.assert_array_equal(
         Stylizer("same.onnx")(pixels(photo)), Stylizer("udnie")(pixels(photo))
     )
 
 
-def test_training_starts_from_a_blend(here: Path, photographs: Path):
+def test_training_starts_from_blend(here: Path, photographs: Path):
     assert main(["blend", "udnie", "evening", "-o", "mix.onnx"]) == 0
     words = f"train --start mix.onnx --photos {photographs} --steps 1 --size 32 --style-size 32"
     assert main([*words.split(), "--out", "run"]) == 0
@@ -103,7 +103,7 @@ def test_training_starts_from_a_blend(here: Path, photographs: Path):
     assert "blend" not in said
 
 
-def test_without_a_common_root_pixels_fade_and_it_is_said_once(photo: Path, here: Path, capsys):
+def test_fade_without_common_identity_model_warns_once(photo: Path, here: Path, capsys):
     (here / "negative.onnx").write_bytes(inverting_model())
     (here / "photos").mkdir()
     for name in ("a.png", "b.png"):
@@ -143,7 +143,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "styles PHOTO --blend udnie FILE -o x.png",
     ],
 )
-def test_what_does_not_mix_is_refused_in_one_line(
+def test_impossible_blends_are_one_line_errors(
     name: str, words: str, foreign: Path, photo: Path, here: Path, capsys
 ):
     meant = {"PHOTO": str(photo), "FILE": str(foreign / f"{name}.onnx")}

@@ -1,4 +1,4 @@
-"""`fast-nst compare` on real files, and a report whose numbers are the JSON's."""
+"""`fast-nst compare` and its report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.conftest import inverting_model, noise
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, run: TrainResult) -> Path:
-    """Two photographs, a file that is none, and the report on them."""
+    """Two photographs, an invalid file, and the report on them."""
     place = tmp_path_factory.mktemp("compare")
     (place / "photos").mkdir()
     Image.fromarray(noise(30, 44)).save(place / "photos" / "first.png")
@@ -50,7 +50,7 @@ def read(folder: Path) -> dict:
     return json.loads((folder / "out" / "report.json").read_text())
 
 
-def test_the_json_has_every_number(folder: Path):
+def test_report_json_is_complete(folder: Path):
     record = read(folder)
     names = [Path(item["name"]).name for item in record["photographs"]]
     assert names == ["first.png", "second <&>.png"]
@@ -82,7 +82,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def test_the_page_shows_the_numbers_of_the_json(folder: Path):
+def test_report_page_shows_the_json_numbers(folder: Path):
     record = read(folder)
     page = Page()
     page.feed((folder / "out" / "report.html").read_text())
@@ -104,7 +104,7 @@ def test_the_page_shows_the_numbers_of_the_json(folder: Path):
     assert html.escape("second <&>.png") in (folder / "out" / "report.html").read_text()
 
 
-def test_the_page_needs_no_other_file(folder: Path):
+def test_report_page_is_self_contained(folder: Path):
     source = (folder / "out" / "report.html").read_text()
     page = Page()
     page.feed(source)
@@ -115,13 +115,13 @@ def test_the_page_needs_no_other_file(folder: Path):
     assert source.count("<svg") == 1
 
 
-def test_the_sheet_has_a_row_a_photograph(folder: Path):
+def test_sheet_has_one_row_per_photograph(folder: Path):
     sheet = open_image(folder / "out" / "sheet.png")
     assert sheet.height > 2 * 220
     assert sheet.width > 4 * 150
 
 
-def test_a_gallery_styles_painting_is_found_in_a_folder(photo: Path, tmp_path: Path):
+def test_style_image_of_gallery_model_is_found_in_folder(photo: Path, tmp_path: Path):
     (tmp_path / "scans").mkdir()
     scan = tmp_path / "scans" / "scan1.jpg"
     scan.write_bytes(SAMPLE_STYLE.read_bytes())
@@ -133,7 +133,7 @@ def test_a_gallery_styles_painting_is_found_in_a_folder(photo: Path, tmp_path: P
     assert record["settings"]["given_instead_of_the_models_own"] == []
 
 
-def test_the_verdict_is_printed_and_a_report_is_not_replaced(
+def test_verdict_is_printed_and_report_not_overwritten(
     folder: Path, run: TrainResult, capsys: pytest.CaptureFixture
 ):
     photo = folder / "photos" / "first.png"
@@ -152,7 +152,7 @@ def test_the_verdict_is_printed_and_a_report_is_not_replaced(
 
 
 @pytest.mark.slow
-def test_ctrl_c_reports_what_is_done(folder: Path, run: TrainResult, tmp_path: Path):
+def test_ctrl_c_reports_finished_photographs(folder: Path, run: TrainResult, tmp_path: Path):
     photos = [folder / "photos" / "first.png", folder / "photos" / "second <&>.png"]
     command = [sys.executable, "-m", "fast_nst.commands.main", "compare", *photos, "-m", run.model]
     command += ["-o", tmp_path / "out", "--size", "32", "--steps", "100"]
@@ -210,7 +210,7 @@ def test_what_cannot_be_used_has_its_line(
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_photographs_that_are_not_there(tmp_path: Path, run: TrainResult, capsys):
+def test_missing_photographs(tmp_path: Path, run: TrainResult, capsys):
     base = ["-m", str(run.model), "-o", str(tmp_path / "out"), "--quiet"]
     assert main(["compare", "none.jpg", *base]) == 2
     assert capsys.readouterr().err == "error: no file 'none.jpg': check the name\n"
@@ -222,7 +222,7 @@ def test_photographs_that_are_not_there(tmp_path: Path, run: TrainResult, capsys
     assert "no images in" in capsys.readouterr().err
 
 
-def test_a_model_that_says_nothing_of_its_training(tmp_path: Path, photo: Path, capsys):
+def test_model_without_recipe(tmp_path: Path, photo: Path, capsys):
     (tmp_path / "bare.onnx").write_bytes(inverting_model())
     command = ["compare", str(photo), "-m", str(tmp_path / "bare.onnx"), "-o", str(tmp_path / "o")]
     assert main(command) == 2

@@ -206,7 +206,7 @@ def test_mistakes_get_one_line_and_exit_code_2(
 def test_a_picture_too_large_for_one_piece(
     stylize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(progress, "_EVERY", 0.0)  # where there is no terminal: each tile
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)  # where there is no terminal: each tile
     large = noise(300, 260)
     Image.fromarray(large).resize((1300, 1500), Image.Resampling.NEAREST).save(tmp_path / "l.png")
     options = ("--max-memory", "1.5 GB", "--json", "-o", tmp_path / "whole.png")

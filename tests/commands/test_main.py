@@ -1,4 +1,4 @@
-"""The command as a process: doors, help, start-up, pipes."""
+"""The command as a process: scripts, help, imports, pipes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def python(*arguments, **options) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, **options)
 
 
-def test_the_first_command_of_the_readme(tmp_path: Path):
+def test_first_command_of_readme(tmp_path: Path):
     photo = ROOT / "fast_nst" / "assets" / "photos" / "chelsea.jpg"
     done = python("-X", "importtime", ROOT / "infer.py", photo, "-o", tmp_path / "out.jpg")
     assert done.returncode == 0, done.stderr
@@ -33,7 +33,7 @@ def test_the_first_command_of_the_readme(tmp_path: Path):
 
 
 @pytest.mark.parametrize("command", ["train", "export", "infer"])
-def test_doors_and_subcommands_are_the_same_code(command: str, monkeypatch, capsys):
+def test_scripts_and_subcommands_are_equal(command: str, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{command}.py", "--help"])
     with pytest.raises(SystemExit) as door:
         runpy.run_path(str(ROOT / f"{command}.py"), run_name="__main__")
@@ -45,7 +45,7 @@ def test_doors_and_subcommands_are_the_same_code(command: str, monkeypatch, caps
     assert f"usage: fast-nst {command}" in through_the_door
 
 
-def test_a_second_interrupt_is_130(monkeypatch, capsys):
+def test_interrupt_exits_with_130(monkeypatch, capsys):
     def interrupted(*_) -> int:
         raise KeyboardInterrupt
 
@@ -54,7 +54,7 @@ def test_a_second_interrupt_is_130(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_training_help_has_every_setting_with_its_default(capsys):
+def test_train_help_lists_settings_and_defaults(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
@@ -78,7 +78,7 @@ def test_overview_and_version(capsys):
     assert "Did you mean 'train'" in capsys.readouterr().err
 
 
-def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path):
+def test_closed_output_pipe_is_no_crash(tmp_path: Path):
     photo = ROOT / "fast_nst" / "assets" / "photos" / "rocket.jpg"
     command = f"'{sys.executable}' '{ROOT}/infer.py' '{photo}' -o - -q | head -c 1 >/dev/null"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)

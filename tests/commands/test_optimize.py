@@ -50,7 +50,7 @@ def test_a_picture_from_file_to_file(photo: Path, style: Path, tmp_path: Path):
 def test_progress_shows_each_part(
     photo: Path, style: Path, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(progress, "_EVERY", 0.0)  # where there is no terminal: each step
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)  # where there is no terminal: each step
     flags = [flag for flag in FAST if flag != "--quiet"]
     command = ["optimize", photo, "--style", style, "-o", tmp_path / "o.jpg", *flags, "--scales", 1]
     assert main([str(flag) for flag in command]) == 0

@@ -1,4 +1,4 @@
-"""The command under streams, encodings and signals of all kinds."""
+"""The command with closed streams, other encodings, and signals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAINT = ["infer", "photos", "-o", "out", "--style", "udnie_fast"]
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two photographs in a folder, in the folder one stands in."""
+    """A folder of two photographs in the current folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     for name in ("a.png", "b.png"):
@@ -47,14 +47,14 @@ def closed(redirection: str, *arguments: str) -> subprocess.CompletedProcess[byt
     )
 
 
-def test_a_folder_is_painted_without_standard_error(photos: Path):
+def test_folder_without_standard_error(photos: Path):
     done = closed("2>&-", *PAINT)
     assert done.returncode == 0
     assert done.stdout == b""
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.png", "b.png"]
 
 
-def test_nothing_follows_a_picture_on_standard_output(photos: Path):
+def test_standard_output_holds_the_image_only(photos: Path):
     done = closed("2>&-", "infer", "photos/a.png", "-o", "-", "--style", "udnie_fast")
     assert done.returncode == 0
     assert done.stdout.endswith(b"IEND\xaeB`\x82")
@@ -63,7 +63,7 @@ def test_nothing_follows_a_picture_on_standard_output(photos: Path):
 
 
 @pytest.mark.parametrize("streams", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_an_error_without_standard_error_is_an_exit_code(photos: Path, streams: str):
+def test_error_exit_code_without_standard_error(photos: Path, streams: str):
     done = closed(streams, "infer", "nothing.png", "-o", "out.png")
     assert done.returncode == 2
     assert done.stdout == b""
@@ -71,7 +71,7 @@ def test_an_error_without_standard_error_is_an_exit_code(photos: Path, streams: 
 
 
 @pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "cp932", "ascii"])
-def test_names_are_printed_in_every_encoding(photos: Path, encoding: str):
+def test_file_names_in_every_encoding(photos: Path, encoding: str):
     name = "Ölbild Я 雪.png"
     done = run(
         *("infer", "photos/a.png", "-o", name, "--style", "udnie_fast"), PYTHONIOENCODING=encoding
@@ -81,13 +81,13 @@ def test_names_are_printed_in_every_encoding(photos: Path, encoding: str):
     assert open_image(Path(name)).size == (30, 20)
 
 
-def test_the_list_of_styles_is_printed_in_every_encoding():
+def test_styles_list_in_every_encoding():
     done = run("styles", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert rb"L\xe9ger" in done.stdout
 
 
-def test_a_config_is_utf_8_whatever_the_locale(tmp_path: Path):
+def test_config_is_utf_8_in_every_locale(tmp_path: Path):
     (tmp_path / "own.yaml").write_bytes("output: Öl.onnx\n".encode("utf-8-sig"))
     script = """
 from fast_nst.commands.blend import BlendOptions
@@ -105,7 +105,7 @@ print(ascii(parse(BlendOptions, ["udnie", "--config", "own.yaml"], "x", None).ou
     assert done.stdout == b"'\\xd6l.onnx'\n", done.stderr
 
 
-def test_a_name_that_is_no_text_is_refused_before_training(photos: Path, capsys):
+def test_undecodable_name_is_rejected_before_training(photos: Path, capsys):
     name = os.fsdecode(b"caf\xe9.png")
     assert main(["train", "--style", name, "--photos", "photos"]) == 2
     err = capsys.readouterr().err
@@ -122,7 +122,7 @@ def wait_for(found: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("ignored", ["", "trap '' INT; "])
-def test_a_folder_run_that_is_ended_leaves_whole_pictures(
+def test_terminated_folder_run_leaves_complete_images(
     photos: Path, signum: signal.Signals, code: int, ignored: str
 ):
     for i in range(300):
@@ -142,7 +142,7 @@ def test_a_folder_run_that_is_ended_leaves_whole_pictures(
     assert all(open_image(out / name).size == (30, 20) for name in names)
 
 
-def test_two_signals_for_one_wish_are_one_interrupt():
+def test_signals_in_quick_succession_are_one_interrupt():
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda signum, _: interrupts.append(signum))
     try:
@@ -156,7 +156,7 @@ def test_two_signals_for_one_wish_are_one_interrupt():
         signal.signal(signal.SIGINT, before)
 
 
-def test_what_ignores_a_signal_goes_on_ignoring_it():
+def test_ignored_signals_stay_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with TerminationSignals() as signals:
@@ -166,7 +166,7 @@ def test_what_ignores_a_signal_goes_on_ignoring_it():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_worker_that_is_forked_off_ends_by_its_signal():
+def test_forked_worker_dies_by_signal():
     with TerminationSignals():
         worker = os.fork()
         if worker == 0:

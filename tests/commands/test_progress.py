@@ -1,4 +1,4 @@
-"""Ctrl-C, once and twice."""
+"""Progress bars and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def interrupt_twice(stopped: list[int]) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-def test_the_first_stops_and_the_second_interrupts(capsys):
+def test_first_ctrl_c_stops_second_interrupts(capsys):
     stopped: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -29,7 +29,7 @@ def test_the_first_stops_and_the_second_interrupts(capsys):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_outside_the_main_thread_it_does_nothing():
+def test_stop_on_interrupt_outside_main_thread():
     done = []
 
     def work():
@@ -48,7 +48,7 @@ def many_steps(bar: Progress) -> None:
     bar.close()
 
 
-def test_without_a_terminal_a_bar_is_a_line_now_and_then(monkeypatch, capsys):
+def test_progress_lines_without_terminal(monkeypatch, capsys):
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with Progress(unit="step") as bar:
@@ -64,7 +64,7 @@ def test_without_a_terminal_a_bar_is_a_line_now_and_then(monkeypatch, capsys):
     assert "\r" not in err
 
 
-def test_without_standard_error_nothing_is_said(monkeypatch, capsys):
+def test_progress_without_standard_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
     with Progress() as bar:
         many_steps(bar)

@@ -15,7 +15,7 @@ from fast_nst.pictures.read import open_image
 from fast_nst.stylize.gallery import SHARES, STRENGTHS
 
 
-def test_the_list_is_for_people_and_for_programs(capsys):
+def test_styles_list_as_table_and_json(capsys):
     assert main(["styles"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "title", "artist", "year", "licence", "size"]
@@ -27,7 +27,7 @@ def test_the_list_is_for_people_and_for_programs(capsys):
     assert found["the_scream"]["size"] > 100_000
 
 
-def test_a_photograph_in_all_styles(photo: Path, tmp_path: Path, capsys):
+def test_contact_sheet_of_all_styles(photo: Path, tmp_path: Path, capsys):
     target = tmp_path / "sheet.png"
     command = ["styles", str(photo), "-o", str(target), "--size", "48"]
     assert main(command) == 0
@@ -41,7 +41,7 @@ def test_a_photograph_in_all_styles(photo: Path, tmp_path: Path, capsys):
     assert target.read_bytes() == before
 
 
-def test_a_photograph_from_calm_to_bold_and_between_two(photo: Path, tmp_path: Path):
+def test_strength_and_blend_sheets(photo: Path, tmp_path: Path):
     target = tmp_path / "strip.png"
     command = ["styles", str(photo), "-o", str(target), "--size", "48", "--overwrite", "--quiet"]
     assert main([*command, "--strengths", "udnie"]) == 0
@@ -92,7 +92,7 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert not Path("sheet.png").exists()
 
 
-def test_infer_takes_a_style_by_name(photo: Path, tmp_path: Path, monkeypatch, capsys):
+def test_infer_with_style_name(photo: Path, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["infer", str(photo), "--style", "great_wave", "-o", "wave.png"]) == 0
     painted = to_array(open_image("wave.png"))

@@ -91,7 +91,7 @@ def test_summary_by_hand():
         (["never", "worse"], 40, "about"),
     ],
 )
-def test_photographs_without_an_equivalent_bound_the_mean(others, mean, bound):
+def test_missing_equivalents_bound_the_mean(others, mean, bound):
     items = [comparison(1.0, Equivalent("reached", 20.0))]
     items += [comparison(1.0, Equivalent(verdict)) for verdict in others]
     equivalent = summarize(items)["equivalent_iterations"]
@@ -106,7 +106,7 @@ def loss() -> PerceptualLoss:
     return PerceptualLoss(vgg, style, ["relu2_1"], ["relu1_1", "relu2_1"], 1.0, 5.0, 0.1)
 
 
-def test_both_ways_are_scored_as_the_pictures_that_are_saved(loss: PerceptualLoss):
+def test_both_are_scored_on_8_bit_images(loss: PerceptualLoss):
     photo = from_array(noise(24, 32))
     stylizer = Stylizer(inverting_model())
     found = compare("photo.png", photo, stylizer, loss, [2, 4], precision="32")
@@ -137,19 +137,19 @@ def test_both_ways_are_scored_as_the_pictures_that_are_saved(loss: PerceptualLos
 
 
 @pytest.mark.integration
-def test_a_comparison_can_be_given_up(loss: PerceptualLoss):
+def test_comparison_can_be_cancelled(loss: PerceptualLoss):
     photo, stylizer = from_array(noise(24, 32)), Stylizer(inverting_model())
     assert compare("a", photo, stylizer, loss, [9], on_progress=lambda item: item.step == 1) is None
 
 
-def test_noise_as_the_start(loss: PerceptualLoss):
+def test_noise_as_initial_image(loss: PerceptualLoss):
     photo, stylizer = from_array(noise(24, 32)), Stylizer(inverting_model())
     found = compare("a", photo, stylizer, loss, [1], init="noise", precision="32")
     assert found is not None
     assert found[0].start["content"] > 0
 
 
-def test_settings_come_from_the_model():
+def test_model_recipe():
     recipe = model_recipe(Stylizer(DEFAULT_MODEL).metadata, "default.onnx")
     assert (recipe.style_weight, recipe.style_size, recipe.pooling) == (6, 448, "max")
     with pytest.raises(UserError, match=r"'x\.onnx' has no training recipe"):
@@ -159,7 +159,7 @@ def test_settings_come_from_the_model():
         model_recipe({"recipe": future, "fast_nst": "9.9"}, "x.onnx")
 
 
-def test_the_style_is_found_by_its_fingerprint(tmp_path: Path, monkeypatch):
+def test_find_style_by_sha256(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = tmp_path / "run" / "model.onnx"
     model.parent.mkdir()

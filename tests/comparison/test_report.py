@@ -1,4 +1,4 @@
-"""What a report says, in words and in JSON."""
+"""Formatting of a report's numbers, and its JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fast_nst.comparison.report import (
 from tests.comparison.test_measure import comparison
 
 
-def test_words_for_numbers():
+def test_number_formatting():
     assert [format_seconds(s) for s in (0.00421, 1.5, 135)] == ["4.21 ms", "1.5 s", "2.25 min"]
     assert [format_times(r) for r in (12540.2, 10, 0.434)] == ["12,540", "10", "0.43"]
     assert format_equivalent(Equivalent("reached", 17.6), 500) == "18"
@@ -28,7 +28,7 @@ def test_words_for_numbers():
     assert format_equivalent(Equivalent("worse"), 500) == "worse than the start"
 
 
-def test_numbers_survive_json():
+def test_json_round_trip():
     items = [comparison(1.0, Equivalent("reached", 20.0)), comparison(2.0, Equivalent("never"))]
     record = json.loads(json.dumps(as_json(items, {"style": "a"}), allow_nan=False))
     assert record["style"] == "a"
@@ -36,7 +36,7 @@ def test_numbers_survive_json():
     assert record["summary"] == json.loads(json.dumps(summarize(items)))
 
 
-def test_the_machine_is_named():
+def test_environment():
     facts = environment(torch.device("cpu"))
     assert torch.__version__.startswith(facts["torch"])
     assert facts["torch_threads"] >= 1

@@ -1,1 +1,1 @@
-"""Tests of the room of this name."""
+"""Tests of `fast_nst.pictures`."""

@@ -1,4 +1,4 @@
-"""The fine structure of a photograph on its painting, by hand and by definition."""
+"""Detail transfer against hand-made cases and a direct implementation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gray(luma: np.ndarray) -> np.ndarray:
 
 
 def added(luma: np.ndarray, share: float = 1.0) -> np.ndarray:
-    """What a gray photograph adds to a gray painting, in whole levels."""
+    """The levels that a grey photograph adds to a grey painting."""
     painted = add_detail(gray(luma), np.full((*luma.shape, 3), GRAY, np.uint8), share)
     assert (painted == painted[..., :1]).all()
     return painted[..., 0].astype(int) - GRAY
@@ -51,26 +51,26 @@ def by_definition(photo: np.ndarray, sigma: float) -> np.ndarray:
     return np.clip(luma - blurred, luma - closing, luma - opening)
 
 
-def test_nothing_fine_adds_nothing():
+def test_smooth_images_gain_no_detail():
     painting = noise(40, 50)
     np.testing.assert_array_equal(add_detail(np.full_like(painting, 77), painting, 1), painting)
 
 
 @pytest.mark.parametrize("turned", range(4))
-def test_beside_an_edge_there_is_no_halo(turned: int):
+def test_step_edge_has_no_ringing(turned: int):
     across = np.arange(600)[None, :]
     down = np.arange(300)[:, None]
     for step in (across + 0 * down > 299, across > 2 * down, 3 * across > down + 450):
         assert not added(np.rot90(np.where(step, 230, 20), turned)).any()
 
 
-def test_what_rises_both_ways_is_an_edge_however_steep():
+def test_monotone_image_gains_no_detail():
     luma = np.sort(np.sort(noise(90, 120, 1)[..., 0], axis=0), axis=1)
     assert not added(luma).any()
 
 
 @pytest.mark.parametrize("line", [60, 250])
-def test_a_thin_line_keeps_its_sign_and_has_no_halo(line: int):
+def test_thin_line_keeps_its_sign_without_ringing(line: int):
     luma = np.full((1024, 128), 200)
     luma[:, 60] = line
     found = added(luma, 0.25)
@@ -80,7 +80,7 @@ def test_a_thin_line_keeps_its_sign_and_has_no_halo(line: int):
     assert not np.delete(found, 60, axis=1).any()
 
 
-def test_fine_texture_passes_whole():
+def test_fine_texture_passes_unchanged():
     amplitude = np.where(np.indices((48, 64)).sum(0) % 2, 12, -12)
     slope = np.arange(64) // 4  # so that what the blur takes away is not the same everywhere
     luma = 100 + slope + amplitude
@@ -94,7 +94,7 @@ def test_fine_texture_passes_whole():
 
 
 @pytest.mark.parametrize(("height", "width"), [(41, 29), (1, 1), (1, 37), (23, 2), (96, 700)])
-def test_it_is_its_definition(height: int, width: int):
+def test_detail_matches_reference_implementation(height: int, width: int):
     photo, painting = noise(height, width), noise(height, width, seed=1)
     sigma = max(max(height, width) / 512, 0.5)
     exact = painting + 0.6 * by_definition(photo, sigma)[..., None]
@@ -104,7 +104,7 @@ def test_it_is_its_definition(height: int, width: int):
     assert (found[exact < 0] == 0).all()
 
 
-def test_it_grows_with_the_picture():
+def test_sigma_scales_with_image_size():
     def bar(width: int, side: int) -> np.ndarray:
         luma = np.full((side // 8, side), 50)
         luma[:, side // 2 : side // 2 + width] = 150
@@ -116,7 +116,7 @@ def test_it_grows_with_the_picture():
     assert not bar(34, 4096).any()
 
 
-def test_a_strip_of_a_picture_takes_little():
+def test_memory_of_very_long_images():
     photo = noise(1, 60_000)
     tracemalloc.start()
     found = add_detail(photo, np.zeros_like(photo), 1)
@@ -126,7 +126,7 @@ def test_a_strip_of_a_picture_takes_little():
 
 
 @pytest.mark.parametrize(("height", "width"), [(61, 43), (600, 131), (137, 800)])
-def test_strips_are_exact(height: int, width: int, monkeypatch):
+def test_strips_equal_whole_image(height: int, width: int, monkeypatch):
     photo, painting = noise(height, width), noise(height, width, seed=1)
     monkeypatch.setattr(detail, "_STRIP_PIXELS", height * width)
     whole = add_detail(photo, painting, 0.7)
@@ -144,12 +144,12 @@ def test_strips_are_exact(height: int, width: int, monkeypatch):
     assert len(taken) > 2
 
 
-def test_no_detail_is_the_painting():
+def test_zero_detail_returns_painting():
     painting = noise(20, 30)
     np.testing.assert_array_equal(add_detail(noise(20, 30, seed=1), painting, 0), painting)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.01, float("nan")])
-def test_a_share_out_of_range(share: float):
+def test_detail_out_of_range(share: float):
     with pytest.raises(UserError, match=rf"detail is {share:g}: it must be from 0 \(none\)"):
         check_detail(share)

@@ -1,4 +1,4 @@
-"""Sizes, blends and colours by hand."""
+"""Resizing, blending and colour transfer, with results computed by hand."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.conftest import noise
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 200))
 @settings(max_examples=25)
-def test_resize_hits_its_side(width: int, height: int, size: int):
+def test_resize_to_side(width: int, height: int, size: int):
     image = Image.new("RGB", (width, height))
     assert max(resize_longest(image, size).size) == size
     assert min(resize_longest(image, size).size) >= 1
     assert min(resize_shortest(Image.new("RGB", (20, 30)), size).size) == size
 
 
-def test_an_absurd_size_gets_a_clear_word():
+def test_oversized_resize_raises_user_error():
     with pytest.raises(UserError, match="999999999x666666666: sides may have up to 100,000 px"):
         resize_longest(Image.new("RGB", (6, 4)), 999_999_999)
 
@@ -47,7 +47,7 @@ def test_blend_by_hand():
     np.testing.assert_array_equal(blend(photo, painting, 1), painting)
 
 
-def test_keep_colors_takes_luma_from_one_and_chroma_from_the_other():
+def test_keep_colors_combines_luma_and_chroma():
     photo = np.full((4, 4, 3), (90, 130, 110), np.uint8)
     painting = np.full((4, 4, 3), (140, 140, 140), np.uint8)
     # Luma of the photograph: 0.299 * 90 + 0.587 * 130 + 0.114 * 110 = 115.76; 24.24 is missing.
@@ -59,14 +59,14 @@ def test_keep_colors_takes_luma_from_one_and_chroma_from_the_other():
     assert np.abs(np.array(kept) - (140, *original[1:])).max() <= 1
 
 
-def test_keep_colors_ends_at_black_and_white():
+def test_keep_colors_clips():
     photo = np.array([[[250, 10, 10], [10, 10, 250]]], np.uint8)
     white, black = np.full_like(photo, 255), np.zeros_like(photo)
     assert keep_colors(photo, white).tolist() == [[[255, 183, 183], [228, 228, 255]]]
     assert keep_colors(photo, black).tolist() == [[[168, 0, 0], [0, 0, 213]]]
 
 
-def test_strips_leave_no_seam(monkeypatch):
+def test_strips_leave_no_seams(monkeypatch):
     photo, painting = noise(37, 23), noise(37, 23, seed=1)
     small, small_photo = noise(13, 9, seed=2), noise(13, 9, seed=3)
 
@@ -84,7 +84,7 @@ def test_strips_leave_no_seam(monkeypatch):
         assert np.abs(in_strips.astype(int) - in_one).max() <= 1
 
 
-def test_enlarging_adds_the_luminance_that_was_lost():
+def test_enlarge_adds_lost_luma():
     photo = noise(32, 48)
     small_photo = to_array(resize(from_array(photo), (24, 16)))
     small = noise(16, 24, seed=1)
@@ -100,7 +100,7 @@ def test_enlarging_adds_the_luminance_that_was_lost():
     assert np.abs(half - (low + gray) / 2).max() <= 1
 
 
-def test_pixels_are_pictures_again():
+def test_pixels_round_trip():
     picture = Image.fromarray(noise(5, 7, 4))
     for image in (picture, picture.convert("RGB")):
         again = to_image(to_pixels(image))

@@ -1,4 +1,4 @@
-"""What a painting keeps of its photograph's EXIF data."""
+"""Copying of EXIF data to paintings."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_kept_exif(file_format: str):
     assert not {Base.ExifImageWidth, Base.MakerNote} & set(details)
 
 
-def test_a_picture_without_any_gets_none():
+def test_image_without_exif():
     assert kept_exif(Image.new("RGB", (2, 2))) == b""
     assert open_image(Image.new("RGB", (2, 2))).info == {}
 
 
-def test_broken_exif_is_dropped():
+def test_malformed_exif_is_dropped():
     data = photographed()
     place = data.index(b"Exif\0\0")
     for broken in (
@@ -63,7 +63,7 @@ TURNED: Entry = (Base.Orientation, 3, 1, b"\0\x06\0\0")
 
 
 def block(*entries: Entry, place: tuple[Entry, ...] = ()) -> bytes:
-    """EXIF data, whatever its entries say."""
+    """An EXIF block of the given entries, valid or not."""
     below = 8 + 2 + 12 * (len(entries) + 1) + 4
     pointer: Entry = (IFD.GPSInfo, 4, 1, struct.pack(">I", below))
     data = b"MM\0\x2a\0\0\0\x08"
@@ -95,7 +95,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_is_turned_whatever_else_is_wrong(wrong: str, file_format: str):
+def test_orientation_with_malformed_entries(wrong: str, file_format: str):
     buffer = io.BytesIO()
     Image.new("RGB", (96, 64)).save(buffer, file_format, exif=b"Exif\0\0" + WRONG[wrong])
     with most_pixels(10_000):  # Pillow warns of it
@@ -107,14 +107,14 @@ def test_a_picture_is_turned_whatever_else_is_wrong(wrong: str, file_format: str
 
 
 @pytest.mark.parametrize("number", [0, 9, 65535])
-def test_what_is_no_orientation_turns_nothing(number: int):
+def test_invalid_orientation_is_ignored(number: int):
     buffer = io.BytesIO()
     exif = block((Base.Orientation, 3, 1, struct.pack(">HH", number, 0)))
     Image.new("RGB", (96, 64)).save(buffer, "JPEG", exif=b"Exif\0\0" + exif)
     assert open_image(buffer.getvalue()).size == (96, 64)
 
 
-def test_one_wrong_entry_costs_no_other():
+def test_malformed_entry_affects_no_other():
     entries = (TURNED, (Base.Model, 2, 4, b"Box\0"), (Base.Make, 2, 500, b"\0\0\xff\0"))
     exif = block(*entries, place=((GPS.GPSLatitudeRef, 2, 2, b"N\0\0\0"),))
     buffer = io.BytesIO()
@@ -128,7 +128,7 @@ def test_one_wrong_entry_costs_no_other():
 
 
 def tiff(*entries: Entry) -> bytes:
-    """An uncompressed TIFF of 96x64 px, whatever its other entries say."""
+    """An uncompressed TIFF of 96x64 px, with other entries, valid or not."""
     width, height = 96, 64
     pixels = bytes(width * height * 3)
     own = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 277: 3, 278: height}
@@ -138,7 +138,7 @@ def tiff(*entries: Entry) -> bytes:
     return block(*entries, (273, 4, 1, struct.pack(">I", below))) + pixels
 
 
-def test_a_tiff_is_turned_and_read_whatever_is_wrong_with_its_parts():
+def test_tiff_with_malformed_ifds():
     for wrong in (
         (IFD.GPSInfo, 9, 1, struct.pack(">i", -5)),
         (IFD.GPSInfo, 2, 4, b"abc\0"),
@@ -156,7 +156,7 @@ TEXTS = ["Zażółć © 日本".encode(), "Renée ©".encode("latin-1"), "Жук
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_text_is_kept_byte_for_byte(text: bytes, file_format: str):
+def test_exif_text_is_copied_byte_for_byte(text: bytes, file_format: str):
     exif = Image.Exif()
     main = (Base.Artist, Base.Copyright, Base.ImageDescription, Base.Make)
     exif.update(dict.fromkeys(main, text))
@@ -170,7 +170,7 @@ def test_text_is_kept_byte_for_byte(text: bytes, file_format: str):
         assert kept.get_ifd(IFD.Exif)[Base.UserComment] == comment
 
 
-def test_text_of_the_type_for_utf_8_is_kept_as_text():
+def test_exif_utf_8_type_becomes_ascii_type():
     name = "Zoë".encode()
     buffer = io.BytesIO()
     exif = block((Base.Artist, 129, 4, name))
@@ -180,7 +180,7 @@ def test_text_of_the_type_for_utf_8_is_kept_as_text():
     assert kept[Base.Artist].encode("latin-1") == name
 
 
-def test_numbers_are_kept_as_they_were():
+def test_exif_numbers_are_copied():
     exif = Image.Exif()
     details, place = exif.get_ifd(IFD.Exif), exif.get_ifd(IFD.GPSInfo)
     details[Base.ExposureTime], details[Base.ISOSpeedRatings] = 1 / 320, 100
@@ -212,7 +212,7 @@ def generated(words: int = 9000) -> Image.Image:
     return open_image(buffer.getvalue())
 
 
-def test_a_jpeg_is_written_without_what_does_not_fit():
+def test_jpeg_drops_exif_over_64_kb():
     line = "^the painting is without the photograph's EXIF ImageDescription: a JPEG holds 64 kB of"
     with pytest.warns(UserNote, match=line):
         written = encode_image(generated(), "JPEG")
@@ -224,12 +224,12 @@ def test_a_jpeg_is_written_without_what_does_not_fit():
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])
-def test_other_formats_hold_all_of_it(file_format: str):
+def test_other_formats_keep_large_exif(file_format: str):
     kept = Image.open(io.BytesIO(encode_image(generated(), file_format))).getexif()
     assert kept[Base.ImageDescription] == "a prompt " * 9000
 
 
-def test_what_fits_is_no_more_than_the_limit():
+def test_fit_exif_respects_limit():
     exif = generated(3000).info["exif"]
     assert fit_exif(exif, len(exif)) == (exif, [])
     less, left_out = fit_exif(exif, len(exif) - 1)
@@ -238,7 +238,7 @@ def test_what_fits_is_no_more_than_the_limit():
     assert fit_exif(exif, 10)[0] == b""
 
 
-def test_entries_that_overlap_do_not_add_up():
+def test_overlapping_exif_entries_are_bounded():
     size = 2**20
     entries = [(tag, 7, size, struct.pack(">I", 600)) for tag in GPS]
     exif = block((Base.Model, 2, 4, b"Box\0"), place=tuple(entries)) + bytes(size + 600)
@@ -247,7 +247,7 @@ def test_entries_that_overlap_do_not_add_up():
     assert len(kept_exif(image)) < 17 * size
 
 
-def test_any_block_of_bytes_is_read_without_an_error():
+def test_random_exif_bytes_never_raise():
     rng = np.random.default_rng(0)
     whole = photographed("WEBP")
     exif = whole[whole.index(b"EXIF") + 8 :]

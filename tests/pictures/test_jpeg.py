@@ -44,14 +44,14 @@ def with_scans(count: int) -> bytes:
 
 @pytest.mark.parametrize("options", KINDS)
 @pytest.mark.parametrize("lacking", [1, 2])
-def test_without_its_last_bytes_a_jpeg_is_read(options: dict, lacking: int):
+def test_truncated_jpeg_is_decoded(options: dict, lacking: int):
     whole = jpeg(**options)
     with pytest.warns(UserNote, match="^the input lacks its last bytes: decoded anyway$"):
         opened = open_image(whole[:-lacking])
     np.testing.assert_array_equal(to_array(opened), to_array(open_image(whole)))
 
 
-def test_without_its_last_bytes_it_keeps_all_else(tmp_path):
+def test_truncated_jpeg_keeps_exif_and_orientation(tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x0110] = 6, "Box"
     path = tmp_path / "a.jpg"
@@ -65,26 +65,26 @@ def test_without_its_last_bytes_it_keeps_all_else(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_without_its_last_bytes_in_other_colours(mode: str):
+def test_truncated_jpeg_in_other_modes(mode: str):
     with pytest.warns(UserNote, match="lacks"):
         assert open_image(jpeg(picture().convert(mode))[:-2]).size == (90, 70)
 
 
 @pytest.mark.parametrize("options", KINDS)
-def test_a_jpeg_that_lacks_more_is_damaged(options: dict):
+def test_jpeg_lacking_more_is_damaged(options: dict):
     whole = jpeg(**options)
     for share in (0.1, 0.3, 0.5, 0.8):
         with pytest.raises(UserError, match="is damaged"):
             open_image(whole[: int(len(whole) * (1 - share))])
 
 
-def test_a_jpeg_that_lacks_its_last_scan_is_damaged():
+def test_jpeg_lacking_its_last_scan_is_damaged():
     whole = jpeg(progressive=True)
     with pytest.raises(UserError, match="is damaged"):
         open_image(whole[: whole.rindex(b"\xff\xda")])
 
 
-def test_scans_are_counted():
+def test_read_scans():
     assert read_scans(jpeg()) == Scans(1, is_complete=True, has_end=False)
     assert read_scans(jpeg(progressive=True)) == Scans(10, is_complete=True, has_end=True)
     assert read_scans(jpeg(progressive=True)[:-2]) == Scans(10, is_complete=True, has_end=False)
@@ -93,13 +93,13 @@ def test_scans_are_counted():
         assert not read_scans(nothing).has_end
 
 
-def test_a_thumbnail_s_scans_are_not_the_picture_s():
+def test_scans_of_a_thumbnail_do_not_count():
     exif = Image.Exif()
     exif[0x010E] = with_scans(100)[:60000].decode("latin-1").encode("latin-1")
     assert read_scans(jpeg(progressive=True, exif=exif)).count == 10
 
 
-def test_a_jpeg_of_too_many_scans_is_refused_at_once(tmp_path):
+def test_too_many_scans_are_rejected_quickly(tmp_path):
     data = with_scans(20_000)
     path = tmp_path / "a.jpg"
     path.write_bytes(data)
@@ -111,7 +111,7 @@ def test_a_jpeg_of_too_many_scans_is_refused_at_once(tmp_path):
     assert open_image(with_scans(MAX_SCANS)).size == (90, 70)
 
 
-def test_one_component_at_a_time_can_be_repeated_too():
+def test_scans_of_single_components_count():
     """A sequential JPEG may have a scan for each component; libjpeg then reads on to the end."""
     data = jpeg(progressive=True)
     frame = data.index(b"\xff\xc2")

@@ -7,7 +7,7 @@ from PIL import Image
 from fast_nst.pictures.sheet import contact_sheet
 
 
-def test_contact_sheet_places_pictures():
+def test_contact_sheet_layout():
     red, blue = Image.new("RGB", (20, 10), "red"), Image.new("RGB", (5, 10), "blue")
     sheet = contact_sheet([[red, blue], [blue]], height=20, gap=4)
     assert sheet.size == (4 + 40 + 4 + 10 + 4, 4 + 20 + 4 + 20 + 4)

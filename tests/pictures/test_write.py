@@ -1,4 +1,4 @@
-"""Pictures to files, whole or not at all."""
+"""Encoding images and writing them atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import noise
 
 @settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([3, 4]))
-def test_png_keeps_every_pixel(height: int, width: int, channels: int):
+def test_png_is_lossless(height: int, width: int, channels: int):
     pixels = noise(height, width, channels)
     np.testing.assert_array_equal(
         np.asarray(open_image(encode_image(Image.fromarray(pixels)))), pixels
@@ -29,7 +29,7 @@ def test_png_keeps_every_pixel(height: int, width: int, channels: int):
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "sub/b.jpeg", "c.png", "d.webp", "e.bmp", "f.tiff"])
-def test_save_in_every_format(tmp_path: Path, name: str):
+def test_save_image_in_every_format(tmp_path: Path, name: str):
     image = Image.new("RGBA", (9, 6), (200, 40, 40, 255))
     save_image(image, tmp_path / name)
     pixel = np.array(open_image(tmp_path / name).getpixel((4, 3)))[:3]
@@ -37,12 +37,12 @@ def test_save_in_every_format(tmp_path: Path, name: str):
     assert [p.name for p in (tmp_path / name).parent.iterdir()] == [Path(name).name]
 
 
-def test_jpeg_has_white_behind_what_is_transparent(tmp_path: Path):
+def test_jpeg_flattens_transparency_on_white(tmp_path: Path):
     save_image(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "a.jpg")
     assert open_image(tmp_path / "a.jpg").getpixel((4, 4)) == (255, 255, 255)
 
 
-def test_the_note_of_what_does_not_fit_names_the_file(tmp_path: Path):
+def test_dropped_exif_note_names_the_file(tmp_path: Path):
     exif = Image.Exif()
     exif[0x010E] = "a prompt " * 9000
     image = Image.new("RGB", (8, 8))
@@ -52,7 +52,7 @@ def test_the_note_of_what_does_not_fit_names_the_file(tmp_path: Path):
     assert open_image(tmp_path / "a.jpg").size == (8, 8)
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path: Path):
+def test_failed_save_keeps_old_file(tmp_path: Path):
     target = tmp_path / "a.jpg"
     target.write_bytes(b"precious")
     with pytest.raises(UserError, match="cannot write 70000x1 as JPEG"):
@@ -67,7 +67,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path):
         write_atomically(tmp_path, b"x")
 
 
-def test_files_are_as_readable_as_the_umask_says(tmp_path: Path):
+def test_saved_file_mode_follows_umask(tmp_path: Path):
     previous = os.umask(0o027)
     try:
         write_atomically(tmp_path / "a", b"x")

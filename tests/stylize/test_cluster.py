@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -80,11 +81,13 @@ def folder(tmp_path: Path) -> Path:
 def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
+    handler = signal.getsignal(signal.SIGTERM)
     running = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     yield running
     running.shutdown()
+    signal.signal(signal.SIGTERM, handler)  # Ray's nodes have set their own
 
 
 def command(folder: Path, negative: Path, address: str) -> list[str]:
@@ -132,6 +135,20 @@ def test_half_of_a_cluster_dies(cluster: Any, folder: Path, negative: Path, tmp_
     assert f"0 of {PICTURES + 1} pictures stylized" in second.stderr
     assert f"{PICTURES} skipped since they exist" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+@pytest.mark.cluster
+def test_sigterm_ends_a_run_on_a_cluster_of_its_own(folder: Path, negative: Path, tmp_path: Path):
+    process = subprocess.Popen(
+        command(folder, negative, "local"), stderr=subprocess.PIPE, text=True
+    )
+    while not list((tmp_path / "out").rglob("*.png")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in err
 
 
 @pytest.mark.cluster

@@ -56,7 +56,7 @@ def test_what_contradicts_the_checkpoint_is_refused(run: TrainResult):
 def test_the_command_resumes_as_python_does(
     run: TrainResult, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(progress, "_EVERY", 0.0)  # where there is no terminal: each step
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)  # where there is no terminal: each step
     out = tmp_path / "longer"
     resume = ["train", "--resume", str(run.checkpoint), "--out", str(out)]
     assert main(resume) == 2

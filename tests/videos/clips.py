@@ -1,4 +1,4 @@
-"""Small clips with everything that real ones have, and what is in a file in the end."""
+"""Makes small clips with all that real ones have, and probes files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GIF and WebP, there and back."""
+"""Reading and writing GIF and animated WebP."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_frames_and_durations_are_read(tmp_path: Path, suffix: str):
     assert np.abs(frames[2].pixels.astype(float) - moving(16, 48, 32)).mean() < 12
 
 
-def test_frames_that_say_nothing_take_a_tenth_of_a_second(tmp_path: Path):
+def test_default_frame_duration(tmp_path: Path):
     _, frames = read(save(tmp_path / "a.gif", pictures(3), [0, 10, 20]))
     assert [frame.duration for frame in frames] == [Fraction(n, 1000) for n in (100, 100, 20)]
 
@@ -86,7 +86,7 @@ def test_frames_and_durations_are_written(tmp_path: Path, suffix: str):
     assert read(path)[0].clip.loop == 2
 
 
-def test_a_gif_counts_in_hundredths_and_stays_in_time(tmp_path: Path):
+def test_gif_durations_do_not_drift(tmp_path: Path):
     times = [Fraction(i, 30) for i in range(31)]
     path = tmp_path / "a.gif"
     write(
@@ -115,7 +115,7 @@ def test_transparency_is_kept(tmp_path: Path, suffix: str):
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 @pytest.mark.parametrize("opaque", [{0}, {2}, {0, 1}, {3}])
-def test_opaque_frames_among_clear_ones(tmp_path: Path, suffix: str, opaque: set[int]):
+def test_opaque_and_transparent_frames(tmp_path: Path, suffix: str, opaque: set[int]):
     frames = []
     for number in range(4):
         alpha = np.full((32, 48), 255, np.uint8)
@@ -138,7 +138,7 @@ def test_opaque_frames_among_clear_ones(tmp_path: Path, suffix: str, opaque: set
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_a_part_begins_with_what_is_on_screen(tmp_path: Path, suffix: str):
+def test_part_starts_with_frame_on_screen(tmp_path: Path, suffix: str):
     path = save(tmp_path / f"a{suffix}", pictures(3), [100, 3000, 100])
     reader, frames = read(path, start=Fraction(1), until=Fraction(2))
     assert [(frame.time, frame.duration) for frame in frames] == [(0, 1)]
@@ -158,7 +158,7 @@ def test_a_part_and_a_size(tmp_path: Path):
         read(path, max_pixels=1000)
 
 
-def test_what_is_no_animation(tmp_path: Path):
+def test_invalid_animations(tmp_path: Path):
     (tmp_path / "a.gif").write_text("no")
     with pytest.raises(UserError, match="is not an animation"):
         read(tmp_path / "a.gif")
@@ -179,7 +179,7 @@ def test_what_is_no_animation(tmp_path: Path):
     assert "damaged" in reader.notes[0]
 
 
-def test_too_many_frames_for_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_too_many_frames_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(animation, "_MAX_PIXELS", 4000)
     with pytest.raises(UserError, match="held in memory"):
         write(tmp_path / "a.gif", [Frame(moving(i, 48, 32), Fraction(i, 10)) for i in range(3)])

@@ -1,4 +1,4 @@
-"""GIFs as browsers put them together."""
+"""Compositing of GIF frames."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ ALL, LEFT, RIGHT = (0, 0, 4, 2), (0, 0, 2, 2), (2, 0, 2, 2)
         ([(ALL, RED, KEEP), ((2, 0, 9, 9), GREEN, KEEP)], [RED, RED, GREEN, GREEN]),
     ],
 )
-def test_what_frames_leave_behind(frames: list, last: list[tuple[int, ...]]):
+def test_disposal_methods(frames: list, last: list[tuple[int, ...]]):
     assert shown(gif(*frames))[-1] == [last, last]
 
 
-def test_durations_and_what_is_damaged():
+def test_durations_and_truncation():
     data = gif((ALL, RED, KEEP), (LEFT, GREEN, KEEP), (RIGHT, BLUE, KEEP))
     whole = parse(data)
     assert (whole.width, whole.height, whole.is_complete) == (4, 2, True)
@@ -80,7 +80,7 @@ def test_durations_and_what_is_damaged():
         assert len(parse(data[:length]).frames) <= 3
 
 
-def test_it_is_what_pillow_reads_where_nothing_is_clear():
+def test_opaque_gif_equals_pillow():
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 255, (20, 30), np.uint8)) for _ in range(4)]
     buffer = io.BytesIO()

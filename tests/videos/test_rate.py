@@ -1,4 +1,4 @@
-"""Frames at another rate."""
+"""Changing the frame rate."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def numbers(found: list[Frame]) -> list[int]:
     return [int(frame.pixels[0, 0, 0]) for frame in found]
 
 
-def test_the_same_rate_changes_nothing():
+def test_same_rate_is_identity():
     given_frames = frames([Fraction(i, 25) for i in range(5)], Fraction(1, 25))
     found = list(at_rate(iter(given_frames), Fraction(25)))
     assert found == given_frames
 
 
-def test_half_and_double():
+def test_half_and_double_rate():
     given_frames = frames([Fraction(i, 20) for i in range(6)], Fraction(1, 20))
     assert numbers(list(at_rate(iter(given_frames), Fraction(10)))) == [0, 2, 4]
     doubled = list(at_rate(iter(given_frames), Fraction(40)))
@@ -40,7 +40,7 @@ def test_half_and_double():
     assert [frame.time for frame in doubled] == [Fraction(i, 40) for i in range(12)]
 
 
-def test_a_clip_may_begin_late_and_its_last_frame_say_nothing():
+def test_late_start_and_unknown_last_duration():
     given_frames = frames([Fraction(1, 4), Fraction(1, 2)])
     found = list(at_rate(iter(given_frames), Fraction(10)))
     assert [frame.time for frame in found] == [Fraction(i, 10) for i in (3, 4, 5)]
@@ -52,7 +52,7 @@ def test_a_clip_may_begin_late_and_its_last_frame_say_nothing():
     st.lists(st.fractions(0, 5, max_denominator=1000), min_size=1, max_size=20, unique=True),
     st.fractions(1, 60, max_denominator=1001),
 )
-def test_each_tick_shows_what_was_on_screen(times: list[Fraction], rate: Fraction):
+def test_each_tick_shows_frame_on_screen(times: list[Fraction], rate: Fraction):
     times.sort()
     for frame in at_rate(iter(frames(times, Fraction(1, 2))), rate):
         shown = max(i for i, time in enumerate(times) if time <= frame.time)

@@ -1,4 +1,4 @@
-"""Files to frames: upright, in the right colours, at their times, past what is broken."""
+"""Reading videos: orientation, colours, timestamps, damage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(path: Path, **how: float) -> tuple[VideoReader, list[Frame]]:
     return found, list(found.frames())
 
 
-def test_frames_come_with_their_times(tmp_path: Path):
+def test_frames_and_timestamps(tmp_path: Path):
     found, frames = read(make(tmp_path / "a.mp4", frames=10))
     clip = found.clip
     assert (clip.width, clip.height, clip.rate) == (96, 64, RATE)
@@ -47,14 +47,14 @@ def test_frames_come_with_their_times(tmp_path: Path):
     assert found.notes == []
 
 
-def test_variable_frame_rates_are_kept(tmp_path: Path):
+def test_variable_frame_rate(tmp_path: Path):
     times = [0, 100, 150, 400, 410, 900]
     _, frames = read(make(tmp_path / "a.mp4", times=times))
     assert [frame.time for frame in frames] == [Fraction(t, RATE * TICKS) for t in times]
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_rotation_is_in_the_pixels(tmp_path: Path, degrees: int):
+def test_rotation_is_applied(tmp_path: Path, degrees: int):
     path = make(tmp_path / "a.mp4", frames=2, rotation=degrees, aspect=Fraction(4, 3))
     found, frames = read(path)
     upright = np.rot90(moving(0), degrees // 90)
@@ -65,7 +65,7 @@ def test_rotation_is_in_the_pixels(tmp_path: Path, degrees: int):
     assert found.clip.pixel_aspect == (Fraction(3, 4) if sideways else Fraction(4, 3))
 
 
-def test_mirrored_films_are_turned_over(tmp_path: Path):
+def test_flips_are_applied(tmp_path: Path):
     import av
 
     path = tmp_path / "a.mp4"
@@ -92,7 +92,7 @@ def test_mirrored_films_are_turned_over(tmp_path: Path):
         ("yuv420p10le", (6, 1, 6, 6)),
     ],
 )
-def test_colors_are_what_they_were(
+def test_color_conversion(
     tmp_path: Path,
     color: tuple[int, int, int],
     pixels: str,
@@ -110,7 +110,7 @@ def test_colors_are_what_they_were(
 @pytest.mark.parametrize(
     ("codec", "pixels"), [("ffv1", "gray"), ("png", "rgb24"), ("ffv1", "yuv422p10le")]
 )
-def test_other_pixels(tmp_path: Path, codec: str, pixels: str):
+def test_other_pixel_formats(tmp_path: Path, codec: str, pixels: str):
     grey = (90, 90, 90)
     path = tmp_path / ("a.mov" if codec == "png" else "a.mkv")
     make(path, codec, pixels=pixels, picture=flat(grey), size=(33, 21))
@@ -120,7 +120,7 @@ def test_other_pixels(tmp_path: Path, codec: str, pixels: str):
     assert np.abs(frames[0].pixels.astype(int) - grey).max() <= 2
 
 
-def test_transparency_is_told_of(tmp_path: Path):
+def test_transparency_is_noted(tmp_path: Path):
     found, _ = read(make(tmp_path / "a.mkv", "ffv1", pixels="yuva420p"))
     assert found.notes == ["the video's transparency is left out"]
 
@@ -150,7 +150,7 @@ def test_damaged_frames_are_repeated(tmp_path: Path):
     assert 0 < sum(same) <= found.broken
 
 
-def test_what_a_decoder_owes_is_known_by_its_times():
+def test_broken_frames_are_known_by_timestamp():
     broken = _BrokenFrames()
     for time in (0, 3, 1, 2, 5, 4):  # as packets come, with frames that refer to later ones
         broken.sent(Fraction(time))
@@ -163,7 +163,7 @@ def test_what_a_decoder_owes_is_known_by_its_times():
     assert broken.before(Fraction(11)) == []  # both errors are accounted for
 
 
-def test_the_last_frames_may_be_missing(tmp_path: Path):
+def test_missing_last_frames(tmp_path: Path):
     path = make(tmp_path / "a.mp4", frames=40, picture=noisy, options={"bf": "0", "g": "1"})
     data = bytearray(path.read_bytes())
     last = data.rfind(b"mdat") if data.rfind(b"moov") < data.rfind(b"mdat") else data.rfind(b"moov")
@@ -175,15 +175,15 @@ def test_the_last_frames_may_be_missing(tmp_path: Path):
     assert frames[-1].pixels is frames[-2].pixels
 
 
-def test_a_file_cut_short_gives_what_it_has(tmp_path: Path):
+def test_truncated_file(tmp_path: Path):
     path = make(tmp_path / "a.mkv", frames=40, picture=noisy, sound="aac")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     _, frames = read(path)
     assert 5 < len(frames) < 40
 
 
-def test_streams_that_come_up_later_are_passed_over():
-    """As PyAV has it: at their packets its iterator breaks, and another goes on behind them."""
+def test_streams_that_start_later_are_skipped():
+    """PyAV's iterator raises at their packets, and a new one continues after them."""
 
     class Container:
         def __init__(self) -> None:
@@ -198,7 +198,7 @@ def test_streams_that_come_up_later_are_passed_over():
     assert list(demux(Container())) == [1, 2, 3, 4]  # type: ignore[arg-type]
 
 
-def test_what_is_no_video(tmp_path: Path):
+def test_invalid_videos(tmp_path: Path):
     (tmp_path / "text.mp4").write_text("no video" * 100)
     (tmp_path / "empty.mp4").touch()
     make(tmp_path / "good.mp4")
@@ -219,7 +219,7 @@ def test_what_is_no_video(tmp_path: Path):
     assert reader(tmp_path / "good.mp4", most=6144)
 
 
-def test_sound_alone_is_no_video(tmp_path: Path):
+def test_audio_only_file_is_rejected(tmp_path: Path):
     import av
 
     with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as container:

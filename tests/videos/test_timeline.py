@@ -1,4 +1,4 @@
-"""Files whose times begin anew, wrap, stand still or leap, and streams without an index."""
+"""Files with discontinuous timestamps, and streams without an index."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def numbers(frames: list[Frame]) -> list[int]:
 
 
 @pytest.mark.parametrize(("suffix", "codec", "sound", "container"), FORMATS)
-def test_joined_recordings_go_on(
+def test_concatenated_recordings_are_continuous(
     tmp_path: Path, suffix: str, codec: str, sound: str, container: str
 ):
     first = record(tmp_path / f"a{suffix}", codec, sound, container=container)
@@ -71,7 +71,7 @@ def test_joined_recordings_go_on(
 
 
 @pytest.mark.parametrize(("first", "second"), [(1000, 0), (0, 5000), (95_000, 0)])
-def test_clocks_that_wrap_or_leap_go_on(tmp_path: Path, first: float, second: float):
+def test_wrapping_or_leaping_clocks_are_continuous(tmp_path: Path, first: float, second: float):
     parts = (
         record(tmp_path / f"{begin}.ts", container="mpegts", begin=begin)
         for begin in (first, second)
@@ -82,7 +82,7 @@ def test_clocks_that_wrap_or_leap_go_on(tmp_path: Path, first: float, second: fl
     assert 0.03 < min(steps) <= max(steps) < 0.12
 
 
-def test_a_recording_without_sound_may_follow(tmp_path: Path):
+def test_recording_without_sound_may_follow(tmp_path: Path):
     loud = record(tmp_path / "a.ts", container="mpegts")
     silent = record(tmp_path / "b.ts", sound=None, container="mpegts")
     _, frames = read(joined(tmp_path / "both.ts", loud, silent, loud))
@@ -90,7 +90,7 @@ def test_a_recording_without_sound_may_follow(tmp_path: Path):
     assert max(b.time - a.time for a, b in itertools.pairwise(frames)) < 0.12
 
 
-def test_a_clock_may_wrap_within_a_recording(tmp_path: Path):
+def test_clock_wraps_within_a_recording(tmp_path: Path):
     path = record(tmp_path / "a.ts", container="mpegts", begin=2**33 / 90_000 - 1)
     _, frames = read(path)
     assert len(frames) == 50
@@ -101,7 +101,7 @@ def test_a_clock_may_wrap_within_a_recording(tmp_path: Path):
 
 @pytest.mark.parametrize("wrong", [-1.0, 3600.0])
 @pytest.mark.parametrize("stream", [SOUND, PICTURES])
-def test_a_single_wrong_time_moves_nothing_else(tmp_path: Path, stream: int, wrong: float):
+def test_outlier_moves_no_other_timestamp(tmp_path: Path, stream: int, wrong: float):
     path = record(tmp_path / "a.ts", container="mpegts")
     _, before = read(path)
     shift_one_time(path, stream, 5 if stream == SOUND else 30, wrong)
@@ -112,14 +112,14 @@ def test_a_single_wrong_time_moves_nothing_else(tmp_path: Path, stream: int, wro
     assert sum(differing) <= (0 if stream == SOUND else 2)
 
 
-def test_a_pause_is_not_another_recording(tmp_path: Path):
+def test_pause_starts_no_segment(tmp_path: Path):
     first = record(tmp_path / "a.ts", container="mpegts")
     second = record(tmp_path / "b.ts", container="mpegts", begin=32)
     _, frames = read(joined(tmp_path / "both.ts", first, second))
     assert float(frames[50].time) == pytest.approx(32, abs=0.1)
 
 
-def test_frames_of_one_time_are_all_there(tmp_path: Path):
+def test_equal_timestamps_lose_no_frame(tmp_path: Path):
     import av
 
     path = tmp_path / "a.mkv"
@@ -142,7 +142,7 @@ def test_frames_of_one_time_are_all_there(tmp_path: Path):
     ("suffix", "container"), [(".ts", "mpegts"), (".h264", "h264"), (".mkv", None), (".mp4", None)]
 )
 @pytest.mark.parametrize("first", [7, 10, 33])
-def test_a_part_begins_at_the_frame_asked_for(
+def test_part_starts_at_requested_frame(
     tmp_path: Path, suffix: str, container: str | None, first: int
 ):
     path = record(tmp_path / f"a{suffix}", sound=None, container=container)
@@ -156,12 +156,12 @@ def test_a_part_begins_at_the_frame_asked_for(
         assert one.time == other.time - Fraction(first, FRAMES_A_SECOND)
 
 
-def test_a_raw_stream_knows_its_length(tmp_path: Path):
+def test_raw_stream_duration(tmp_path: Path):
     path = record(tmp_path / "a.h264", sound=None, container="h264")
     assert read(path)[0].clip.seconds == pytest.approx(2)
 
 
-def test_many_recordings_go_on(tmp_path: Path):
+def test_many_concatenated_recordings(tmp_path: Path):
     one = record(tmp_path / "a.ts", container="mpegts")
     _, frames = read(joined(tmp_path / "all.ts", *[one] * 5))
     assert len(frames) == 250
@@ -169,7 +169,7 @@ def test_many_recordings_go_on(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("suffix", "given"), [(".mp4", 2), (".flv", 2), (".mkv", 3)])
-def test_files_that_cannot_be_read_are_told_of(tmp_path: Path, suffix: str, given: int):
+def test_unread_concatenated_files_are_noted(tmp_path: Path, suffix: str, given: int):
     one = record(tmp_path / f"one{suffix}")
     assert read(one)[0].notes == []
     reader, frames = read(joined(tmp_path / f"all{suffix}", *[one] * given))
@@ -177,7 +177,7 @@ def test_files_that_cannot_be_read_are_told_of(tmp_path: Path, suffix: str, give
     assert "only the first can be read" in reader.notes[0]
 
 
-def test_matroska_says_where_it_ends(tmp_path: Path):
+def test_may_continue_after_segment(tmp_path: Path):
     one = record(tmp_path / "a.mkv")
     assert not may_continue_after_segment(one)
     assert may_continue_after_segment(joined(tmp_path / "b.mkv", one, one))
@@ -187,7 +187,7 @@ def test_matroska_says_where_it_ends(tmp_path: Path):
         assert not may_continue_after_segment(damaged)
 
 
-def test_a_clock_rises():
+def test_monotonic_clock_increases():
     clock = MonotonicClock(1, 1000)
     given = [0, 20, 20, 40, 30, 60, 5, 25, 45, 80]
     assert [clock.correct(time, 20) for time in given] == [0, 20, 21, 40, 41, 60, 61, 62, 63, 80]
@@ -195,7 +195,7 @@ def test_a_clock_rises():
     assert clock.next(20) == 100
 
 
-def test_a_clock_that_begins_anew_goes_on():
+def test_monotonic_clock_continues_after_restart():
     clock = MonotonicClock(1, 10)
     assert [clock.correct(time, 5) for time in (100, 105, 0, 5, 10)] == [100, 105, 110, 115, 120]
     clock = MonotonicClock(1, 10)  # a single one was wrong

@@ -1,4 +1,4 @@
-"""Sound whose times are wrong, begin anew or are too fine: the film is whole, and has its sound."""
+"""Copying of sound with wrong, restarting or too fine timestamps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIP = Clip(64, 48, Fraction(25), Fraction(1, 25))
 def copy(
     source: Path, target: Path, start: float = 0, until: float | None = None
 ) -> tuple[list[float], list[float], list[str]]:
-    """Read and write a film; times of its frames and of its packets of sound, and notes."""
+    """Copy a video; returns the times of its frames and of its audio packets, and the notes."""
     begin, end = Fraction(start), None if until is None else Fraction(until)
     reader = VideoReader(source, None, begin, end, 10**9)
     writer = VideoWriter(target, target, reader.clip, None, None, source, begin, end)
@@ -43,7 +43,7 @@ def stands_still(heard: list[Any]) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts", ".webm"])
 @pytest.mark.parametrize(("change", "count"), [(same_time, 1), (stands_still, 9)])
-def test_packets_of_one_time_are_moved(tmp_path: Path, suffix: str, change: Any, count: int):
+def test_equal_audio_timestamps_are_moved(tmp_path: Path, suffix: str, change: Any, count: int):
     source = record(tmp_path / "in.mkv", change=change)
     given = probe(source).sound[0][2]
     times, heard, notes = copy(source, tmp_path / f"out{suffix}")
@@ -58,7 +58,7 @@ def test_packets_of_one_time_are_moved(tmp_path: Path, suffix: str, change: Any,
 
 @pytest.mark.parametrize("wrong", [-1.0, 3600.0])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_one_wrong_time_of_sound_moves_no_other(tmp_path: Path, suffix: str, wrong: float):
+def test_audio_outlier_moves_no_other_timestamp(tmp_path: Path, suffix: str, wrong: float):
     source = record(tmp_path / "in.ts", container="mpegts")
     _, right, _ = copy(source, tmp_path / f"right{suffix}")
     shift_one_time(source, SOUND, 5, wrong)
@@ -74,7 +74,7 @@ def test_one_wrong_time_of_sound_moves_no_other(tmp_path: Path, suffix: str, wro
     ("suffix", "codec", "sound", "container"),
     [(".ts", "libx264", "aac", "mpegts"), (".mpg", "mpeg2video", "mp2", "mpeg")],
 )
-def test_joined_recordings_keep_their_sound(
+def test_concatenated_recordings_keep_their_sound(
     tmp_path: Path, suffix: str, codec: str, sound: str, container: str
 ):
     one = record(tmp_path / f"a{suffix}", codec, sound, container=container)
@@ -91,7 +91,7 @@ def test_joined_recordings_keep_their_sound(
 
 
 @pytest.mark.parametrize(("suffix", "sound"), [(".mpg", "mp2"), (".vob", "ac3")])
-def test_parts_of_program_streams(tmp_path: Path, suffix: str, sound: str):
+def test_parts_of_mpeg_program_streams(tmp_path: Path, suffix: str, sound: str):
     source = record(tmp_path / f"in{suffix}", "mpeg2video", sound, frames=100)
     times, heard, notes = copy(source, tmp_path / "out.mp4", start=3)
     assert (len(times), notes) == (25, [])
@@ -107,7 +107,7 @@ def test_parts_of_program_streams(tmp_path: Path, suffix: str, sound: str):
         (".webm", "opus", {192_000: 48_000, 176_400: 48_000, 6_000: 48_000}),
     ],
 )
-def test_sound_is_resampled_to_what_the_target_takes(
+def test_sound_is_resampled_for_the_target(
     tmp_path: Path, suffix: str, becomes: str, rates: dict[int, int], rate: int
 ):
     import av
@@ -122,13 +122,13 @@ def test_sound_is_resampled_to_what_the_target_takes(
         assert container.streams.audio[0].rate == rates[rate]
 
 
-def test_sound_that_a_transport_stream_cannot_say_is_encoded_again(tmp_path: Path):
+def test_mpegts_re_encodes_unsupported_audio(tmp_path: Path):
     source = make(tmp_path / "in.mkv", sound="flac")
     _, _, notes = copy(source, tmp_path / "out.ts")
     assert notes == ["sound in flac becomes mp2: mpegts cannot hold it"]
 
 
-def test_frames_that_a_codec_cannot_tell_apart_keep_their_order(tmp_path: Path):
+def test_coarse_time_base_keeps_frame_order(tmp_path: Path):
     target = tmp_path / "a.mp4"
     writer = VideoWriter(target, target, CLIP)
     for number in range(6):

@@ -1,4 +1,4 @@
-"""Frames to files, with sound and subtitles: what goes in comes out."""
+"""Writing videos with sound and subtitles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write(
     return probe(path), writer.notes
 
 
-def test_frames_and_times_come_out(tmp_path: Path):
+def test_round_trip_of_frames_and_timestamps(tmp_path: Path):
     found, notes = write(tmp_path / "a.mp4")
     assert found.video == ("h264", "yuv420p", 96, 64)
     assert found.times == [i / RATE for i in range(8)]
@@ -51,7 +51,7 @@ def test_frames_and_times_come_out(tmp_path: Path):
     assert notes == []
 
 
-def test_uneven_times_are_kept(tmp_path: Path):
+def test_uneven_timestamps_are_kept(tmp_path: Path):
     times = [Fraction(t, 2000) for t in (0, 7, 100, 333, 1999)]
     for suffix in (".mp4", ".mkv", ".mov"):
         found, _ = write(tmp_path / f"a{suffix}", times=times)
@@ -65,9 +65,7 @@ def test_uneven_times_are_kept(tmp_path: Path):
     [(".mp4", None), (".mov", None), (".mkv", None), (".webm", None), (".ts", None),
      (".mp4", "hevc"), (".mkv", "ffv1"), (".mp4", "av1"), (".mp4", "vp9")],
 )  # fmt: skip
-def test_the_last_frame_stays_as_long_as_it_should(
-    tmp_path: Path, suffix: str, codec: str | None, frames: int
-):
+def test_last_frame_duration(tmp_path: Path, suffix: str, codec: str | None, frames: int):
     import av
 
     path = tmp_path / f"a{suffix}"
@@ -86,13 +84,13 @@ def test_the_last_frame_stays_as_long_as_it_should(
     assert float(shown[-1].time + shown[-1].duration) == pytest.approx(length, abs=0.11)
 
 
-def test_ordinary_films_have_no_frame_more(tmp_path: Path):
+def test_no_frame_is_added_to_ordinary_videos(tmp_path: Path):
     for suffix in (".mp4", ".ts"):
         found, _ = write(tmp_path / f"a{suffix}", frames=9)
         assert len(found.times) == 9
 
 
-def test_clear_parts_become_white(tmp_path: Path):
+def test_transparent_parts_become_white(tmp_path: Path):
     path = tmp_path / "a.mkv"
     writer = VideoWriter(path, path, CLIP, "ffv1")
     clear = np.full((64, 96), 255, np.uint8)
@@ -152,7 +150,7 @@ def test_odd_sizes(tmp_path: Path, codec: str, size: tuple[int, int]):
 @pytest.mark.parametrize(
     "colors", [Colors(), Colors(1, 1, 1, 1), Colors(6, 2, 6, 6), Colors(9, 1, 9, 16)]
 )
-def test_colors_are_said_and_kept(tmp_path: Path, colors: Colors, color: tuple[int, int, int]):
+def test_color_properties_are_written(tmp_path: Path, colors: Colors, color: tuple[int, int, int]):
     path = tmp_path / "a.mp4"
     found, _ = write(path, replace(CLIP, colors=colors), picture=flat(color), frames=2, crf=1)
     if colors.matrix != 2:
@@ -161,7 +159,7 @@ def test_colors_are_said_and_kept(tmp_path: Path, colors: Colors, color: tuple[i
     assert np.abs(next(reader.frames()).pixels.astype(int) - color).max() <= 4
 
 
-def test_pixels_keep_their_aspect(tmp_path: Path):
+def test_pixel_aspect_is_kept(tmp_path: Path):
     found, _ = write(tmp_path / "a.mp4", replace(CLIP, pixel_aspect=Fraction(4, 3)))
     assert found.aspect == Fraction(4, 3)
 
@@ -171,7 +169,7 @@ def test_pixels_keep_their_aspect(tmp_path: Path):
     [(".mp4", "aac", ".mp4"), (".mkv", "libopus", ".webm"), (".mkv", "flac", ".mkv"),
      (".mkv", "libmp3lame", ".mp4"), (".mov", "pcm_s16le", ".mov"), (".ts", "aac", ".mkv")],
 )  # fmt: skip
-def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, sound: str, target: str):
+def test_sound_is_copied(tmp_path: Path, suffix: str, sound: str, target: str):
     source = make(tmp_path / f"in{suffix}", sound=sound, frames=20)
     found, notes = write(tmp_path / f"out{target}", frames=20, source=source)
     given = probe(source)
@@ -192,7 +190,7 @@ def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, sound: st
     ("suffix", "sound", "target", "becomes"),
     [(".mp4", "aac", ".webm", "opus"), (".mov", "pcm_s16le", ".mp4", "aac")],
 )
-def test_other_sound_is_encoded_again(
+def test_unsupported_sound_is_re_encoded(
     tmp_path: Path, suffix: str, sound: str, target: str, becomes: str
 ):
     source = make(tmp_path / f"in{suffix}", sound=sound, frames=20)
@@ -219,7 +217,7 @@ def _pitch(path: Path) -> float:
     return float(np.abs(np.fft.rfft(wave)).argmax() * SOUND_RATE / len(wave))
 
 
-def test_damaged_sound_is_left_out_and_counted(tmp_path: Path):
+def test_damaged_sound_is_dropped_and_counted(tmp_path: Path):
     source = make(tmp_path / "in.ts", sound="aac", frames=20)
     data = source.read_bytes()
     header = b"\xff\xf1"  # of a packet of AAC
@@ -231,7 +229,7 @@ def test_damaged_sound_is_left_out_and_counted(tmp_path: Path):
     assert notes == ["damaged packets of sound and subtitles are left out: 1"]
 
 
-def test_subtitles_chapters_and_titles_go_with_it(tmp_path: Path):
+def test_subtitles_chapters_and_metadata_are_copied(tmp_path: Path):
     source = make(tmp_path / "in.mkv", sound="aac", subtitles=True, frames=20)
     found, notes = write(tmp_path / "out.mkv", frames=20, source=source)
     assert found.subtitles == [("fra", [(0.1, "Bonjour"), (0.3, "Adieu")])]
@@ -242,7 +240,7 @@ def test_subtitles_chapters_and_titles_go_with_it(tmp_path: Path):
     assert len(found.sound) == 1
 
 
-def test_a_part_has_the_sound_of_that_part(tmp_path: Path):
+def test_part_has_its_own_sound(tmp_path: Path):
     source = make(tmp_path / "in.mkv", sound="flac", subtitles=True, frames=40)
     found, _ = write(tmp_path / "out.mkv", frames=10, source=source, start=0.25, until=0.75)
     given = probe(source).sound[0][2]
@@ -253,7 +251,7 @@ def test_a_part_has_the_sound_of_that_part(tmp_path: Path):
     assert found.subtitles == [("fra", [(0.05, "Adieu")])]
 
 
-def test_the_sound_of_what_ends_early_ends_too(tmp_path: Path):
+def test_sound_is_cut_if_the_clip_ends_early(tmp_path: Path):
     source = make(tmp_path / "in.mp4", sound="aac", frames=60)
     found, _ = write(tmp_path / "out.mp4", frames=20, source=source, is_whole=False)
     ((_, _, packets),) = found.sound
@@ -271,13 +269,13 @@ def test_the_sound_of_what_ends_early_ends_too(tmp_path: Path):
         ("a.webp", None, 20, "have no --crf"),
     ],
 )
-def test_what_cannot_be_written_is_refused_first(
+def test_check_target_rejects_invalid_options(
     name: str, codec: str | None, crf: int | None, words: str
 ):
     with pytest.raises(UserError, match=words):
         check_target(Path(name), codec, crf)
 
 
-def test_a_container_that_does_not_take_the_codec(tmp_path: Path):
+def test_container_without_support_for_codec(tmp_path: Path):
     with pytest.raises(UserError, match="cannot hold libx264"):
         VideoWriter(tmp_path / "a.webm", tmp_path / "a.webm", CLIP, "h264")

@@ -57,6 +57,7 @@ def test_thumbnails_show_the_photograph(page: Page, picture: Path):
 def test_thumbnails_are_lazy(browser: Browser, address: str):
     with opened(browser, address, viewport={"width": 400, "height": 600}) as page:
         painted(page)
+        expect(page.locator("#gallery li:first-child canvas[data-painted]")).to_have_count(1)
         page.wait_for_load_state("networkidle")
         before = page.locator("canvas[data-painted]").count()
         page.locator("#gallery li").last.scroll_into_view_if_needed()

@@ -1,12 +1,13 @@
-"""Offsets of the initializers in an ONNX file, for programs without an ONNX parser.
+"""The metadata of an ONNX file, and the offsets of its initializers, without an ONNX parser.
 
-The page mixes styles in the browser by writing into a copy of a model file. The file is a protocol
-buffer: messages of numbered fields, each a tag, a length and bytes. `onnx` does not expose where a
-field lies, so the fields are walked through here.
+The page mixes styles in the browser by writing into a copy of a model file; `onnx` does not expose
+where a field lies, and takes long to import where only the metadata are wanted. The file is a
+protocol buffer: messages of numbered fields, each a tag, a length and bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from fast_nst.errors import UserError
 
 PREFIX = "network."  # of the parameters' names
 # Numbers of fields in onnx.proto.
-_GRAPH, _INITIALIZER = 7, 5
+_GRAPH, _INITIALIZER, _METADATA = 7, 5, 14
+_KEY, _VALUE = 1, 2
 _DATA_TYPE, _NAME, _RAW_DATA = 2, 8, 9
 _TYPES = {1: "float32", 10: "float16"}
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
@@ -41,6 +43,17 @@ def initializer_offsets(data: bytes) -> dict[str, Offset]:
         return dict(_offsets(data))
     except (IndexError, KeyError, UnicodeDecodeError) as error:
         raise UserError("the model file is damaged: export it again") from error
+
+
+def read_metadata(data: bytes) -> dict[str, str]:
+    """The metadata of a model file; of one that is damaged, what can be read."""
+    metadata = {}
+    with contextlib.suppress(IndexError, UnicodeDecodeError):
+        for number, start, end in _fields(data, 0, len(data)):
+            if number == _METADATA:
+                pair = {n: data[a:b].decode() for n, a, b in _fields(data, start, end)}
+                metadata[pair.get(_KEY, "")] = pair.get(_VALUE, "")
+    return metadata
 
 
 def _offsets(data: bytes) -> Iterator[tuple[str, Offset]]:

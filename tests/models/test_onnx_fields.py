@@ -1,4 +1,4 @@
-"""Where parameters lie in a file: against what `onnx` reads."""
+"""What is read from model files without `onnx`, against what `onnx` reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from onnx import numpy_helper
 from fast_nst.assets import LIVE_STYLES, STARTS
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import style_files
-from fast_nst.models.graphs import load, parameters
-from fast_nst.models.initializers import initializer_offsets
+from fast_nst.models.graphs import load, metadata_of, parameters
+from fast_nst.models.onnx_fields import initializer_offsets, read_metadata
 
 SHIPPED = [*style_files(), *LIVE_STYLES.glob("*.onnx")]
 SHIPPED += [path for starts in STARTS.values() for path in starts.values()]
@@ -78,3 +78,13 @@ def test_fuzzed_files_are_refused_or_have_every_offset_inside():
         for offset, length, _ in offsets:
             assert 0 <= offset <= offset + length <= len(data)
     assert 50 < read < 250
+
+
+def test_metadata_are_those_that_onnx_reads():
+    for path in SHIPPED:
+        data = path.read_bytes()
+        assert read_metadata(data) == metadata_of(load(data, path.name))
+
+
+def test_metadata_of_what_is_no_model_are_none():
+    assert read_metadata(b"hello") == read_metadata(b"") == {}
