@@ -168,7 +168,7 @@ NAMES = (
 )
 
 
-def test_odd_names_in_a_folder(negative: Path, tmp_path: Path):
+def test_odd_file_names_in_a_folder(negative: Path, tmp_path: Path):
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     for i, name in enumerate(NAMES):
@@ -191,7 +191,7 @@ def test_odd_names_in_a_folder(negative: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_an_odd_name(name: str, negative: Path, tmp_path: Path):
+def test_odd_file_name(name: str, negative: Path, tmp_path: Path):
     Image.fromarray(noise(4, 5)).save(tmp_path / "plain.png")
     (tmp_path / "plain.png").rename(tmp_path / name)
     (tmp_path / "out").mkdir()
