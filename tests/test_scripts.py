@@ -38,9 +38,7 @@ def test_train_base_identity_loss_is_the_mean_difference():
 
 
 @pytest.mark.slow
-def test_train_base_writes_base_and_identity(
-    photographs: Path, tmp_path: Path, monkeypatch, capsys
-):
+def test_train_base_writes_both_models(photographs: Path, tmp_path: Path, monkeypatch, capsys):
     base = script("train_base")
     paintings = tmp_path / "paintings"
     paintings.mkdir()
