@@ -21,6 +21,10 @@ from fast_nst.training.models import to_onnx
 
 EVERYTHING = np.array([0, 0, np.iinfo(np.int64).max, np.iinfo(np.int64).max])
 
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "johnson" else []) for name in NETWORKS
+]
+
 
 def graph_of(name: str) -> onnx.ModelProto:
     if name in STARTS:
@@ -83,7 +87,7 @@ def test_the_halo_of_a_chain_by_hand():
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_declared_halo_covers_the_convolutions(name: str):
     geometry = GEOMETRIES[name]
     halo, stride = halo_of(graph_of(name))
@@ -94,7 +98,7 @@ def test_the_declared_halo_covers_the_convolutions(name: str):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_declared_maps_are_those_that_the_norms_see(name: str):
     """A side of s px has s / stride + 2 * padding positions: found with two sizes."""
     graph = graph_of(name)
