@@ -93,8 +93,11 @@ class ImageTransformation(nn.Module):
         geometry: Receptive field, stride and memory; written into model files.
     """
 
-    margin, extra, multiple, minimum = 0, 0, 4, 16
-    half_weights = False
+    margin: int = 0
+    extra: int = 0
+    multiple: int = 4
+    minimum: int = 16
+    half_weights: bool = False
     geometry: ClassVar[Geometry]
 
     def mirror(self, images: Tensor, axes: tuple[int, int] = (2, 3)) -> Tensor:
@@ -132,10 +135,10 @@ class JohnsonBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect")
-        self.norm1 = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect")
-        self.norm2 = nn.InstanceNorm2d(width, affine=True)
+        self.conv1: nn.Conv2d = nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect")
+        self.norm1: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
+        self.conv2: nn.Conv2d = nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect")
+        self.norm2: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, H, W) to the same."""
@@ -155,22 +158,26 @@ class Johnson(ImageTransformation):
         width: Channels of the first layer; 32 in the paper, others also train it with 16.
     """
 
-    geometry = GEOMETRIES["johnson"]
+    geometry: ClassVar[Geometry] = GEOMETRIES["johnson"]
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 9, padding=4, padding_mode="reflect")
-        self.norm1 = nn.InstanceNorm2d(width, affine=True)
-        self.down1 = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, padding_mode="reflect")
-        self.down1_norm = nn.InstanceNorm2d(2 * width, affine=True)
-        self.down2 = nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1, padding_mode="reflect")
-        self.down2_norm = nn.InstanceNorm2d(4 * width, affine=True)
-        self.blocks = _chain(JohnsonBlock, 4 * width, count=5)
-        self.up1 = nn.Conv2d(4 * width, 2 * width, 3, padding=1, padding_mode="reflect")
-        self.up1_norm = nn.InstanceNorm2d(2 * width, affine=True)
-        self.up2 = nn.Conv2d(2 * width, width, 3, padding=1, padding_mode="reflect")
-        self.up2_norm = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect")
+        self.conv1: nn.Conv2d = nn.Conv2d(3, width, 9, padding=4, padding_mode="reflect")
+        self.norm1: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
+        self.down1: nn.Conv2d = nn.Conv2d(
+            width, 2 * width, 3, stride=2, padding=1, padding_mode="reflect"
+        )
+        self.down1_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(2 * width, affine=True)
+        self.down2: nn.Conv2d = nn.Conv2d(
+            2 * width, 4 * width, 3, stride=2, padding=1, padding_mode="reflect"
+        )
+        self.down2_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(4 * width, affine=True)
+        self.blocks: nn.Sequential = _chain(JohnsonBlock, 4 * width, count=5)
+        self.up1: nn.Conv2d = nn.Conv2d(4 * width, 2 * width, 3, padding=1, padding_mode="reflect")
+        self.up1_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(2 * width, affine=True)
+        self.up2: nn.Conv2d = nn.Conv2d(2 * width, width, 3, padding=1, padding_mode="reflect")
+        self.up2_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
+        self.conv2: nn.Conv2d = nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect")
 
     def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same; H, W >= 16, multiples of 4."""
@@ -196,7 +203,7 @@ class NoisyTransformation(ImageTransformation):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.noise = nn.Parameter(torch.zeros(width))
+        self.noise: nn.Parameter = nn.Parameter(torch.zeros(width))
         self.register_buffer("noise_tile", _noise_tile(), persistent=False)
 
     def with_noise(self, x: Tensor, noise: Tensor | None) -> Tensor:
@@ -219,10 +226,10 @@ class FineBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3)
-        self.norm1 = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, width, 3)
-        self.norm2 = nn.InstanceNorm2d(width, affine=True)
+        self.conv1: nn.Conv2d = nn.Conv2d(width, width, 3)
+        self.norm1: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
+        self.conv2: nn.Conv2d = nn.Conv2d(width, width, 3)
+        self.norm2: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, H, W) to the same; H, W >= 3."""
@@ -245,27 +252,30 @@ class Fine(NoisyTransformation):
     """
 
     # One output of the 5x5 convolution of stride 2 beyond the picture on each side.
-    margin, extra = 3, 7
+    margin: int = 3
+    extra: int = 7
     half_weights = True
-    quarter_width, half_width, full_width = 48, 16, 8  # channels at that resolution
+    quarter_width: int = 48  # channels at that resolution
+    half_width: int = 16
+    full_width: int = 8
 
-    geometry = GEOMETRIES["fine"]
+    geometry: ClassVar[Geometry] = GEOMETRIES["fine"]
 
     def __init__(self) -> None:
         super().__init__(self.quarter_width)
-        self.down1 = nn.Conv2d(3, self.half_width, 5, stride=2)
-        self.down1_norm = nn.InstanceNorm2d(self.half_width, affine=True)
-        self.down2 = nn.Conv2d(self.half_width, self.quarter_width, 3, stride=2)
-        self.down2_norm = nn.InstanceNorm2d(self.quarter_width, affine=True)
-        self.blocks = _chain(FineBlock, self.quarter_width, count=5)
-        self.up1 = nn.Conv2d(self.quarter_width, self.half_width, 3)
-        self.up1_norm = nn.InstanceNorm2d(self.half_width, affine=True)
-        self.skip = nn.Conv2d(self.half_width, self.half_width, 1)
-        self.mid = nn.Conv2d(self.half_width, self.half_width, 3)
-        self.mid_norm = nn.InstanceNorm2d(self.half_width, affine=True)
-        self.up2 = nn.Conv2d(self.half_width, self.full_width, 3)
-        self.up2_norm = nn.InstanceNorm2d(self.full_width, affine=True)
-        self.head = nn.Conv2d(self.full_width, 3, 3)
+        self.down1: nn.Conv2d = nn.Conv2d(3, self.half_width, 5, stride=2)
+        self.down1_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(self.half_width, affine=True)
+        self.down2: nn.Conv2d = nn.Conv2d(self.half_width, self.quarter_width, 3, stride=2)
+        self.down2_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(self.quarter_width, affine=True)
+        self.blocks: nn.Sequential = _chain(FineBlock, self.quarter_width, count=5)
+        self.up1: nn.Conv2d = nn.Conv2d(self.quarter_width, self.half_width, 3)
+        self.up1_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(self.half_width, affine=True)
+        self.skip: nn.Conv2d = nn.Conv2d(self.half_width, self.half_width, 1)
+        self.mid: nn.Conv2d = nn.Conv2d(self.half_width, self.half_width, 3)
+        self.mid_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(self.half_width, affine=True)
+        self.up2: nn.Conv2d = nn.Conv2d(self.half_width, self.full_width, 3)
+        self.up2_norm: nn.InstanceNorm2d = nn.InstanceNorm2d(self.full_width, affine=True)
+        self.head: nn.Conv2d = nn.Conv2d(self.full_width, 3, 3)
 
     def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """(N, 3, H + 7, W + 7) in [0, 1] to (N, 3, H, W); H, W >= 16, multiples of 4."""
@@ -285,9 +295,9 @@ class FastBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3)
-        self.norm = nn.InstanceNorm2d(width, affine=True)
-        self.conv2 = nn.Conv2d(width, width, 3)
+        self.conv1: nn.Conv2d = nn.Conv2d(width, width, 3)
+        self.norm: nn.InstanceNorm2d = nn.InstanceNorm2d(width, affine=True)
+        self.conv2: nn.Conv2d = nn.Conv2d(width, width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, H, W) to the same; H, W >= 3."""
@@ -300,19 +310,20 @@ class Fast(NoisyTransformation):
     """A fiftieth of `Johnson`'s arithmetic, for video: 16 channels, none at full resolution."""
 
     # The 5x5 convolution needs 2 px at the top and left; both strided ones need 5 px in all.
-    margin, extra = 2, 5
+    margin: int = 2
+    extra: int = 5
     width = 16
 
-    geometry = GEOMETRIES["fast"]
+    geometry: ClassVar[Geometry] = GEOMETRIES["fast"]
 
     def __init__(self) -> None:
         super().__init__(self.width)
-        self.down1 = nn.Conv2d(3, self.width, 5, stride=2)
-        self.down2 = nn.Conv2d(self.width, self.width, 3, stride=2)
-        self.norm = nn.InstanceNorm2d(self.width, affine=True)
-        self.blocks = _chain(FastBlock, self.width, count=5)
-        self.up1 = nn.Conv2d(self.width, self.width, 3)
-        self.up2 = nn.Conv2d(self.width, 12, 3)
+        self.down1: nn.Conv2d = nn.Conv2d(3, self.width, 5, stride=2)
+        self.down2: nn.Conv2d = nn.Conv2d(self.width, self.width, 3, stride=2)
+        self.norm: nn.InstanceNorm2d = nn.InstanceNorm2d(self.width, affine=True)
+        self.blocks: nn.Sequential = _chain(FastBlock, self.width, count=5)
+        self.up1: nn.Conv2d = nn.Conv2d(self.width, self.width, 3)
+        self.up2: nn.Conv2d = nn.Conv2d(self.width, 12, 3)
 
     def paint(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """(N, 3, H + 5, W + 5) in [0, 1] to (N, 3, H, W); H, W >= 16, multiples of 4."""

@@ -13,7 +13,7 @@ import importlib.util
 import pickle
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -227,7 +227,7 @@ class Pool(nn.Module):
 
     def __init__(self, pooling: str) -> None:
         super().__init__()
-        self.pool = F.avg_pool2d if pooling == "avg" else F.max_pool2d
+        self.pool: Callable[..., Tensor] = F.avg_pool2d if pooling == "avg" else F.max_pool2d
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H // 2, W // 2)."""
@@ -358,16 +358,16 @@ class VGG19(nn.Module):
         pooling: str = "max",
     ) -> None:
         super().__init__()
-        self.names = check_layers(layers)
+        self.names: tuple[str, ...] = check_layers(layers)
         loaded = load_weights(weights) if isinstance(weights, str) else weights
-        self.source = loaded.source
-        self.scales = activation_scales(loaded, self.names, pooling)
+        self.source: str = loaded.source
+        self.scales: dict[str, float] = activation_scales(loaded, self.names, pooling)
         for layer, scale in self.scales.items():
             if not scale > 0:
                 raise UserError(
                     f"VGG-19 from {self.source!r} is dead at {layer}: its mean is {scale}"
                 )
-        self.layers = build_layers(loaded, _deepest(self.names), pooling)
+        self.layers: nn.Sequential = build_layers(loaded, _deepest(self.names), pooling)
 
     def forward(self, images: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Compute scaled activations.

@@ -270,7 +270,7 @@ def test_with_style_changes_the_style_alone():
 
 
 @pytest.mark.parametrize("shares", [[1.0], [1.0, 0.0], [1.0, -2.0], [1.0, float("nan")], []])
-def test_shares_that_cannot_be(shares: list[float]):
+def test_invalid_style_shares_are_refused(shares: list[float]):
     vgg = VGG19(["relu1_1"])
     images = [torch.rand(1, 3, 8, 8)] * 2
     with pytest.raises(UserError, match="share"):

@@ -51,7 +51,7 @@ def test_fast_is_its_diagram():
     torch.testing.assert_close(network(image, z), x.sigmoid(), atol=1e-5, rtol=1e-4)
 
 
-def test_noise_that_is_not_given_is_the_tile_repeated():
+def test_default_noise_repeats_the_tile():
     network = build_network("fast").eval()
     torch.nn.init.constant_(network.noise, 0.7)
     tile = torch.from_numpy(np.random.RandomState(0).standard_normal((128, 128)).astype("float32"))
@@ -65,7 +65,7 @@ def test_noise_that_is_not_given_is_the_tile_repeated():
 
 @given(st.integers(1, 70), st.integers(1, 70))
 @settings(max_examples=10, deadline=None)
-def test_noise_has_the_shape_that_is_said(height: int, width: int):
+def test_noise_has_noise_shape(height: int, width: int):
     noise = torch.randn(2, 1, *noise_shape(height, width))
     painted = build_network("fast")(torch.rand(2, 3, height, width), noise)
     assert painted.shape == (2, 3, height, width)
@@ -91,7 +91,7 @@ def _mirror(length: int, before: int, after: int) -> np.ndarray:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70))
 @torch.no_grad()
-def test_same_size_out_as_in(network: nn.Module, height: int, width: int):
+def test_output_has_the_size_of_the_input(network: nn.Module, height: int, width: int):
     out = network(torch.rand(1, 3, height, width))
     assert out.shape == (1, 3, height, width)
     assert 0 <= out.min() <= out.max() <= 1
@@ -148,6 +148,6 @@ def test_johnson_has_the_published_size():
     assert count == pytest.approx(1.68e6, rel=0.01)
 
 
-def test_unknown_name():
+def test_build_network_refuses_an_unknown_name():
     with pytest.raises(UserError, match="Did you mean 'johnson'"):
         build_network("jonson")

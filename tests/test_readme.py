@@ -29,7 +29,7 @@ IDS = ["strength", "stylize", "stream", "train", "optimize"]
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=IDS)
-def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch, capsys):
+def test_readme_examples_in_python_run(snippet: str, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fast_nst").symlink_to(ROOT / "fast_nst")
     names: dict[str, object] = {}
@@ -50,7 +50,7 @@ def test_the_python_runs_as_it_stands(snippet: str, tmp_path: Path, monkeypatch,
         assert capsys.readouterr().out.count("'total'") == 6
 
 
-def test_every_flag_that_it_names_exists():
+def test_readme_flags_exist():
     options = (
         TrainConfig,
         InferOptions,
@@ -75,7 +75,7 @@ def test_every_flag_that_it_names_exists():
     assert named - known - others == set()
 
 
-def test_every_file_that_it_links_exists():
+def test_readme_links_exist():
     links = re.findall(r"\]\(([^)#]+)\)", README)
     links += re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs" / "measurements.md").read_text())
     assert len(links) > 5

@@ -30,7 +30,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def test_the_photograph_is_trained_towards_its_input():
+def test_train_base_identity_loss_is_the_mean_difference():
     base = script("train_base")
     photo = torch.rand(1, 3, 32, 32)
     assert base.difference(lambda x, z: x, photo, None) == 0
@@ -38,7 +38,7 @@ def test_the_photograph_is_trained_towards_its_input():
 
 
 @pytest.mark.slow
-def test_a_base_and_its_photograph(photographs: Path, tmp_path: Path, monkeypatch, capsys):
+def test_train_base_writes_both_models(photographs: Path, tmp_path: Path, monkeypatch, capsys):
     base = script("train_base")
     paintings = tmp_path / "paintings"
     paintings.mkdir()
@@ -87,7 +87,7 @@ def run_gallery(gallery: ModuleType, photographs: Path, folder: Path, *more: str
 
 
 @pytest.mark.slow
-def test_the_gallery_takes_what_is_better_and_leaves_what_is_not(
+def test_train_gallery_replaces_only_worse_models(
     gallery: ModuleType, photographs: Path, tmp_path: Path, capsys, monkeypatch
 ):
     monkeypatch.setattr(gallery, "worse", lambda *_: [])  # so brief a training cannot be clean
@@ -112,7 +112,7 @@ def test_the_gallery_takes_what_is_better_and_leaves_what_is_not(
     assert (tmp_path / "styles" / "udnie.onnx").read_bytes() == before
 
 
-def test_a_defect_is_worse_beyond_its_limit_only(gallery: ModuleType):
+def test_train_gallery_counts_defects_only_beyond_their_limits(gallery: ModuleType):
     fine = {"screen": 0.5, "palette": 0.9}
     assert gallery.worse(fine, {"screen": 1.4, "palette": 0.75}) == []
     assert gallery.worse(fine, {"screen": 1.6, "palette": 0.9}) == ["screen"]
@@ -120,7 +120,7 @@ def test_a_defect_is_worse_beyond_its_limit_only(gallery: ModuleType):
     assert gallery.worse({"screen": 3.0}, {"screen": 2.5}) == []
 
 
-def test_an_interrupted_cycle_goes_on(gallery: ModuleType, tmp_path: Path):
+def test_train_gallery_resumes_an_interrupted_cycle(gallery: ModuleType, tmp_path: Path):
     network, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     adam = torch.optim.Adam(network.parameters())
     at = gallery.timed.Progress(7, 3.5, adam.state_dict())
@@ -131,15 +131,13 @@ def test_an_interrupted_cycle_goes_on(gallery: ModuleType, tmp_path: Path):
     assert gallery._resumed(tmp_path / "none.ckpt", other, 60.0).step == 0
 
 
-def test_a_style_that_is_not_there_is_said(gallery: ModuleType, photographs, tmp_path, capsys):
+def test_train_gallery_names_a_missing_style(gallery: ModuleType, photographs, tmp_path, capsys):
     assert run_gallery(gallery, photographs, tmp_path, "--style", "wvae") == 2
     assert "error: unknown style 'wvae'. Did you mean 'wave'?" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_what_is_distilled_paints_more_like_its_teacher(
-    photographs: Path, tmp_path: Path, monkeypatch, capsys
-):
+def test_train_live_approaches_its_teacher(photographs: Path, tmp_path: Path, monkeypatch, capsys):
     live = script("train_live")
     command = ["train_live.py", "--photos", str(photographs), "--style", "udnie"]
     command += ["-o", str(tmp_path), "--minutes", "0.1", "--size", "48"]
@@ -159,7 +157,7 @@ def test_what_is_distilled_paints_more_like_its_teacher(
     assert after < before
 
 
-def test_the_distance_of_paintings_is_that_of_pixels_and_of_areas():
+def test_train_live_distance_is_of_pixels_and_of_areas():
     distance = script("train_live").distance
     x = torch.zeros(1, 3, 8, 8)
     checks = torch.ones(8, 8)

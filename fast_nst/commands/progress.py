@@ -71,9 +71,9 @@ class Progress:
     """
 
     def __init__(self, quiet: bool = False, unit: str = "it") -> None:
-        self.quiet = quiet or sys.stderr is None
+        self.quiet: bool = quiet or sys.stderr is None
         self.unit = unit
-        self.stopped = False
+        self.stopped: bool = False
         self._bar: Any = None
         self._lines: _Lines | None = None
         self._interrupts = contextlib.ExitStack()
@@ -96,17 +96,17 @@ class Progress:
         self.stopped = True
 
     def close(self) -> None:
-        """Close the bar; the next `show` opens another."""
+        """Close the bar; the next `update` opens another."""
         if self._bar is not None:
             self._bar.close()
         self._bar = None
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Close the bar and print a line."""
         self.close()
         log(line)
 
-    def show(
+    def update(
         self,
         done: int,
         total: int,

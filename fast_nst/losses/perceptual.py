@@ -121,11 +121,13 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         images = [style_image] if isinstance(style_image, Tensor) else list(style_image)
         self.vgg = vgg
-        self.style_shares = _normalized(style_shares, len(images))
-        self.content = ContentLoss(content_weight, content_layers)
-        self.style = GramStyleLoss(style_weight, style_layers, vgg, images, self.style_shares)
-        self.tv = TotalVariationLoss(tv_weight)
-        self.layers = tuple(dict.fromkeys(self.content.layers + self.style.layers))
+        self.style_shares: list[float] = _normalized(style_shares, len(images))
+        self.content: ContentLoss = ContentLoss(content_weight, content_layers)
+        self.style: GramStyleLoss = GramStyleLoss(
+            style_weight, style_layers, vgg, images, self.style_shares
+        )
+        self.tv: TotalVariationLoss = TotalVariationLoss(tv_weight)
+        self.layers: tuple[str, ...] = tuple(dict.fromkeys(self.content.layers + self.style.layers))
 
     def with_style(self, style_image: Tensor | Sequence[Tensor]) -> PerceptualLoss:
         """The same loss for other style images, or for the same at another size.

@@ -48,7 +48,7 @@ class LossTerm(nn.Module):
         if not 0 < weight < math.inf:
             raise UserError(f"{name}-weight is {weight:g}: it must be a number above 0")
         self.weight = weight
-        self.layers = tuple(layers)
+        self.layers: tuple[str, ...] = tuple(layers)
 
 
 class ContentLoss(LossTerm):

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from fast_nst.errors import UserError
 from fast_nst.models.geometry import Geometry
 from fast_nst.models.signature import INPUT, Graph
 from fast_nst.pictures.edit import Array, from_array, resize_longest, to_array
+
+if TYPE_CHECKING:
+    from fast_nst.models.norm_stats import Norm  # imports onnx
 
 Affine = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -199,7 +202,7 @@ class TiledNetwork:
         self._model = load(data, name)
         self._open_graph = open_graph
         self._noise = noise_tile_of(self._model)
-        self.norms = norms_of(self._model)
+        self.norms: list[Norm] = norms_of(self._model)
         self.geometry = geometry
         if len(self.norms) != len(geometry.norms):
             raise UserError(

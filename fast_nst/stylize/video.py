@@ -13,11 +13,11 @@ from pathlib import Path
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
-from fast_nst.files import written_whole
+from fast_nst.files import atomic_path
 from fast_nst.models.catalogue import is_name, live_name
 from fast_nst.models.model import Model, ModelSource
 from fast_nst.options import plain
-from fast_nst.pictures.read import MOST_PIXELS
+from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.prefetch import prefetch
 from fast_nst.stylize.stream import LAG, Stream, Task
@@ -84,7 +84,7 @@ class Fade:
         self._steps = round(steps if second_style is None else max(steps, 1 / _STEP))
         if second_style is not None:
             first_style.blended(second_style, 0.5).network_strength(1.0)
-        self.at_step = functools.cache(self._at_step)
+        self.at_step: Callable[[int], tuple[Model, PaintOptions]] = functools.cache(self._at_step)
 
     def task(self, frame: Frame) -> Task:
         """The task of painting a frame, with what comes next."""
@@ -158,7 +158,7 @@ def stylize_video(
     until: float | Fraction | None = None,
     codec: str | None = None,
     crf: int | None = None,
-    max_pixels: int = MOST_PIXELS,
+    max_pixels: int = MAX_PIXELS,
     on_progress: OnFrame | None = None,
 ) -> PaintedVideo:
     """Paint a video, or an animated GIF or WebP, and keep its sound and subtitles.
@@ -221,7 +221,7 @@ def stylize_video(
                 "that: give until"
             )
         fade = Fade(options, last, style.model, None if to is None else Model.read(to), seconds)
-        with written_whole(target) as temporary:
+        with atomic_path(target) as temporary:
             writer = open_writer(temporary, target, clip, codec, crf, source, begin, end)
             try:
                 stream = Stream(style, steady=steady, workers=LAG)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fast_nst.errors import UserError
 from fast_nst.losses import PerceptualLoss, TemporalLoss
-from fast_nst.networks import build_network
+from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.training.checkpoints import RECORD
 from fast_nst.training.data import Batch, ValidationBatch
 from fast_nst.training.defects import Reference
@@ -73,19 +73,21 @@ class StyleTransfer(L.LightningModule):
     ) -> None:
         super().__init__()
         self.config = config
-        self.initialization = initialization or Initialization(SCRATCH)
+        self.initialization: Initialization = initialization or Initialization(SCRATCH)
         self.style_sha256 = style_sha256
         self.recoveries = recoveries
         self.style_reference = style_reference
-        self.step_loss = math.nan
+        self.step_loss: float = math.nan
         self._totals: list[Tensor] = []  # of the step at hand
         self._recent: deque[float] = deque(maxlen=_MEDIAN_OF)
         network = build_network(config.network)
         if self.initialization.state is not None:
             network.load_state_dict(self.initialization.state)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network: ImageTransformation = network.to(memory_format=torch.channels_last)
         self.loss = loss
-        self.temporal = TemporalLoss(config.steady) if config.steady > 0 else None
+        self.temporal: TemporalLoss | None = None
+        if config.steady > 0:
+            self.temporal = TemporalLoss(config.steady)
 
     def forward(self, photographs: Tensor, noise: Tensor | None = None) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same; without `noise`, with that of inference."""

@@ -121,9 +121,10 @@ class Pace:
     def __init__(
         self, steps: int, runs: int, seconds: float, on_progress: OnProgress | None
     ) -> None:
-        self.steps = self.fits = steps
+        self.steps: int = steps
+        self.fits: int = steps
         self.run = 0
-        self.stopped = False
+        self.stopped: bool = False
         self._runs, self._on_progress = runs, on_progress
         self._made, self._seconds = time.perf_counter(), seconds
         self._ends: list[float] = []

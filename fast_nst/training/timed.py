@@ -35,7 +35,7 @@ class Clock:
     """
 
     def __init__(self, worked: float = 0.0) -> None:
-        self.worked = worked
+        self.worked: float = worked
         self._last = time.monotonic()
         self._steps: deque[float] = deque(maxlen=50)
 

@@ -70,7 +70,7 @@ class AnimationReader:
                 "an animated WebP, or a video"
             ) from error
         try:
-            self.clip = self._clip(size, max_pixels)
+            self.clip: Clip = self._clip(size, max_pixels)
         except BaseException:
             self.close()
             raise

@@ -23,7 +23,7 @@ class Orientation:
 
     def __init__(self, matrix: npt.NDArray[np.float64]) -> None:
         (x_to_x, x_to_y), (y_to_x, y_to_y) = matrix
-        self.swaps_sides = bool(abs(x_to_y) > abs(x_to_x))
+        self.swaps_sides: bool = bool(abs(x_to_y) > abs(x_to_x))
         if self.swaps_sides:
             self._flips = (x_to_y < 0, y_to_x < 0)
         else:

@@ -81,7 +81,7 @@ class VideoReader:
         max_pixels: int,
     ) -> None:
         self.notes: list[str] = []
-        self.broken = 0
+        self.broken: int = 0
         self._name = repr(str(path))
         self._until = until
         self._start = start
@@ -102,7 +102,7 @@ class VideoReader:
             stored_size = (self._first.width, self._first.height)
             self._scaled = scaled_frame_size(stored_size, size, max_pixels, self._name)
             self._reformatter = VideoReformatter()
-            self.clip = self._clip()
+            self.clip: Clip = self._clip()
         except BaseException:
             self.close()
             raise

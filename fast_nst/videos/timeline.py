@@ -320,7 +320,7 @@ class MonotonicClock:
     """
 
     def __init__(self, tick: Any, second: Any) -> None:
-        self.moved = 0
+        self.moved: int = 0
         self._tick, self._second = tick, second
         self._offset: Any = 0
         self._last: Any = None

@@ -80,7 +80,7 @@ class VideoWriter:
         except BaseException:
             self.close()
             raise
-        self.notes = [] if self._tracks is None else self._tracks.notes
+        self.notes: list[str] = [] if self._tracks is None else self._tracks.notes
         size = f"{self._stream.width}x{self._stream.height}"
         if (self._stream.width, self._stream.height) != (clip.width, clip.height):
             self.notes.append(

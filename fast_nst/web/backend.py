@@ -29,10 +29,10 @@ class Backend:
     def __init__(self, models: Models, limits: Limits) -> None:
         self.models = models
         self.limits = limits
-        self.queue = WorkQueue(limits.workers, limits.queue)
-        self.decoders = DecoderPool()
-        self.stylizers = StylizerPool(models, limits, self.decoders)
-        self.uploads = UploadReader(limits.slots, limits.upload_bytes)
+        self.queue: WorkQueue = WorkQueue(limits.workers, limits.queue)
+        self.decoders: DecoderPool = DecoderPool()
+        self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)
+        self.uploads: UploadReader = UploadReader(limits.slots, limits.upload_bytes)
 
     def stop(self) -> None:
         """Reject all requests and cancel all work; to be called in the event loop's thread."""

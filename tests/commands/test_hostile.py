@@ -168,7 +168,7 @@ NAMES = (
 )
 
 
-def test_odd_names_in_a_folder(negative: Path, tmp_path: Path):
+def test_odd_file_names_in_a_folder(negative: Path, tmp_path: Path):
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     for i, name in enumerate(NAMES):
@@ -191,7 +191,7 @@ def test_odd_names_in_a_folder(negative: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_an_odd_name(name: str, negative: Path, tmp_path: Path):
+def test_odd_file_name(name: str, negative: Path, tmp_path: Path):
     Image.fromarray(noise(4, 5)).save(tmp_path / "plain.png")
     (tmp_path / "plain.png").rename(tmp_path / name)
     (tmp_path / "out").mkdir()
@@ -203,7 +203,7 @@ def test_an_odd_name(name: str, negative: Path, tmp_path: Path):
     )
 
 
-def test_what_is_no_file_in_a_folder(negative: Path, tmp_path: Path):
+def test_folder_with_links_pipes_and_devices(negative: Path, tmp_path: Path):
     source = tmp_path / "in"
     (source / "folder.png").mkdir(parents=True)
     Image.fromarray(noise(4, 5)).save(source / "good.png")
@@ -239,7 +239,7 @@ def test_thin_pictures(negative: Path, tmp_path: Path):
     assert infer(tmp_path / "thin.png", "-o", tmp_path / "painted.png").returncode == 0
 
 
-def test_a_bomb(negative: Path, tmp_path: Path):
+def test_decompression_bomb(negative: Path, tmp_path: Path):
     bomb = bytearray(saved(Image.new("L", (8, 8)), "PNG"))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
@@ -257,7 +257,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_full_disk_costs_nothing_that_was_there(negative: Path, tmp_path: Path):
+def test_full_disk_keeps_old_files(negative: Path, tmp_path: Path):
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     target.mkdir()
@@ -382,7 +382,7 @@ def absurd() -> bytes:
     ],
     ids=["above", "absolute", "beside", "truncated", "noise", "input", "absurd"],
 )
-def test_models_are_not_trusted(
+def test_hostile_models_are_refused(
     data: bytes, reason: str, engine: str, photo: Path, tmp_path: Path, capsys, monkeypatch
 ):
     (tmp_path / "secret.bin").write_bytes(b"\xff")

@@ -22,14 +22,14 @@ from fast_nst.pictures.read import open_image
 from tests.conftest import noise, pixels
 
 
-def test_one_picture(stylize, photo: Path, tmp_path: Path):
+def test_infer_one_picture(stylize, photo: Path, tmp_path: Path):
     code, out, err = stylize(photo, "-o", tmp_path / "out.png")
     assert (code, out) == (0, "")
     assert "out.png  36x24" in err
     np.testing.assert_array_equal(pixels(tmp_path / "out.png"), 255 - pixels(photo))
 
 
-def test_one_picture_into_a_folder(stylize, photo: Path, tmp_path: Path):
+def test_infer_one_picture_into_a_folder(stylize, photo: Path, tmp_path: Path):
     assert stylize(photo, "-o", f"{tmp_path}/new/")[0] == 0
     assert (tmp_path / "new" / "photo.png").exists()
 
@@ -79,7 +79,7 @@ def test_formats_that_cannot_be_written_become_png(stylize, tmp_path: Path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.gif.png"]
 
 
-def test_pipes(photo: Path, negative: Path, monkeypatch, capsysbinary):
+def test_infer_reads_and_writes_pipes(photo: Path, negative: Path, monkeypatch, capsysbinary):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
     words = ["infer", "-", "-o", "-", "-q", "-m", str(negative), "--detail", "0.6"]
     assert main(words) == 0
@@ -89,7 +89,7 @@ def test_pipes(photo: Path, negative: Path, monkeypatch, capsysbinary):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_leaves_early_is_no_success(negative: Path, tmp_path: Path, unbuffered: str):
+def test_infer_into_a_closed_pipe_fails(negative: Path, tmp_path: Path, unbuffered: str):
     photo = tmp_path / "large.png"
     Image.fromarray(noise(400, 400)).save(photo)  # more than a pipe holds
     command = [
@@ -113,7 +113,7 @@ def test_a_reader_that_leaves_early_is_no_success(negative: Path, tmp_path: Path
     assert process.returncode == 1
 
 
-def test_closed_standard_streams_get_a_clear_word(photo: Path, negative: Path):
+def test_infer_with_closed_standard_streams(photo: Path, negative: Path):
     for arguments, closing, word in (
         ("- -o out.png", "<&-", "standard input is closed"),
         (f"'{photo}' -o -", ">&-", "standard output is closed"),
@@ -125,7 +125,7 @@ def test_closed_standard_streams_get_a_clear_word(photo: Path, negative: Path):
         assert done.stderr.startswith(f"error: {word}")
 
 
-def test_size_strength_and_colours(stylize, photo: Path, tmp_path: Path):
+def test_infer_size_strength_and_keep_colors(stylize, photo: Path, tmp_path: Path):
     assert stylize(photo, "-o", tmp_path / "s.png", "--size", 18)[0] == 0
     assert open_image(tmp_path / "s.png").size == (18, 12)
     assert stylize(photo, "-o", tmp_path / "z.png", "--strength", 0)[0] == 0
@@ -203,9 +203,7 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_picture_too_large_for_one_piece(
-    stylize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_infer_in_tiles_above_max_memory(stylize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(progress, "_INTERVAL", 0.0)  # where there is no terminal: each tile
     large = noise(300, 260)
     Image.fromarray(large).resize((1300, 1500), Image.Resampling.NEAREST).save(tmp_path / "l.png")
@@ -226,7 +224,7 @@ def test_a_picture_too_large_for_one_piece(
     np.testing.assert_array_equal(pixels(tmp_path / "tiles.png"), pixels(tmp_path / "whole.png"))
 
 
-def test_more_pixels_than_allowed(stylize, photo: Path, tmp_path: Path):
+def test_infer_max_pixels(stylize, photo: Path, tmp_path: Path):
     out = ("-o", tmp_path / "out.png")
     code, _, err = stylize(photo, *out, "--max-pixels", "100")
     assert code == 2
@@ -239,7 +237,7 @@ def test_more_pixels_than_allowed(stylize, photo: Path, tmp_path: Path):
     assert stylize(photo, *out, "--max-pixels", 24 * 36, "--size", 36)[0] == 0
 
 
-def test_stroke_scale(stylize, photo: Path, tmp_path: Path):
+def test_infer_stroke_scale(stylize, photo: Path, tmp_path: Path):
     assert stylize(photo, "-o", tmp_path / "out.png", "--stroke-scale", "2")[0] == 0
     large = pixels(tmp_path / "out.png")
     assert large.shape == (24, 36, 3)
@@ -251,7 +249,7 @@ def test_standard_output_in_another_format(photo: Path, negative: Path, capsysbi
     assert Image.open(io.BytesIO(capsysbinary.readouterr().out)).format == "JPEG"
 
 
-def test_detail(stylize, photo: Path, negative: Path, tmp_path: Path):
+def test_infer_detail(stylize, photo: Path, negative: Path, tmp_path: Path):
     plain = 255 - pixels(photo)
     out = tmp_path / "out.png"
     assert main(["infer", str(photo), "-o", str(out), "-m", str(negative)]) == 0

@@ -44,7 +44,7 @@ def test_a_bad_file_does_not_stop_the_others(stylize, folder: Path, tmp_path: Pa
     assert good["milliseconds"] > 0
 
 
-def test_a_folder_is_worth_openvino_and_a_picture_is_not(
+def test_engine_chosen_for_a_folder_and_for_a_picture(
     stylize, photo: Path, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
@@ -126,7 +126,7 @@ def test_subfolders_can_be_left_out(stylize, folder: Path, tmp_path: Path):
     assert find_images(tmp_path / "out") == [tmp_path / "out" / "one.png"]
 
 
-def test_what_the_camera_said_is_kept(stylize, tmp_path: Path):
+def test_folder_keeps_exif(stylize, tmp_path: Path):
     exif = Image.Exif()
     exif[Base.Model], exif[Base.Orientation] = "Box", 6
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "2026:11:25 12:00:00"
@@ -145,7 +145,7 @@ def test_what_the_camera_said_is_kept(stylize, tmp_path: Path):
         assert kept.get_ifd(IFD.Exif)[Base.DateTimeOriginal] == "2026:11:25 12:00:00"
 
 
-def test_pictures_are_told_in_their_order(stylize, tmp_path: Path):
+def test_folder_reports_pictures_in_order(stylize, tmp_path: Path):
     source = tmp_path / "in"
     source.mkdir()
     for number in range(30):  # large and small ones by turns
@@ -203,9 +203,7 @@ def test_the_first_ctrl_c_finishes_what_is_begun(negative: Path, tmp_path: Path)
     assert not [path for path in target.iterdir() if path.suffix != ".png"]
 
 
-def test_a_picture_without_memory_does_not_stop_the_others(
-    stylize, folder: Path, tmp_path: Path, monkeypatch
-):
+def test_out_of_memory_does_not_stop_the_folder(stylize, folder: Path, tmp_path: Path, monkeypatch):
     original = read.to_pixels
 
     def to_pixels(image: Image.Image) -> Pixels:
@@ -226,7 +224,7 @@ def test_a_picture_without_memory_does_not_stop_the_others(
     assert (tmp_path / "f.png" / "one.jpg").exists()
 
 
-def test_what_is_in_tiles_is_painted_by_onnx_runtime(stylize, folder: Path, tmp_path: Path):
+def test_tiles_are_painted_by_onnx_runtime(stylize, folder: Path, tmp_path: Path):
     Image.new("RGB", (1100, 1000)).save(folder / "large.png")
     code, out, _ = stylize(folder, "-o", tmp_path / "out", "--engine", "openvino", "--json")
     assert code == 0

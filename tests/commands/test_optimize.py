@@ -40,7 +40,7 @@ def paint(photo: Path, style: Path, out: Path, *flags: object) -> Image.Image:
     return open_image(out)
 
 
-def test_a_picture_from_file_to_file(photo: Path, style: Path, tmp_path: Path):
+def test_optimize_from_file_to_file(photo: Path, style: Path, tmp_path: Path):
     painting = paint(photo, style, tmp_path / "out.png")
     assert painting.size == (40, 27)
     shrunk = to_array(open_image(photo).resize((40, 27), Image.Resampling.LANCZOS))
@@ -61,7 +61,7 @@ def test_progress_shows_each_part(
         assert part in shown
 
 
-def test_json_on_standard_output(photo: Path, style: Path, tmp_path: Path, capsys):
+def test_optimize_json(photo: Path, style: Path, tmp_path: Path, capsys):
     paint(photo, style, tmp_path / "out.png", "--json", "--precision", "32")
     record = json.loads(capsys.readouterr().out)
     assert record["size"] == [40, 27]
@@ -238,7 +238,7 @@ def test_threads_are_those_asked_for(photo: Path, style: Path, tmp_path: Path):
         (["--steps", "many"], "--steps is 'many': it must be a whole number"),
     ],
 )
-def test_what_cannot_be_used_has_its_line(
+def test_optimize_refuses_invalid_arguments(
     photo: Path, style: Path, tmp_path: Path, capsys, flags: list[str], message: str
 ):
     flags = [flag.replace("{photo}", str(photo)) for flag in flags]
@@ -250,14 +250,14 @@ def test_what_cannot_be_used_has_its_line(
     assert not (tmp_path / "out.png").exists()
 
 
-def test_what_is_missing_is_named(photo: Path, capsys):
+def test_optimize_names_missing_files(photo: Path, capsys):
     assert main(["optimize", str(photo), "-o", "x.png"]) == 2
     assert "required: --style" in capsys.readouterr().err
     assert main(["optimize", str(photo), "--style", "x.jpg"]) == 2
     assert "required: -o/--output" in capsys.readouterr().err
 
 
-def test_a_file_that_exists_is_not_replaced(photo: Path, style: Path, tmp_path: Path, capsys):
+def test_optimize_does_not_overwrite(photo: Path, style: Path, tmp_path: Path, capsys):
     out = tmp_path / "out.png"
     out.write_bytes(b"precious")
     command = [str(f) for f in ("optimize", photo, "--style", style, "-o", out, *FAST)]

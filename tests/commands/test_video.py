@@ -31,7 +31,7 @@ def command() -> str:
     return "video"
 
 
-def test_a_video(stylize, clip: Path, tmp_path: Path):
+def test_video_command(stylize, clip: Path, tmp_path: Path):
     target = tmp_path / "out.mp4"
     code, out, err = stylize(clip, "-o", target, "--quiet")
     assert (code, out, err) == (0, "", "")
@@ -45,7 +45,7 @@ def test_a_video(stylize, clip: Path, tmp_path: Path):
     assert "frames a second" in err
 
 
-def test_detail(stylize, negative: Path, tmp_path: Path):
+def test_video_detail(stylize, negative: Path, tmp_path: Path):
     clip = make(tmp_path / "in.mp4", frames=3, picture=noisy)
     words = ["video", str(clip), "-m", str(negative), "--codec", "ffv1", "-q"]
     assert main([*words, "-o", str(tmp_path / "default.mkv")]) == 0
@@ -61,7 +61,7 @@ def test_detail(stylize, negative: Path, tmp_path: Path):
     assert "--detail is -0.5: it must be from 0 to 1" in err
 
 
-def test_json(stylize, clip: Path, tmp_path: Path):
+def test_video_json(stylize, clip: Path, tmp_path: Path):
     flags = ("--from", "0:00.25", "--until", "0.75", "--fps", "10", "--size", "48", "--json", "-q")
     code, out, err = stylize(clip, "-o", tmp_path / "out.webm", *flags)
     assert (code, err) == (0, "")
@@ -80,13 +80,13 @@ def test_json(stylize, clip: Path, tmp_path: Path):
     }
 
 
-def test_notes_are_lines(stylize, clip: Path, tmp_path: Path):
+def test_video_prints_notes(stylize, clip: Path, tmp_path: Path):
     code, _, err = stylize(clip, "-o", tmp_path / "out.webm")
     assert code == 0
     assert "note: sound in aac becomes opus: webm cannot hold it\n" in err
 
 
-def test_damage_is_told_of(stylize, tmp_path: Path):
+def test_video_reports_damaged_frames(stylize, tmp_path: Path):
     source = make(tmp_path / "in.mp4", frames=40, picture=noisy)
     data = bytearray(source.read_bytes())
     for place in np.random.default_rng(1).integers(len(data) // 4, len(data) - 3000, 40):
@@ -121,7 +121,7 @@ def test_damage_is_told_of(stylize, tmp_path: Path):
         ("--max-memory 1MB", "at least 64MB"),
     ],
 )
-def test_what_is_wrong_is_one_line(stylize, clip: Path, tmp_path: Path, flags: str, words: str):
+def test_video_errors_are_one_line(stylize, clip: Path, tmp_path: Path, flags: str, words: str):
     code, out, err = stylize(clip, "-o", tmp_path / "out.mp4", "-q", *flags.split())
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
@@ -130,7 +130,7 @@ def test_what_is_wrong_is_one_line(stylize, clip: Path, tmp_path: Path, flags: s
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_times():
+def test_video_times_of_from_and_until():
     assert [float(seconds_of(word, "--from")) for word in ("90", "1:30", "0:01:30.5", ".5")] == [
         90,
         90,
@@ -184,7 +184,7 @@ def test_styles_are_taken_as_they_were_trained_for_video(
     assert VideoOptions(input="a", output="b.mp4").blends == ({"composition_vii_fast": 1.0}, {})
 
 
-def test_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_video_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "av", None)
     code, _, err = stylize(clip, "-o", tmp_path / "out.mp4")
     assert code == 2
@@ -225,7 +225,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
     ],
 )
-def test_what_is_stopped_leaves_what_is_there(
+def test_stopped_video_is_playable_up_to_there(
     long_clip: Path, tmp_path: Path, number: signal.Signals
 ):
     target = tmp_path / "out.mp4"
@@ -240,7 +240,7 @@ def test_what_is_stopped_leaves_what_is_there(
     assert found.sound[0][2][-1][0] == pytest.approx(found.times[-1], abs=0.1)
 
 
-def test_what_is_killed_leaves_what_was_there(long_clip: Path, tmp_path: Path):
+def test_killed_video_keeps_the_old_file(long_clip: Path, tmp_path: Path):
     target = tmp_path / "out.mp4"
     target.write_bytes(b"precious")
     process = _started(target, long_clip, "--overwrite")
@@ -249,7 +249,7 @@ def test_what_is_killed_leaves_what_was_there(long_clip: Path, tmp_path: Path):
     assert target.read_bytes() == b"precious"
 
 
-def test_a_full_disk_is_a_line(tmp_path: Path):
+def test_video_on_a_full_disk(tmp_path: Path):
     clip = make(tmp_path / "in.mp4", frames=60, picture=noisy, size=(320, 240))
     script = (
         "import resource, signal, sys; from fast_nst.commands.main import main; "

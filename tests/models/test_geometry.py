@@ -82,6 +82,7 @@ def test_the_halo_of_a_chain_by_hand():
     assert halo_of(helper.make_model(graph)) == (20, 4)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_declared_halo_covers_the_convolutions(name: str):
     geometry = GEOMETRIES[name]
@@ -92,6 +93,7 @@ def test_the_declared_halo_covers_the_convolutions(name: str):
     assert geometry.halo == (math.ceil(halo / stride) + 2) * stride
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_declared_maps_are_those_that_the_norms_see(name: str):
     """A side of s px has s / stride + 2 * padding positions: found with two sizes."""
@@ -117,6 +119,7 @@ def test_the_declared_maps_are_those_that_the_norms_see(name: str):
     assert tuple(found) == GEOMETRIES[name].norms
 
 
+@pytest.mark.integration
 def test_an_export_declares_its_geometry_and_an_older_file_has_that_of_its_network():
     exported = metadata_of(load(to_onnx(build_network("fast").eval(), {}), "fast"))
     assert geometry_of(exported) == GEOMETRIES["fast"]

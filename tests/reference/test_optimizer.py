@@ -246,7 +246,7 @@ def test_any_size(vgg: VGG19, size: tuple[int, int]):
         ({"lr": math.nan}, "lr is nan"),
         ({"optimizer": "lbgfs"}, "Did you mean 'lbfgs'"),
         ({"precision": "16"}, "unknown precision"),
-        ({"init": "photo"}, "unknown start 'photo'"),
+        ({"init": "photo"}, "unknown init 'photo'"),
         ({"init": torch.rand(3, 8, 8)}, r"the start has the shape \(3, 8, 8\)"),
         ({"content": torch.rand(2, 3, 8, 8)}, "the photograph has the shape"),
         ({"style": torch.rand(1, 1, 8, 8)}, "a style image has the shape"),
