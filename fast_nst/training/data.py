@@ -205,15 +205,9 @@ class Photographs(L.LightningDataModule):
         self.workers = workers
         self.unreadable: set[str] = set()
         paths = find_images(folder)
-<<<<<<< HEAD
-        self.validation_paths = self._choose_validation(paths, folder)
-        validation = set(self.validation_paths)
-        self.training_paths = [path for path in paths if path not in validation]
-=======
         self.validation_paths: list[Path] = self._choose_validation(paths, folder)
-        held_out = set(self.validation_paths)
-        self.training_paths: list[Path] = [path for path in paths if path not in held_out]
->>>>>>> wt-c
+        validation = set(self.validation_paths)
+        self.training_paths: list[Path] = [path for path in paths if path not in validation]
         if not any(self._readable(path) for path in self.training_paths):
             self.training_paths = list(self.validation_paths)
 
