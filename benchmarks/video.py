@@ -30,7 +30,7 @@ from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
 from fast_nst.engines.openvino import has_bf16
 from fast_nst.models.catalogue import FAST, find_model
 from fast_nst.pictures.edit import resize
-from fast_nst.pictures.read import MOST_PIXELS, open_photograph
+from fast_nst.pictures.read import MAX_PIXELS, open_photograph
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.stream import Stream, Task, thumbnail
 from fast_nst.stylize.video import stylize_video
@@ -108,7 +108,7 @@ def work(contestant: str, source: str) -> dict[str, float]:
 
 def steps(clip: Path) -> None:
     """Milliseconds of one core a frame, and what presets make of it."""
-    reader = VideoReader(clip, None, Fraction(0), None, MOST_PIXELS)
+    reader = VideoReader(clip, None, Fraction(0), None, MAX_PIXELS)
     frames: list[Frame] = []
     cost = {"decoding": spent(lambda: frames.extend(reader.frames()))}
     stylizer = Stylizer(f"{DEFAULT_MODEL.stem}{FAST}", threads=1)

@@ -129,7 +129,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 @contextlib.contextmanager
-def memory_explained(advice: str) -> Iterator[None]:
+def explain_oom(advice: str) -> Iterator[None]:
     """Turn out-of-memory errors of PyTorch and NumPy into a UserError.
 
     Args:

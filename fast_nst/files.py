@@ -75,7 +75,7 @@ def _errors_reported(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces `path` on success.
 
     On an error it is deleted and `path` stays unchanged. Symbolic links are followed; an existing
@@ -84,7 +84,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         UserError: The path is not writable.
     """
-    check_place(path)
+    check_writable(path)
     target = _resolve(path)
     temporary = _temporary(target)
     try:
@@ -96,16 +96,16 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write bytes so that `path` never holds a part of them; see `written_whole`.
+    """Write bytes so that `path` never holds a part of them; see `atomic_path`.
 
     Raises:
         UserError: The path is not writable.
     """
-    with _errors_reported(path), written_whole(path) as temporary:
+    with _errors_reported(path), atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
-def check_place(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that a file can be written, creating missing parent folders.
 
     Raises:

@@ -69,7 +69,7 @@ def train_both(
         photographs = Photographs(options.photos, size, batch, _MOST_STEPS, workers=0)
 
         def on_progress(at: timed.Progress, value: float) -> bool:
-            return progress.show(round(at.worked), round(seconds), name, {"loss": value})
+            return progress.update(round(at.worked), round(seconds), name, {"loss": value})
 
         done = timed.train_for(
             network,

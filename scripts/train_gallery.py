@@ -172,11 +172,11 @@ def trained(
         if time.monotonic() - said > SAY_EVERY:
             said = time.monotonic()
             share = 100 * now.worked / seconds
-            progress.say(f"{style.name}: step {now.step}, {share:.0f} %, loss {value:.3f}")
+            progress.log(f"{style.name}: step {now.step}, {share:.0f} %, loss {value:.3f}")
         if time.monotonic() - saved > KEEP_EVERY:
             saved = time.monotonic()
             _keep(kept, network, now, seconds)
-        return progress.show(round(now.worked), round(seconds), style.name, {"loss": value})
+        return progress.update(round(now.worked), round(seconds), style.name, {"loss": value})
 
     first = style.crops // config.batch_size + at.step  # crops that it has not seen in this order
     done = timed.train_for(

@@ -107,7 +107,7 @@ def distil(
         seconds,
         LR,
         precision=choose_precision("auto", device),
-        on_progress=lambda now, value: progress.show(
+        on_progress=lambda now, value: progress.update(
             round(now.worked), round(seconds), name, {"loss": value}
         ),
     )

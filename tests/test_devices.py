@@ -14,7 +14,7 @@ from fast_nst.devices import (
     choose_device,
     choose_precision,
     describe_precision,
-    memory_explained,
+    explain_oom,
     time_precisions,
     to_bytes,
     to_image,
@@ -101,9 +101,9 @@ def test_autocast_for_bf16_only():
 
 
 def test_memory_explained():
-    with pytest.raises(UserError, match="out of memory: buy more"), memory_explained("buy more"):
+    with pytest.raises(UserError, match="out of memory: buy more"), explain_oom("buy more"):
         torch.empty(2**60)
-    with pytest.raises(RuntimeError, match="size"), memory_explained("buy more"):
+    with pytest.raises(RuntimeError, match="size"), explain_oom("buy more"):
         torch.ones(2) + torch.ones(3)
 
 

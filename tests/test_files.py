@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from fast_nst.errors import UserError
-from fast_nst.files import check_place, write_atomically, written_whole
+from fast_nst.files import atomic_path, check_writable, write_atomically
 
 _NAME = ".0123456789ab.part"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    with written_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
@@ -78,7 +78,7 @@ def test_unwritable_symlinks(tmp_path: Path):
             with pytest.raises(UserError, match=word):
                 write(path, b"x")
         with pytest.raises(UserError, match=word):
-            check_place(path)
+            check_writable(path)
         assert path.is_symlink()
 
 
@@ -98,7 +98,7 @@ def test_error_keeps_old_file(tmp_path: Path):
     link.symlink_to(target)
 
     def fail() -> None:
-        with written_whole(link) as temporary:
+        with atomic_path(link) as temporary:
             temporary.write_bytes(b"half")
             raise RuntimeError
 

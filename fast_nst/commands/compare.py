@@ -38,12 +38,12 @@ from fast_nst.devices import (
     choose_device,
     choose_precision,
     describe_precision,
-    memory_explained,
+    explain_oom,
     to_tensor,
 )
 from fast_nst.engines.engine import provider_option, threads_option
 from fast_nst.errors import UserError
-from fast_nst.files import check_place
+from fast_nst.files import check_writable
 from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.models.catalogue import find_model
 from fast_nst.options import check, option, positional
@@ -140,24 +140,24 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     style = open_style(style_path, recipe.style_size)
     done: list[tuple[Comparison, Pictures]] = []
     failures: list[str] = []
-    with memory_explained(_ADVICE):
+    with explain_oom(_ADVICE):
         loss = build_loss(recipe, to_tensor(style).to(device))
     precision = choose_precision(options.precision, device)
     if options.precision == "auto" and not options.quiet:
         print(describe_precision(device), file=sys.stderr)
-    check_place(folder / NUMBERS)
+    check_writable(folder / NUMBERS)
     with Progress(options.quiet) as progress:
         most = max(options.steps)
 
         def on_progress(item: Iterate) -> bool:
             finished = (len(done) + len(failures)) * most
             losses = {name: item.losses[name] for name in PARTS}
-            return progress.show(finished + item.step, most * len(paths), None, losses)
+            return progress.update(finished + item.step, most * len(paths), None, losses)
 
         for path in paths:
             try:
                 photo = open_photograph(path, options.size)
-                with memory_explained(_ADVICE):
+                with explain_oom(_ADVICE):
                     result = compare(
                         str(path),
                         photo,

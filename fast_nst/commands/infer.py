@@ -20,7 +20,7 @@ from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.edit import to_image
-from fast_nst.pictures.read import MOST_PIXELS, most_pixels
+from fast_nst.pictures.read import MAX_PIXELS, pixel_limit
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
 from fast_nst.stylize.folder import (
     PIPE,
@@ -97,7 +97,7 @@ class InferOptions(EngineOptions):
     no_recursive: bool = option("do not search subfolders", False)
     max_pixels: int = option(
         "reject images with more pixels; guards against decompression bombs",
-        MOST_PIXELS,
+        MAX_PIXELS,
         metavar="N",
         least=1,
     )
@@ -179,7 +179,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         if not options.quiet:
             line = f"note: strength {options.strength:g} fades pixels: {stylizer.unmixable}"
             print(line, file=sys.stderr)
-    with most_pixels(options.max_pixels):
+    with pixel_limit(options.max_pixels):
         return (_paint_single if is_single else _paint_folder)(jobs, stylizer, options)
 
 
@@ -189,7 +189,7 @@ def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
     source = _read_stdin() if job.source is None else job.source
     progress = Progress(options.quiet, unit="tile")
     try:
-        painting = paint_image(source, stylizer.model, stylizer.session, paint, progress.show)
+        painting = paint_image(source, stylizer.model, stylizer.session, paint, progress.update)
     finally:  # an error begins a line of its own
         progress.close()
     image = to_image(painting.pixels)
@@ -226,10 +226,10 @@ def _paint_folder(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
 
 def _shown(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
     progress = Progress(quiet, unit="picture")
-    progress.show(0, total)
+    progress.update(0, total)
     try:
         for done, outcome in enumerate(outcomes, start=1):
-            progress.show(done, total)
+            progress.update(done, total)
             yield outcome
     finally:
         progress.close()

@@ -21,13 +21,13 @@ from fast_nst.devices import (
     choose_device,
     choose_precision,
     describe_precision,
-    memory_explained,
+    explain_oom,
     to_image,
     to_tensor,
 )
 from fast_nst.engines.engine import threads_option
 from fast_nst.errors import UserError, choose
-from fast_nst.files import check_place
+from fast_nst.files import check_writable
 from fast_nst.losses import CLASSIC_STYLE_LAYERS, PARTS, LossSettings, build_loss
 from fast_nst.models.catalogue import style_names
 from fast_nst.options import like, option, positional
@@ -135,7 +135,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     paths, shares = zip(*options.style_shares, strict=True)
     writer = _Writer(options, photo)
     failure = None
-    with memory_explained("lower --size"):
+    with explain_oom("lower --size"):
         content = to_tensor(photo).to(device)
         styles = [to_tensor(open_style(path, style_size)).to(device) for path in paths]
         init = _initial_picture(options.init, photo)
@@ -178,7 +178,7 @@ def _check_output(options: OptimizeOptions) -> None:
         raise UserError(f"{str(output)!r} is a folder: name a file in it")
     if output.exists() and not options.overwrite:
         raise UserError(f"{str(output)!r} exists: add --overwrite to replace it")
-    check_place(output)
+    check_writable(output)
     if options.save_every is None:
         return
     frames = _frames_folder(output)
@@ -256,7 +256,7 @@ class _Iterates:
             self.progress.close()
         losses = {name: item.losses[name] for name in PARTS}
         size = f"{item.width}x{item.height}"
-        return self.progress.show(item.step, self.options.steps, size, losses)
+        return self.progress.update(item.step, self.options.steps, size, losses)
 
 
 def _report(

@@ -17,9 +17,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     with Progress(unit="step") as progress:
 
         def on_progress(step: int, steps: int, loss: float) -> bool:
-            return progress.show(step, steps, "training", {"loss": loss})
+            return progress.update(step, steps, "training", {"loss": loss})
 
-        made = preview(settings, on_progress=on_progress, log=progress.say)
+        made = preview(settings, on_progress=on_progress, log=progress.log)
     _report(made, settings)
     return 0
 

@@ -96,17 +96,17 @@ class Progress:
         self.stopped = True
 
     def close(self) -> None:
-        """Close the bar; the next `show` opens another."""
+        """Close the bar; the next `update` opens another."""
         if self._bar is not None:
             self._bar.close()
         self._bar = None
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Close the bar and print a line."""
         self.close()
         log(line)
 
-    def show(
+    def update(
         self,
         done: int,
         total: int,

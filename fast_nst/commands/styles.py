@@ -91,7 +91,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         refuse_existing(target)
     photo = resize_longest(open_image(options.photo), options.size)
     with Progress(options.quiet, unit="style") as progress:
-        sheet = _sheet(options).draw(photo, height=photo.height, each=progress.show)
+        sheet = _sheet(options).draw(photo, height=photo.height, on_progress=progress.update)
     save_image(sheet, target, options.quality)
     if not options.quiet:
         print(f"wrote {options.output}", file=sys.stderr)

@@ -57,14 +57,14 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     with Progress(quiet, unit="step") as progress:
 
         def on_progress(step: int, steps: int, loss: float) -> bool:
-            stop = progress.show(step, steps, "training", {"loss": loss})
+            stop = progress.update(step, steps, "training", {"loss": loss})
             if step == steps:
                 progress.close()
             return stop
 
         def log(line: str) -> None:
             if is_first:
-                progress.say(line)
+                progress.log(line)
 
         if is_series:
             styles = style_images(names)

@@ -21,7 +21,7 @@ from fast_nst.engines.engine import EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_flags, positional
-from fast_nst.pictures.read import MOST_PIXELS
+from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.painting import MAX_STRENGTH, check_strength
 from fast_nst.stylize.stylizer import Stylizer
@@ -104,7 +104,7 @@ class VideoOptions(EngineOptions):
         most=63,
     )
     max_pixels: int = option(
-        "reject videos whose frames have more pixels", MOST_PIXELS, metavar="N", least=1
+        "reject videos whose frames have more pixels", MAX_PIXELS, metavar="N", least=1
     )
     overwrite: bool = option("replace an existing output file", False)
     json: bool = option("print one JSON object on standard output", False)
@@ -233,7 +233,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             codec=options.codec,
             crf=options.crf,
             max_pixels=options.max_pixels,
-            on_progress=progress.show,
+            on_progress=progress.update,
         )
     _report(painted, time.perf_counter() - started, stylizer.engine, options)
     return 0 if painted.is_whole else 130

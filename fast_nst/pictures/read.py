@@ -60,8 +60,8 @@ _MAX_BYTES = 4 * 10**9  # of a file
 _MAX_TEXT_BYTES = 16 * 2**20  # of text or of a colour profile in a PNG; Pillow's limit is 1 MB
 # ISO base media brands of HEIC files; a file that is AVIF too is left to Pillow.
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-MOST_PIXELS = 500_000_000  # default limit on an image; guards against decompression bombs
-SMALLEST_STYLE = 32  # px of a style image's shorter side
+MAX_PIXELS = 500_000_000  # default limit on an image; guards against decompression bombs
+MIN_STYLE_SIDE = 32  # px of a style image's shorter side
 _TRANSPOSE = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -126,7 +126,7 @@ class TooManyPixels(UserError):
 
 
 @contextlib.contextmanager
-def most_pixels(count: int) -> Iterator[None]:
+def pixel_limit(count: int) -> Iterator[None]:
     """Set the process-wide limit on an image's pixels, and silence Pillow's warnings.
 
     Args:
@@ -347,13 +347,13 @@ def open_style(path: Path, size: int) -> Image.Image:
     """Read a style image as "RGB", its shorter side reduced to `size` px if it is longer.
 
     Raises:
-        UserError: A side is under `SMALLEST_STYLE` px; see also `open_image`.
+        UserError: A side is under `MIN_STYLE_SIDE` px; see also `open_image`.
     """
     image = open_photograph(path)
-    if min(image.size) < SMALLEST_STYLE:
+    if min(image.size) < MIN_STYLE_SIDE:
         raise UserError(
             f"the style image {str(path)!r} is {image.width}x{image.height}: both sides must have "
-            f"at least {SMALLEST_STYLE} px"
+            f"at least {MIN_STYLE_SIDE} px"
         )
     return resize_shortest(image, min(size, *image.size))
 
@@ -370,7 +370,7 @@ def read_pixels(
     Args:
         image: A path, encoded bytes, a PIL image, or a uint8 array (H, W), (H, W, 3) or (H, W, 4).
         size: Longer side to resize to, in px; default: keep the size.
-        max_pixels: Maximum pixels of the result; see `most_pixels` for the image itself.
+        max_pixels: Maximum pixels of the result; see `pixel_limit` for the image itself.
         stroke_scale: Of the painting; below 1 a copy with more pixels than the result is painted.
 
     Raises:

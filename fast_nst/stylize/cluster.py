@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.pictures.read import MOST_PIXELS, most_pixels
+from fast_nst.pictures.read import MAX_PIXELS, pixel_limit
 from fast_nst.stylize.folder import Job, Outcome, Painted, is_there, paint_file, paint_one
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.stylizer import Stylizer
@@ -49,7 +49,7 @@ class Painter:
             that become an `Outcome` again.
         """
         rows: dict[str, list[Any]] = {name: [] for name in ("number", *_FIELDS)}
-        with most_pixels(self._options.max_pixels or MOST_PIXELS):
+        with pixel_limit(self._options.max_pixels or MAX_PIXELS):
             for number, source, target in zip(
                 batch["number"], batch["source"], batch["target"], strict=True
             ):

@@ -70,20 +70,21 @@ class Sheet:
         photo: Image.Image,
         *,
         height: int = 300,
-        each: Callable[[int, int], bool] | None = None,
+        on_progress: Callable[[int, int], bool] | None = None,
     ) -> Image.Image:
         """The sheet of one photograph.
 
         Args:
             photo: As `Stylizer` takes it; painted at its own size.
             height: Of a row, in px.
-            each: Called with the paintings done, of how many; if it returns true, the sheet ends
+            on_progress: Called with the paintings done and their total; if it returns true, the
+                sheet ends
                 there.
         """
         found = {self.photograph: photo}
         for done, (label, paint) in enumerate(self.paintings.items(), start=1):
             found[label] = paint(photo)
-            if each is not None and each(done, len(self.paintings)):
+            if on_progress is not None and on_progress(done, len(self.paintings)):
                 break
         labels, images = list(found), list(found.values())
         starts = range(0, len(images), self.columns)

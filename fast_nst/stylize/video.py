@@ -13,11 +13,11 @@ from pathlib import Path
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
-from fast_nst.files import written_whole
+from fast_nst.files import atomic_path
 from fast_nst.models.catalogue import is_name, live_name
 from fast_nst.models.model import Model, ModelSource
 from fast_nst.options import plain
-from fast_nst.pictures.read import MOST_PIXELS
+from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.prefetch import prefetch
 from fast_nst.stylize.stream import LAG, Stream, Task
@@ -158,7 +158,7 @@ def stylize_video(
     until: float | Fraction | None = None,
     codec: str | None = None,
     crf: int | None = None,
-    max_pixels: int = MOST_PIXELS,
+    max_pixels: int = MAX_PIXELS,
     on_progress: OnFrame | None = None,
 ) -> PaintedVideo:
     """Paint a video, or an animated GIF or WebP, and keep its sound and subtitles.
@@ -221,7 +221,7 @@ def stylize_video(
                 "that: give until"
             )
         fade = Fade(options, last, style.model, None if to is None else Model.read(to), seconds)
-        with written_whole(target) as temporary:
+        with atomic_path(target) as temporary:
             writer = open_writer(temporary, target, clip, codec, crf, source, begin, end)
             try:
                 stream = Stream(style, steady=steady, workers=LAG)

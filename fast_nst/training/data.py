@@ -206,8 +206,8 @@ class Photographs(L.LightningDataModule):
         self.unreadable: set[str] = set()
         paths = find_images(folder)
         self.validation_paths: list[Path] = self._choose_validation(paths, folder)
-        held_out = set(self.validation_paths)
-        self.training_paths: list[Path] = [path for path in paths if path not in held_out]
+        validation = set(self.validation_paths)
+        self.training_paths: list[Path] = [path for path in paths if path not in validation]
         if not any(self._readable(path) for path in self.training_paths):
             self.training_paths = list(self.validation_paths)
 

@@ -19,7 +19,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 
-from fast_nst.devices import memory_explained
+from fast_nst.devices import explain_oom
 from fast_nst.errors import UserError, choose, one_line
 from fast_nst.training.callbacks import Defects, OnProgress, PreviewImages, Steps, Termination
 from fast_nst.training.saving import AtomicCheckpoints, Checkpoints, Log, TensorBoardLogs
@@ -91,7 +91,7 @@ def explained(*refusals: type[Exception]) -> Iterator[None]:
     """
     kinds: tuple[type[Exception], ...] = (MisconfigurationException, *refusals)
     try:
-        with memory_explained("lower --batch-size or --size"):
+        with explain_oom("lower --batch-size or --size"):
             yield
     except UserError as error:
         # One that loads in a process of its own comes with the traceback there, its own line last.

@@ -21,7 +21,7 @@ from PIL import Image
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import Pixels, to_image
-from fast_nst.pictures.read import TooManyPixels, most_pixels, read_pixels
+from fast_nst.pictures.read import TooManyPixels, pixel_limit, read_pixels
 from fast_nst.pictures.write import WRITERS, encode_image
 
 _CHUNK = 2**20  # bytes of an array in one message
@@ -51,7 +51,7 @@ class Decode:
             TooManyPixels: More than `most` pixels are needed.
             UserError: The file is not a readable image.
         """
-        with most_pixels(self.most):
+        with pixel_limit(self.most):
             try:
                 return read_pixels(
                     bytes(self.upload),

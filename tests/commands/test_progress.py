@@ -44,7 +44,7 @@ def test_stop_on_interrupt_outside_main_thread():
 
 def many_steps(bar: Progress) -> None:
     for step in range(1000):
-        assert not bar.show(step + 1, 1000, "training", {"loss": 0.25})
+        assert not bar.update(step + 1, 1000, "training", {"loss": 0.25})
     bar.close()
 
 
@@ -56,7 +56,7 @@ def test_progress_lines_without_terminal(monkeypatch, capsys):
         assert capsys.readouterr().err == ""  # it took no time
         now[0] += 5
         many_steps(bar)
-        bar.show(1, 10)
+        bar.update(1, 10)
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert err.startswith("training:   0% 1/1000 [")
@@ -68,7 +68,7 @@ def test_progress_without_standard_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
     with Progress() as bar:
         many_steps(bar)
-        bar.say("a line")
+        bar.log("a line")
         signal.raise_signal(signal.SIGINT)
         assert bar.stopped
     assert capsys.readouterr().out == ""

@@ -13,7 +13,7 @@ from PIL.ExifTags import GPS, IFD, Base
 
 from fast_nst.errors import UserNote
 from fast_nst.pictures.exif import fit_exif, kept_exif
-from fast_nst.pictures.read import most_pixels, open_image
+from fast_nst.pictures.read import open_image, pixel_limit
 from fast_nst.pictures.write import encode_image
 
 
@@ -54,7 +54,7 @@ def test_malformed_exif_is_dropped():
         data[: place + 6] + b"XX" + data[place + 8 :],
         data[: place + 14] + b"\xff" * 40 + data[place + 54 :],
     ):
-        with most_pixels(1000):  # Pillow warns of it
+        with pixel_limit(1000):  # Pillow warns of it
             assert open_image(broken).size == (6, 4)
 
 
@@ -98,11 +98,11 @@ WRONG = {
 def test_orientation_with_malformed_entries(wrong: str, file_format: str):
     buffer = io.BytesIO()
     Image.new("RGB", (96, 64)).save(buffer, file_format, exif=b"Exif\0\0" + WRONG[wrong])
-    with most_pixels(10_000):  # Pillow warns of it
+    with pixel_limit(10_000):  # Pillow warns of it
         opened = open_image(buffer.getvalue())
     assert opened.size == (64, 96)
     for written in ("JPEG", "PNG", "WEBP", "TIFF"):  # nothing that is kept stops it
-        with most_pixels(10_000):
+        with pixel_limit(10_000):
             assert open_image(encode_image(opened, written)).size == (64, 96)
 
 
@@ -119,7 +119,7 @@ def test_malformed_entry_affects_no_other():
     exif = block(*entries, place=((GPS.GPSLatitudeRef, 2, 2, b"N\0\0\0"),))
     buffer = io.BytesIO()
     Image.new("RGB", (96, 64)).save(buffer, "PNG", exif=exif)
-    with most_pixels(10_000):
+    with pixel_limit(10_000):
         opened = open_image(buffer.getvalue())
     kept = Image.Exif()
     kept.load(opened.info["exif"])
@@ -145,7 +145,7 @@ def test_tiff_with_malformed_ifds():
         (IFD.Exif, 4, 1, b"\0\xff\0\0"),
         (Base.Software, 11, 1, struct.pack(">f", 1.5)),
     ):
-        with most_pixels(10_000):
+        with pixel_limit(10_000):
             opened = open_image(tiff(TURNED, wrong, (Base.Model, 2, 4, b"Box\0")))
         assert opened.size == (64, 96)
         assert b"Box" in opened.info["exif"]

@@ -17,10 +17,10 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import to_array, to_channels, to_image
 from fast_nst.pictures.read import (
     find_images,
-    most_pixels,
     open_image,
     open_photograph,
     open_style,
+    pixel_limit,
     read_pixels,
 )
 from tests.conftest import noise
@@ -316,9 +316,9 @@ def test_most_pixels_raises_the_limit(monkeypatch):
     data = saved(Image.fromarray(noise(12, 10)), "PNG")
     with pytest.raises(UserError, match=r"over 100 pixels.* raise --max-pixels"):
         open_image(data)
-    with most_pixels(120):
+    with pixel_limit(120):
         assert open_image(data).size == (10, 12)  # and Pillow does not warn either
-    with most_pixels(118), pytest.raises(UserError, match="over 118 pixels"):
+    with pixel_limit(118), pytest.raises(UserError, match="over 118 pixels"):
         open_image(data)
     assert Image.MAX_IMAGE_PIXELS == 50
 

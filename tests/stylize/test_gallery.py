@@ -81,5 +81,7 @@ def test_the_sheet_has_every_style_in_its_place():
         expected = np.asarray(Stylizer(name)(photo) if name else photo)
         np.testing.assert_array_equal(tile, expected)
     seen = []
-    gallery_sheet().draw(photo, height=24, each=lambda *step: seen.append(step) or len(seen) == 2)
+    gallery_sheet().draw(
+        photo, height=24, on_progress=lambda *step: seen.append(step) or len(seen) == 2
+    )
     assert seen == [(1, len(NAMES)), (2, len(NAMES))]

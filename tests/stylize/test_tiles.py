@@ -25,7 +25,7 @@ from fast_nst.models.geometry import GEOMETRIES, geometry_of
 from fast_nst.models.graphs import load, metadata_of
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import resize, to_array
-from fast_nst.pictures.read import most_pixels, open_image
+from fast_nst.pictures.read import open_image, pixel_limit
 from fast_nst.stylize.painting import PaintOptions, paint_pixels
 from fast_nst.stylize.tiles import (
     REDUCED_PIXELS,
@@ -281,5 +281,5 @@ sys.exit(code)
     command += ["--style", "composition_vii_fast"]
     peak = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert 1024 * int(peak) < most * 10**9
-    with most_pixels(10**9):
+    with pixel_limit(10**9):
         assert open_image(tmp_path / "out.jpg").size == size

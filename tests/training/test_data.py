@@ -74,7 +74,7 @@ def test_unreadable_files_are_passed_over_and_named(photographs: Path):
     assert {Path(name).name for name in named} == {"broken.jpg", "empty.png"}
 
 
-def test_validation_photographs_are_fixed_and_held_out(photographs: Path):
+def test_validation_photographs_are_fixed_and_not_trained_on(photographs: Path):
     data = Photographs(photographs, size=40, batch_size=2, steps=3)
     assert data.validation_paths
     assert not set(data.validation_paths) & set(data.training_paths)
@@ -103,8 +103,8 @@ def test_one_photograph_is_enough(tmp_path: Path):
     assert [batch.noise.shape for batch in batches] == [(2, 1, 8, 8)] * 3
     scaled = data.on_after_batch_transfer(batches[0], 0)
     assert torch.equal(scaled.noise, batches[0].noise)
-    held_out = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
-    for photographs in (scaled.photographs, held_out.photographs):
+    validation = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    for photographs in (scaled.photographs, validation.photographs):
         assert photographs.dtype == torch.float32
         assert photographs[0, :, 0, 0].tolist() == [1, 0, 0]
 

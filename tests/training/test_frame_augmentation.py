@@ -107,11 +107,11 @@ def test_a_step_adds_the_weighted_disagreement():
     others, shifts = torch.rand(1, 3, 48, 48), torch.tensor([[1, -2]])
     total = module.training_step(Batch(photographs, noise, others, shifts), 0)
     paintings, painted_others = module(photographs, noise), module(others, noise)
-    steady = 20 * temporal_loss(paintings, painted_others, shifts)
+    weighted = 20 * temporal_loss(paintings, painted_others, shifts)
     plain = module.losses(photographs, paintings)["total"]
-    assert steady > 0.01
-    assert total.item() == pytest.approx((plain + steady).item(), rel=1e-6)
-    assert logged["train/steady"].item() == pytest.approx(steady.item(), rel=1e-6)
+    assert weighted > 0.01
+    assert total.item() == pytest.approx((plain + weighted).item(), rel=1e-6)
+    assert logged["train/steady"].item() == pytest.approx(weighted.item(), rel=1e-6)
 
 
 def test_validation_measures_what_is_trained():
@@ -124,14 +124,14 @@ def test_validation_measures_what_is_trained():
     photographs, others = torch.rand(2, 1, 3, 48, 48)
     shifts = torch.tensor([[1, -2]])
     paintings = module.validation_step(ValidationBatch(photographs, others, shifts), 0)
-    steady = 20 * temporal_loss(paintings, module(others), shifts)
+    weighted = 20 * temporal_loss(paintings, module(others), shifts)
     plain = module.losses(photographs, paintings)["total"]
-    assert steady > 0.01
-    assert logged["val/steady"].item() == pytest.approx(steady.item(), rel=1e-6)
-    assert logged["val/total"].item() == pytest.approx((plain + steady).item(), rel=1e-6)
+    assert weighted > 0.01
+    assert logged["val/steady"].item() == pytest.approx(weighted.item(), rel=1e-6)
+    assert logged["val/total"].item() == pytest.approx((plain + weighted).item(), rel=1e-6)
 
 
-def test_held_out_photographs_come_with_a_fixed_second_view(tmp_path: Path):
+def test_validation_photographs_come_with_a_fixed_second_view(tmp_path: Path):
     for number in range(8):  # a quarter is held out
         Image.fromarray(gradient(60 + number)).save(tmp_path / f"{number}.png")
     batches = []

@@ -187,15 +187,15 @@ def test_other_processes_do_what_the_first_decided(monkeypatch):
 
 def test_bf16_learns_what_float32_learns(photographs: Path, tmp_path: Path):
     """After the same steps the validation loss is the same number, to what bf16 can hold."""
-    held_out = {}
+    validation = {}
     for precision in ("32", "bf16"):
         config = {**TINY, "precision": precision, "photos": str(photographs)}
         fit(TrainConfig(**config, **SHALLOW, out=str(tmp_path / precision)))
         log = EventAccumulator(str(tmp_path / precision / "tensorboard"))
         log.Reload()
-        held_out[precision] = log.Scalars("val/total")[-1].value
-    assert held_out["bf16"] == pytest.approx(held_out["32"], rel=0.01)
-    assert held_out["bf16"] != held_out["32"]
+        validation[precision] = log.Scalars("val/total")[-1].value
+    assert validation["bf16"] == pytest.approx(validation["32"], rel=0.01)
+    assert validation["bf16"] != validation["32"]
 
 
 def test_loading_processes_change_nothing(straight: Fitted, photographs: Path, tmp_path: Path):

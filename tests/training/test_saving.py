@@ -109,7 +109,7 @@ def test_forty_steps_are_twenty_and_a_kill_and_a_resume(photographs: Path, tmp_p
     assert best[0].step == best[1].step
 
 
-def test_the_best_checkpoint_by_held_out_loss_is_the_one_exported(
+def test_the_best_checkpoint_by_validation_loss_is_the_one_exported(
     photographs: Path, tmp_path: Path
 ):
     """With a learning rate that ruins it in the end."""
@@ -118,23 +118,23 @@ def test_the_best_checkpoint_by_held_out_loss_is_the_one_exported(
         return step == 25
 
     run = train(settings(photographs, tmp_path / "run", lr=0.03), on_progress=restless)
-    held_out = {step: min(values) for step, values in logged(run.folder, "val/total").items()}
-    lowest = min(held_out, key=lambda step: held_out[step])
+    validation = {step: min(values) for step, values in logged(run.folder, "val/total").items()}
+    lowest = min(validation, key=lambda step: validation[step])
     assert run.best == run.folder / BEST
     assert read_checkpoint(run.checkpoint).step == 25
     assert read_checkpoint(run.best).step == lowest + 1  # Lightning logs it under the step before
-    assert best_of(run.best) == held_out[lowest]
-    assert len(held_out) == 7  # six on the way, and the end
+    assert best_of(run.best) == validation[lowest]
+    assert len(validation) == 7  # six on the way, and the end
 
 
 def test_the_end_of_a_run_is_judged_too(photographs: Path, tmp_path: Path):
     fitted = fit(settings(photographs, tmp_path / "run", steps=23))
-    held_out = logged(fitted.folder, "val/total")
-    assert max(held_out) == 23
-    best = min(held_out, key=lambda step: min(held_out[step]))
+    validation = logged(fitted.folder, "val/total")
+    assert max(validation) == 23
+    best = min(validation, key=lambda step: min(validation[step]))
     assert best == 23
     assert read_checkpoint(fitted.best).step == 23
-    assert {best_of(fitted.best)} == held_out[23]
+    assert {best_of(fitted.best)} == validation[23]
     assert fitted.validation_loss == best_of(fitted.best)
 
 
