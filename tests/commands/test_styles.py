@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fast_nst import Stylizer
+from fast_nst.commands import progress
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_image
@@ -27,7 +28,8 @@ def test_styles_list_as_table_and_json(capsys):
     assert found["the_scream"]["size"] > 100_000
 
 
-def test_contact_sheet_of_all_styles(photo: Path, tmp_path: Path, capsys):
+def test_contact_sheet_of_all_styles(photo: Path, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)  # a line for each step
     target = tmp_path / "sheet.png"
     command = ["styles", str(photo), "-o", str(target), "--size", "48"]
     assert main(command) == 0
