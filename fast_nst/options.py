@@ -382,7 +382,9 @@ def collect(options: type, prog: str, *sources: Mapping[str, Any]) -> dict[str, 
 
 def _as_list(value: Any, commas: bool) -> list[Any]:
     words = value if isinstance(value, list) else [value]
-    split = (word.split(",") if commas and isinstance(word, str) else [word] for word in words)
+    if not commas:
+        return words
+    split = (word.split(",") if isinstance(word, str) else [word] for word in words)
     return [part for parts in split for part in parts if part != ""]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
-from fast_nst.models.geometry import KEY as GEOMETRY
 from fast_nst.models.graphs import with_metadata
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.checkpoints import (
@@ -85,7 +84,6 @@ def export(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> di
     if Path(source).suffix.lower() == ".onnx":
         model = read_model(source)
         network, metadata = model.network, {**model.metadata, "fast_nst": __version__}
-        metadata.pop(GEOMETRY, None)  # written anew
         metadata.pop("artifacts", None)  # what `defects` was called
     else:
         saved = read_checkpoint(source)

@@ -129,7 +129,7 @@ def _exported(network: ImageTransformation, metadata: dict[str, str], half: bool
     model = _tidy(_with_initializers(model, values, half))
     onnx.checker.check_model(model, full_check=True)
     data = with_metadata(
-        model.SerializeToString(), **metadata, **{GEOMETRY: network.geometry.to_json()}
+        model.SerializeToString(), **{**metadata, GEOMETRY: network.geometry.to_json()}
     )
     check_parity(data, pixels)
     return data

@@ -125,7 +125,7 @@ class TrainConfig(Recipe):
         "checkpoint to continue with its own settings, or `last` for the newest run", None
     )
     from_preview: int | None = option(
-        "continue from this tile of the style's newest `fast-nst preview`, at its size of strokes",
+        "continue from this tile of the style's newest preview, at its size of strokes",
         None,
         least=1,
         metavar="N",
