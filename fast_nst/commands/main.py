@@ -6,12 +6,13 @@ stylizing must not wait for the import of PyTorch.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from fast_nst.commands.process import (
@@ -81,13 +82,17 @@ def _overview() -> str:
     )
 
 
-def _dispatch(argv: Sequence[str]) -> int:
+def _say(text: str, code: int) -> int:
+    print(text)
+    return code
+
+
+def _command(argv: Sequence[str]) -> Callable[[], int]:
+    """What a command line asks for, imported and checked, ready to be called."""
     if not argv or argv[0] in ("-h", "--help"):
-        print(_overview())
-        return 0 if argv else 2
+        return functools.partial(_say, _overview(), 0 if argv else 2)
     if argv[0] == "--version":
-        print(f"fast-nst {__version__}")
-        return 0
+        return functools.partial(_say, f"fast-nst {__version__}", 0)
     name = choose("command", argv[0], COMMANDS)
     command = COMMANDS[name]
     if command.needs_training:
@@ -98,8 +103,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     # Pillow warns of large files, and of damage that does not prevent decoding.
     warnings.filterwarnings("ignore", module="PIL")
     module = importlib.import_module(f"fast_nst.commands.{name}")
-    code: int = module.run(argv[1:], f"fast-nst {name}", command.description)
-    return code
+    return functools.partial(module.run, argv[1:], f"fast-nst {name}", command.description)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     try:
-        return _dispatch(argv)
+        return _command(argv)()
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2

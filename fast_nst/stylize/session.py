@@ -176,7 +176,10 @@ class Session:
                 batches = np.array_split(images, 1 if count * memory <= available else count)
                 memory *= len(batches[0])
                 with self._budget.reserve(memory):
-                    painted = _joined([engine.run(b, memory <= self._share) for b in batches])
+                    found = []
+                    for batch in batches:
+                        found.append(engine.run(batch, memory <= self._share))
+                    painted = _joined(found)
         except UserError:
             raise
         except Exception as error:  # the engines' own errors share no base class
