@@ -24,6 +24,7 @@ from fast_nst.pictures.edit import (
     to_array,
 )
 from fast_nst.pictures.read import Picture, read_pixels
+from fast_nst.pictures.write import QUALITY
 from fast_nst.stylize.session import Session
 from fast_nst.stylize.tiles import OnProgress
 
@@ -59,7 +60,7 @@ class PaintOptions:
     stroke_scale: float = 1.0
     max_pixels: int | None = None
     format: str | None = None
-    quality: int = 95
+    quality: int = QUALITY
 
     def __post_init__(self) -> None:
         for name in ("strength", "detail", "stroke_scale"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fast_nst import stylize_video
 from fast_nst.assets import STYLES
 from fast_nst.commands.main import main
 from fast_nst.commands.video import VideoOptions, seconds_of
@@ -43,6 +44,20 @@ def test_video_command(stylize, clip: Path, tmp_path: Path):
     assert code == 0
     assert "out.mp4  96x64  20 frames, 1.0 s" in err
     assert "frames a second" in err
+
+
+def test_python_and_the_command_give_the_same_frames(clip: Path, tmp_path: Path):
+    for style, to, words in (
+        ("udnie", None, "--style udnie"),
+        ({"udnie": 2, "evening": 1}, "great_wave", "-s udnie:2 -s evening --to great_wave"),
+        (None, None, "--no-steady"),
+    ):
+        command = ["video", str(clip), "-o", str(tmp_path / "a.mkv"), "--codec", "ffv1", "-q"]
+        assert main([*command, "--overwrite", *words.split()]) == 0
+        steady = "--no-steady" not in words
+        stylize_video(clip, tmp_path / "b.mkv", style, to=to, steady=steady, codec="ffv1")
+        found, expected = (np.array(probe(tmp_path / f"{n}.mkv").frames) for n in "ba")
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_video_detail(stylize, negative: Path, tmp_path: Path):
