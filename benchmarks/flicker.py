@@ -29,7 +29,8 @@ from fast_nst.models.catalogue import FAST, find_model
 from fast_nst.models.graphs import load
 from fast_nst.models.onnx_fields import PREFIX
 from fast_nst.pictures.edit import Array, from_array
-from fast_nst.pictures.read import find_images, open_photograph, open_style
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 24

@@ -29,7 +29,8 @@ from turns import in_turns, ratio, shown, table, worker
 from fast_nst.commands.infer import InferOptions
 from fast_nst.engines.engine import ONNX_RUNTIME, OPENVINO, cores
 from fast_nst.pictures.edit import to_image, to_pixels
-from fast_nst.pictures.read import find_images, open_image
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.folder import paint_folder, plan
 from fast_nst.stylize.stylizer import Stylizer

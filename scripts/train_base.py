@@ -28,7 +28,8 @@ from fast_nst.files import write_atomically
 from fast_nst.losses import build_loss
 from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import ImageTransformation, build_network
-from fast_nst.pictures.read import find_images, open_style
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_style
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.data import Photographs

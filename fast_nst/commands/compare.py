@@ -47,7 +47,8 @@ from fast_nst.files import check_writable
 from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.models.catalogue import find_model
 from fast_nst.options import check, option, positional
-from fast_nst.pictures.read import find_images, open_photograph, open_style
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.reference.optimizer import INITS, Iterate
 from fast_nst.stylize.stylizer import Stylizer
 

@@ -23,7 +23,7 @@ from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
 from fast_nst.options import renamed
 from fast_nst.pictures.edit import from_array, to_array
-from fast_nst.pictures.read import find_images
+from fast_nst.pictures.find import find_images
 from fast_nst.reference.optimizer import Iterate, optimize
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.run import SETTINGS

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,13 +48,6 @@ Picture = str | os.PathLike[str] | Image.Image | Array
 # starts Ghostscript. MPO is handled by the JPEG plugin.
 INPUT_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
 _HEIF = "HEIF"  # needs the package pillow-heif
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-    *(".png", ".apng", ".gif", ".webp", ".avif"),
-    *(".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),
-    *(".jp2", ".j2k", ".jpx", ".jpf"),
-    *(".heic", ".heif", ".hif"),
-)
 _MAX_BYTES = 4 * 10**9  # of a file
 _MAX_TEXT_BYTES = 16 * 2**20  # of text or of a colour profile in a PNG; Pillow's limit is 1 MB
 # ISO base media brands of HEIC files; a file that is AVIF too is left to Pillow.
@@ -71,54 +63,6 @@ _TRANSPOSE = {  # by EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[Path]:
-    """List the image files in a folder, sorted, without hidden ones.
-
-    Links to folders are not followed, since they may form a loop; pipes and devices are skipped.
-    Unreadable subfolders and broken links are listed, so that reading them reports the error.
-
-    Args:
-        folder: The folder.
-        recursive: Include subfolders.
-
-    Raises:
-        UserError: The folder is missing, unreadable, a file, or holds no images.
-    """
-    root = Path(folder)
-    found: list[Path] = []
-
-    def unreadable(error: OSError) -> None:
-        if Path(error.filename) == root:
-            raise UserError(f"cannot read the folder {str(root)!r}: {error.strerror}") from error
-        found.append(Path(error.filename))
-
-    if not root.exists():
-        raise UserError(f"no folder {str(root)!r}: check the name")
-    if not root.is_dir():
-        raise UserError(f"{str(root)!r} is a file: give a folder of images")
-    for directory, folders, names in os.walk(root, onerror=unreadable):
-        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-        found += [
-            Path(directory, name)
-            for name in names
-            if not name.startswith(".")
-            and name.lower().endswith(IMAGE_SUFFIXES)
-            and _is_file_or_broken(Path(directory, name))
-        ]
-    if not found:
-        raise UserError(
-            f"no images in {str(root)!r}: looked for names ending in {' '.join(IMAGE_SUFFIXES)}"
-        )
-    return sorted(found)
-
-
-def _is_file_or_broken(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a broken or circular link
-        return True
 
 
 class TooManyPixels(UserError):

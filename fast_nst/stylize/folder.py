@@ -12,7 +12,7 @@ from pathlib import Path
 from fast_nst.engines.engine import cores
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import to_image
-from fast_nst.pictures.read import find_images
+from fast_nst.pictures.find import find_images
 from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
 from fast_nst.stylize.painting import PaintOptions, paint_image
 from fast_nst.stylize.prefetch import run_ahead

@@ -21,7 +21,8 @@ from fast_nst.devices import to_bytes
 from fast_nst.errors import UserError
 from fast_nst.networks import noise_shape
 from fast_nst.pictures.edit import from_array
-from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_photograph
 from fast_nst.training.frame_augmentation import FrameAugmentation
 
 VALIDATION_PHOTOGRAPHS = 8

@@ -18,7 +18,8 @@ from fast_nst.files import claim_folder, make_folder
 from fast_nst.models.catalogue import RUNS
 from fast_nst.options import check, like, option
 from fast_nst.pictures.edit import resize_longest
-from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.stylizer import Stylizer

@@ -11,7 +11,8 @@ from typing import Any
 from PIL import Image
 
 from fast_nst.errors import UserError, one_line
-from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.callbacks import OnProgress

@@ -18,7 +18,7 @@ from PIL.ExifTags import IFD, Base
 from fast_nst.engines.engine import PAYS_FROM
 from fast_nst.pictures import read
 from fast_nst.pictures.edit import Pixels
-from fast_nst.pictures.read import find_images
+from fast_nst.pictures.find import find_images
 from tests.conftest import noise, pixels
 
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageCms
 
 from fast_nst.errors import UserError
 from fast_nst.pictures.edit import to_array, to_channels, to_image
+from fast_nst.pictures.find import find_images
 from fast_nst.pictures.read import (
-    find_images,
     open_image,
     open_photograph,
     open_style,

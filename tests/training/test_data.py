@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.read import find_images, open_photograph
+from fast_nst.pictures.find import find_images
+from fast_nst.pictures.read import open_photograph
 from fast_nst.training.data import Crops, Photographs, _From, random_crop
 
 
