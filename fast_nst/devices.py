@@ -43,7 +43,7 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"no device {name!r} here: give --device cpu or auto") from error
+        raise UserError(f"no device {name!r} here: give cpu or auto") from error
     return device
 
 

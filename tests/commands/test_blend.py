@@ -160,7 +160,7 @@ def test_impossible_blends_are_one_line_errors(
     ("words", "word"),
     [
         ("blend udnie", "no output: add -o mix.onnx"),
-        ("blend -o x.onnx", "required: NAME[:SHARE]"),
+        ("blend -o x.onnx", "required: NAME[:WEIGHT]"),
         ("blend udnie -o x.png", "does not end in .onnx"),
         ("blend udnie:0 -o x.onnx", "a share above 0"),
         ("blend udnie:-1 -o x.onnx", "a share above 0"),

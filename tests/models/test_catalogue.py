@@ -119,7 +119,7 @@ def test_what_lies_there_under_a_styles_name_changes_nothing(runs: Path, make):
 
 def test_a_file_that_is_given_like_a_style_is_told_how(runs: Path):
     Path("weights.bin").touch()
-    with pytest.raises(UserError, match=r"unknown style 'weights.bin'.* given as \./weights.bin$"):
+    with pytest.raises(UserError, match=r"unknown style 'weights.bin'.* write \./weights.bin$"):
         find_model("weights.bin")
 
 

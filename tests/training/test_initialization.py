@@ -134,5 +134,5 @@ def test_a_models_name_is_a_start_whatever_lies_there(tmp_path: Path, monkeypatc
         assert start.name == name
         assert start.state is not None
     Path("weights.pt").touch()
-    with pytest.raises(UserError, match=r"unknown init 'weights.pt'.* given as \./weights.pt$"):
+    with pytest.raises(UserError, match=r"unknown init 'weights.pt'.* write \./weights.pt$"):
         load_initialization(TrainConfig(init="weights.pt"))
