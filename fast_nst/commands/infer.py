@@ -126,7 +126,7 @@ class InferOptions(EngineOptions):
         check_style_names(self.style)
         self.blend  # noqa: B018, it checks the weights
         if not all(self.inputs):
-            raise UserError("an input has an empty name: give image files, folders or -")
+            raise UserError("an input has no name: give image files, folders or -")
         if not self.output:
             raise UserError("no output: add -o FILE for one picture, -o FOLDER for several")
         if PIPE in self.inputs and len(self.inputs) > 1:

@@ -168,7 +168,7 @@ def test_infer_size_strength_and_keep_colors(stylize, photo: Path, tmp_path: Pat
         (["PHOTO", "-o", "out.png", "--engine", "opnvino"], "Did you mean 'openvino'"),
         (
             ["PHOTO", "-o", "out.png", "--engine", "openvino", "--provider", "cuda"],
-            "ONNX Runtime's: leave out engine openvino",
+            "ONNX Runtime's: leave out --engine openvino",
         ),
         (
             ["PHOTO", "-o", "out.png", "--engine", "onnxruntime", "--precision", "bf16"],

@@ -233,7 +233,7 @@ def test_stopped_video_is_playable_up_to_there(
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    assert "interrupted: the first" in err
+    assert "interrupted: wrote the first" in err
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     found = probe(target)
     assert 0 < len(found.times) < 900
