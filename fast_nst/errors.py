@@ -35,7 +35,7 @@ class UserError(ValueError):
             return flag_of(match[1])
 
         # Words in quotes are values, such as file names.
-        pattern = rf"(?<!\w)'.*?'(?!\w)|(?<![\w-])({'|'.join(remaining)})\b(?:=True)?"
+        pattern = rf"(?<!\w)'.*?'(?!\w)|(?<![\w.-])({'|'.join(remaining)})\b(?:=True)?"
         message = re.sub(pattern, replace, str(self)) if remaining else str(self)
         self.args, self.arguments = (message,), ()
 

@@ -213,7 +213,7 @@ def open_graph(data: bytes, options: EngineOptions) -> Graph:
         The graph; inputs that it does not have are ignored.
     """
     session = _ForkSafeSession(data, "the derived model", options.provider, options.threads)
-    names = [given.name for given in session.here.get_inputs()]
+    names = [node.name for node in session.here.get_inputs()]
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         return list(session.here.run(None, {name: feeds[name] for name in names}))
@@ -362,9 +362,9 @@ def share_arena() -> None:
     _arena_is_shared = True
 
 
-def _tensor(given: Any) -> Tensor:
+def _tensor(value: Any) -> Tensor:
     return Tensor(
-        given.name,
-        given.type.removeprefix("tensor(").removesuffix(")"),
-        [length if isinstance(length, int) else None for length in given.shape],
+        value.name,
+        value.type.removeprefix("tensor(").removesuffix(")"),
+        [length if isinstance(length, int) else None for length in value.shape],
     )

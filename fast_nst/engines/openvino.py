@@ -253,12 +253,12 @@ def _hidden(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-def _tensor(given: Any) -> Tensor:
-    type_name = given.get_element_type().get_type_name()
+def _tensor(value: Any) -> Tensor:
+    type_name = value.get_element_type().get_type_name()
     return Tensor(
-        given.get_any_name(),
+        value.get_any_name(),
         "uint8" if type_name == "u8" else type_name,
-        [length.get_length() if length.is_static else None for length in given.get_partial_shape()],
+        [length.get_length() if length.is_static else None for length in value.get_partial_shape()],
     )
 
 

@@ -108,7 +108,7 @@ def test_resuming_and_starting_contradict_each_other(run: TrainResult, capsys):
         ("MISSING.onnx", "no model"),
         ("MISSING.ckpt", "no checkpoint"),
         ("negative.onnx", "names no network"),
-        ("johnson.onnx", "is a network 'johnson', and --network is 'fine'"),
+        ("johnson.onnx", "is of 'johnson', and network is 'fine'"),
     ],
 )
 def test_what_is_no_start_is_said(tmp_path: Path, monkeypatch, start: str, word: str):
