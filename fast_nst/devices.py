@@ -43,7 +43,7 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"no device {name!r} here: give --device cpu or auto") from error
+        raise UserError(f"no device {name!r} here: give cpu or auto") from error
     return device
 
 
@@ -129,11 +129,12 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 @contextlib.contextmanager
-def explain_oom(advice: str) -> Iterator[None]:
+def explain_oom(advice: str, *arguments: str) -> Iterator[None]:
     """Turn out-of-memory errors of PyTorch and NumPy into a UserError.
 
     Args:
         advice: How to need less memory, for the message.
+        arguments: The names of arguments in it, see `UserError`.
 
     Raises:
         UserError: PyTorch or NumPy ran out of memory.
@@ -144,7 +145,7 @@ def explain_oom(advice: str) -> Iterator[None]:
         known = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not known and "allocate memory" not in str(error):
             raise
-        raise UserError(f"out of memory: {advice}") from error
+        raise UserError(f"out of memory: {advice}", *arguments) from error
 
 
 def to_bytes(image: Image.Image) -> Tensor:

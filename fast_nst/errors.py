@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -11,7 +12,37 @@ class UserError(ValueError):
 
     The message is one line: what was given, what is allowed and how to fix it. The command line
     prints it without a traceback and exits with code 2.
+
+    Args:
+        message: The line. It names Python arguments, as "max_memory is 1MB" or "overwrite=True".
+        arguments: The arguments among its words, for which the command line shows their flags.
     """
+
+    arguments: tuple[str, ...]
+
+    def __init__(self, message: str = "", *arguments: str) -> None:
+        super().__init__(message)
+        self.arguments = arguments
+
+    def name_flags(self) -> None:
+        """Name flags in the message instead of Python arguments: "--max-memory is 1MB"."""
+        remaining = list(self.arguments)
+
+        def replace(match: re.Match[str]) -> str:
+            if match[1] not in remaining:
+                return match[0]
+            remaining.remove(match[1])
+            return flag_of(match[1])
+
+        # Words in quotes are values, such as file names.
+        pattern = rf"(?<!\w)'.*?'(?!\w)|(?<![\w.-])({'|'.join(remaining)})\b(?:=True)?"
+        message = re.sub(pattern, replace, str(self)) if remaining else str(self)
+        self.args, self.arguments = (message,), ()
+
+
+def flag_of(name: str) -> str:
+    """The flag of an argument or field; `from_` is `--from`."""
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 class UserNote(UserWarning):

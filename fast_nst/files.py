@@ -164,7 +164,7 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise _not_made(folder, error) from error
     if not os.access(folder, os.W_OK):
-        raise UserError(f"cannot write to {str(folder)!r}: give another --out")
+        raise UserError(f"cannot write to {str(folder)!r}: give another folder")
 
 
 def _not_made(folder: Path, error: OSError) -> UserError:

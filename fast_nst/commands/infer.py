@@ -14,10 +14,16 @@ from typing import Any, TextIO
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import blend_of, detail_option, quality_option, strength_option
+from fast_nst.commands.shared import (
+    blend_of,
+    check_style_names,
+    detail_option,
+    quality_option,
+    refuse_existing,
+    strength_option,
+)
 from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
-from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.read import MAX_PIXELS, pixel_limit
@@ -29,7 +35,6 @@ from fast_nst.stylize.folder import (
     Painted,
     paint_folder,
     plan,
-    refuse_existing,
     several,
     workers_for,
 )
@@ -118,10 +123,8 @@ class InferOptions(EngineOptions):
             UserError: A value is out of its range, or two contradict each other.
         """
         super().__post_init__()
-        for name in blend_of(self.style, "--style NAME"):
-            if not is_name(name):
-                raise UserError(f"--style {name!r} is no name: give one, or -m FILE")
-        self.blend  # noqa: B018, it raises what is wrong with the shares
+        check_style_names(self.style)
+        self.blend  # noqa: B018, it checks the weights
         if not all(self.inputs):
             raise UserError("an input has no name: give image files, folders or -")
         if not self.output:
@@ -142,23 +145,21 @@ class InferOptions(EngineOptions):
 
     @property
     def blend(self) -> dict[str, float]:
-        """The styles and their weights; empty for the default style."""
+        """The styles' names and weights; empty for the default style."""
         return blend_of([*self.style, *self.model], "NAME")
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Stylize what the command line says.
-
-    A single bad picture is an error; in a run over several the others are finished first.
+    """Run `fast-nst infer`.
 
     Returns:
         The exit code: 0, or 1 if some of several pictures failed.
 
     Raises:
-        UserError: Nothing can be done at all.
+        UserError: An option is wrong, the model cannot be used, or the only picture failed.
     """
-    here = f"; here: {', '.join(providers())}"
-    options = parse_flags(InferOptions, argv, prog, description, provider=here)
+    available = f"; available: {', '.join(providers())}"
+    options = parse_flags(InferOptions, argv, prog, description, provider=available)
     assert options.output is not None
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, options.output, suffix, not options.no_recursive)
@@ -175,7 +176,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         **options.arguments(),
     )
     if 0 < options.strength < 1 and stylizer.unmixable:
-        warnings.simplefilter("ignore", FadeWarning)  # said here, once and in one line
+        warnings.simplefilter("ignore", FadeWarning)  # printed here, once and in one line
         if not options.quiet:
             line = f"note: strength {options.strength:g} fades pixels: {stylizer.unmixable}"
             print(line, file=sys.stderr)
@@ -184,13 +185,13 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
 
 
 def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions) -> int:
-    """A picture alone, which may come from a pipe or go into one."""
+    """Paint a single picture, from a file or standard input to a file or standard output."""
     job, paint = jobs[0], options.paint
     source = _read_stdin() if job.source is None else job.source
     progress = Progress(options.quiet, unit="tile")
     try:
         painting = paint_image(source, stylizer.model, stylizer.session, paint, progress.update)
-    finally:  # an error begins a line of its own
+    finally:  # before an error is printed
         progress.close()
     image = to_image(painting.pixels)
     if job.target is None:
@@ -204,10 +205,10 @@ def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
 
 
 def _paint_folder(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions) -> int:
-    """Several pictures; bad ones are reported after the others are finished."""
+    """Paint several pictures; errors are printed after the others are finished."""
     outcomes = []
     stdout = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # Ray prints, from threads
+    with contextlib.redirect_stdout(sys.stderr):  # Ray prints from threads
         if options.ray is None:
             painted = paint_folder(jobs, stylizer, options.paint, options.overwrite)
         else:
@@ -216,7 +217,7 @@ def _paint_folder(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
             painted = paint_on_cluster(
                 jobs, stylizer, options.paint, options.overwrite, options.ray
             )
-        for outcome in _shown(painted, len(jobs), options.quiet):
+        for outcome in _with_progress(painted, len(jobs), options.quiet):
             outcomes.append(outcome)
             if options.json:
                 _report(outcome, stylizer.engine, options, stdout)
@@ -224,7 +225,7 @@ def _paint_folder(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
     return 1 if any(outcome.error for outcome in outcomes) else 0
 
 
-def _shown(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
+def _with_progress(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
     progress = Progress(quiet, unit="picture")
     progress.update(0, total)
     try:
@@ -242,7 +243,7 @@ def _read_stdin() -> bytes:
 
 
 def _write_stdout(data: bytes) -> None:
-    """Write all of `data`: under PYTHONUNBUFFERED one `write` may stop short without an error."""
+    """Write all of `data`; with PYTHONUNBUFFERED, one `write` may write less of it."""
     if sys.stdout is None:
         raise UserError("standard output is closed: give -o FILE")
     rest = memoryview(data)
@@ -255,13 +256,13 @@ def _name(path: Path | None) -> str:
     return PIPE if path is None else str(path)
 
 
-def _on_a_line(name: str) -> str:
-    """A name as it is, or quoted if it has line breaks and the like."""
+def _printable(name: str) -> str:
+    """The name, quoted if it has line breaks or other control characters."""
     return name if name.isprintable() else repr(name)
 
 
 def _report(outcome: Outcome, engine: str, options: InferOptions, stdout: TextIO | None) -> None:
-    """Say what became of a picture, in one JSON object or one line."""
+    """Print the outcome of a picture as a JSON object or as a line."""
     source, target = _name(outcome.job.source), _name(outcome.job.target)
     painted = outcome.painted
     if options.json:
@@ -283,7 +284,7 @@ def _report(outcome: Outcome, engine: str, options: InferOptions, stdout: TextIO
         print(json.dumps(record), flush=True, file=stdout)
     elif painted is not None and not options.quiet:
         width, height = painted.size
-        names = f"{_on_a_line(source)} -> {_on_a_line(target)}"
+        names = f"{_printable(source)} -> {_printable(target)}"
         line = f"{names}  {width}x{height}  {painted.milliseconds:.0f} ms"
         print(line, file=sys.stderr)
 

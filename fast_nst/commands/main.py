@@ -126,6 +126,7 @@ def _run(argv: Sequence[str]) -> int:
     try:
         return _command(argv)()
     except UserError as error:
+        error.name_flags()
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # discard what Python would flush at exit

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, with_share
+from fast_nst.commands.shared import quality_option, with_weight
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,
@@ -56,8 +56,8 @@ class OptimizeOptions(LossSettings):
     style_layers: list[str] = like(LossSettings, "style_layers", CLASSIC_STYLE_LAYERS)
     content: str = positional("the photograph", metavar="CONTENT")
     style: list[str] = option(
-        "style image; several with their shares: --style a.jpg:0.7 --style b.jpg:0.3",
-        metavar="STYLE[:SHARE]",
+        "style image; several with their weights: --style a.jpg:0.7 --style b.jpg:0.3",
+        metavar="STYLE[:WEIGHT]",
         repeat=True,
     )
     output: str = option("image file to write", MISSING, "-o", metavar="OUT")
@@ -106,12 +106,12 @@ class OptimizeOptions(LossSettings):
         super().__post_init__()
         if not self.output:
             raise UserError("no output: add -o FILE")
-        self.style_shares  # noqa: B018, it raises what is wrong with them
+        self.style_shares  # noqa: B018, it checks them
 
     @property
     def style_shares(self) -> list[tuple[Path, float]]:
-        """Each style image with its share."""
-        found = (with_share(given, "--style IMAGE") for given in self.style)
+        """Each style image with its weight."""
+        found = (with_weight(given, "--style IMAGE") for given in self.style)
         return [(Path(path), share) for path, share in found]
 
 

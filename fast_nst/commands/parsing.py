@@ -11,7 +11,7 @@ import yaml
 
 from fast_nst.assets import CONFIGS
 from fast_nst.errors import UserError, choose, one_line
-from fast_nst.options import Parser, add_options, collect
+from fast_nst.options import Parser, add_options, collect, create
 
 _CONFIG = "--config"
 _SUFFIX = ".yaml"
@@ -109,7 +109,7 @@ def parse(
     Raises:
         UserError: A flag, a key or a value is wrong.
     """
-    return options(**_given(options, argv, prog, description))
+    return create(options, _given(options, argv, prog, description))
 
 
 def parse_given(
@@ -121,7 +121,7 @@ def parse_given(
         UserError: A flag, a key or a value is wrong.
     """
     given = _given(options, argv, prog, description)
-    checked = options(**given)
+    checked: Any = create(options, given)
     return {name: getattr(checked, name) for name in given}
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options and checks that several commands share."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def runtime_option(without: str) -> Any:
     """--runtime.
 
     Args:
-        without: The effect of its absence, appended to the help.
+        without: Appended to the help: what happens without the flag.
     """
     return option(
         "folder of the npm package onnxruntime-web, which runs models in the browser" + without,
@@ -71,52 +71,75 @@ def runtime_option(without: str) -> Any:
     )
 
 
-def _is_file(given: str) -> bool:
-    return Path(given).exists()
+def _is_file(name: str) -> bool:
+    return Path(name).exists()
 
 
-def with_share(
-    given: str, what: str, is_name_alone: Callable[[str], bool] = _is_file
+def with_weight(
+    argument: str, what: str, is_name_alone: Callable[[str], bool] = _is_file
 ) -> tuple[str, float]:
-    """Split `NAME:SHARE`; the share defaults to 1.
+    """Split `NAME:WEIGHT`; the weight defaults to 1.
 
     A colon inside the name, as in `C:/wave.onnx`, does not split.
 
     Args:
-        given: The argument.
+        argument: The argument.
         what: What a name denotes, for the error.
-        is_name_alone: Whether an argument is a name without a share; default: existing files are.
+        is_name_alone: Whether an argument is a name without a weight; default: existing files are.
 
     Raises:
-        UserError: The share is not positive and finite, or the name is empty.
+        UserError: The weight is not positive and finite, or the name is empty.
     """
-    name, colon, share = given.rpartition(":")
-    if not colon or is_name_alone(given):
-        return given, 1.0
+    name, colon, weight = argument.rpartition(":")
+    if not colon or is_name_alone(argument):
+        return argument, 1.0
     try:
-        value = float(share)
+        value = float(weight)
     except ValueError:
-        return given, 1.0
+        return argument, 1.0
     if not name or not 0 < value < math.inf:
-        raise UserError(f"{given}: give {what} or {what}:SHARE with a share above 0")
+        raise UserError(f"{argument}: give {what} or {what}:WEIGHT with a weight above 0")
     return name, value
 
 
-def blend_of(given: Iterable[str], what: str) -> dict[str, float]:
-    """Parse arguments `NAME:SHARE` to name -> share; the shares of equal names are added.
+def blend_of(arguments: Iterable[str], what: str) -> dict[str, float]:
+    """Parse arguments `NAME:WEIGHT` to name -> weight; the weights of equal names are added.
 
     Raises:
-        UserError: See `with_share`.
+        UserError: See `with_weight`.
     """
     blend: dict[str, float] = {}
-    for argument in given:
-        name, share = with_share(argument, what, _is_model)
-        blend[name] = blend.get(name, 0.0) + share
+    for argument in arguments:
+        name, weight = with_weight(argument, what, _is_model)
+        blend[name] = blend.get(name, 0.0) + weight
     return blend
 
 
-def _is_model(given: str) -> bool:
-    return is_style(given) if is_name(given) else _is_file(given)
+def _is_model(argument: str) -> bool:
+    return is_style(argument) if is_name(argument) else _is_file(argument)
+
+
+def check_style_names(styles: Iterable[str]) -> None:
+    """Refuse files among the values of --style.
+
+    Raises:
+        UserError: A value is not the name of a style.
+    """
+    for name in blend_of(styles, "--style NAME"):
+        if not is_name(name):
+            raise UserError(f"--style {name!r} is not a name: give one, or -m FILE")
+
+
+def refuse_existing(target: Path) -> None:
+    """Keep an output from replacing an existing file.
+
+    Raises:
+        UserError: The target exists.
+    """
+    if target.is_dir():
+        raise UserError(f"{str(target)!r} is a folder: name a file in it")
+    if target.exists():
+        raise UserError(f"{str(target)!r} exists: add --overwrite to replace it")
 
 
 def quality_option() -> Any:

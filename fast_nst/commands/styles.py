@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option
+from fast_nst.commands.shared import quality_option, refuse_existing
 from fast_nst.commands.table import aligned
 from fast_nst.engines.engine import threads_option
 from fast_nst.errors import UserError
@@ -17,7 +17,6 @@ from fast_nst.options import check, option, parse_flags, positional
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_image
 from fast_nst.pictures.write import check_writable_format, save_image
-from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.gallery import (
     Sheet,
     Style,

@@ -16,13 +16,16 @@ from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import blend_of, detail_option
+from fast_nst.commands.shared import (
+    blend_of,
+    check_style_names,
+    detail_option,
+    refuse_existing,
+)
 from fast_nst.engines.engine import EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
-from fast_nst.models.catalogue import is_name
 from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.read import MAX_PIXELS
-from fast_nst.stylize.folder import refuse_existing
 from fast_nst.stylize.painting import MAX_STRENGTH, check_strength
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.stylize.video import LIVE, PaintedVideo, film_models, stylize_video
@@ -35,7 +38,7 @@ class VideoOptions(EngineOptions):
 
     input: str = positional("video file, GIF or animated WebP", metavar="VIDEO")
     output: str = option(
-        "where to write: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp",
+        "output file: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp",
         MISSING,
         "-o",
         metavar="OUT",
@@ -90,8 +93,8 @@ class VideoOptions(EngineOptions):
     from_: str | None = option("start time, in seconds or as 1:02:03.5", None, metavar="TIME")
     until: str | None = option("end time", None, metavar="TIME")
     codec: str | None = option(
-        f"{', '.join(ENCODERS)} or the name of another encoder of FFmpeg's; default: h264, of "
-        ".webm vp9",
+        f"{', '.join(ENCODERS)} or the name of another encoder of FFmpeg; default: h264, vp9 "
+        "for .webm",
         None,
         metavar="NAME",
     )
@@ -117,14 +120,12 @@ class VideoOptions(EngineOptions):
             UserError: A value is out of its range.
         """
         super().__post_init__()
-        for name in blend_of(self.style, "--style NAME"):
-            if not is_name(name):
-                raise UserError(f"--style {name!r} is no name: give one, or -m FILE")
-        self.strengths, self.part, self.rate  # noqa: B018, they raise what is wrong with them
+        check_style_names(self.style)
+        self.strengths, self.part, self.rate  # noqa: B018, they check their values
 
     @property
     def strengths(self) -> tuple[float, float]:
-        """At the beginning and at the end."""
+        """The strengths of the first and the last frame."""
         words = self.strength.split(":")
         try:
             first, last = (float(word) for word in (words * 2 if len(words) == 1 else words))
@@ -138,7 +139,7 @@ class VideoOptions(EngineOptions):
 
     @property
     def part(self) -> tuple[Fraction, Fraction | None]:
-        """Where to begin and to end, in seconds."""
+        """Start and end time, in seconds; None is the end of the video."""
         begin = Fraction(0) if self.from_ is None else seconds_of(self.from_, "--from")
         end = None if self.until is None else seconds_of(self.until, "--until")
         if end is not None and end <= begin:
@@ -147,7 +148,7 @@ class VideoOptions(EngineOptions):
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames a second, if they are asked for."""
+        """The constant frame rate, in frames per second; None keeps the video's timestamps."""
         if self.fps is None:
             return None
         try:
@@ -162,7 +163,7 @@ class VideoOptions(EngineOptions):
 
     @property
     def blends(self) -> tuple[dict[str, float], dict[str, float]]:
-        """The styles and their weights, and those to fade into, which may be none."""
+        """The styles and their weights, and those of --to."""
         default = [] if self.style or self.model else [DEFAULT_MODEL.stem]
         first = blend_of([*default, *self.style, *self.model], "NAME")
         second = blend_of(self.to, "NAME")
@@ -171,18 +172,18 @@ class VideoOptions(EngineOptions):
         return film_models(first, second, not self.no_steady)
 
 
-def seconds_of(given: str, flag: str) -> Fraction:
-    """A time as seconds.
+def seconds_of(text: str, flag: str) -> Fraction:
+    """Parse a time to seconds.
 
     Args:
-        given: As 90, 1:30 or 0:01:30.5.
-        flag: What it was given with.
+        text: A time, such as 90, 1:30 or 0:01:30.5.
+        flag: Its flag, for the error.
 
     Raises:
-        UserError: It is no time.
+        UserError: The text is not a time.
     """
     total = Fraction(0)
-    words = given.split(":")
+    words = text.split(":")
     try:
         for word in words:
             if not word.strip().replace(".", "", 1).isdecimal():
@@ -191,29 +192,29 @@ def seconds_of(given: str, flag: str) -> Fraction:
     except ValueError:
         words = []
     if not 1 <= len(words) <= 3:
-        raise UserError(f"{flag} is {given}: give seconds, or a time as 1:02:03.5")
+        raise UserError(f"{flag} is {text}: give seconds, or a time as 1:02:03.5")
     return total
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Paint the video that the command line names.
+    """Run `fast-nst video`.
 
     Returns:
         The exit code: 0, or 130 if Ctrl-C ended the video early.
 
     Raises:
-        UserError: It cannot be done; there is no output then.
+        UserError: An option is wrong, or the video cannot be read, painted or written.
     """
-    here = f"; here: {', '.join(providers())}"
-    options = parse_flags(VideoOptions, argv, prog, description, provider=here)
+    available = f"; available: {', '.join(providers())}"
+    options = parse_flags(VideoOptions, argv, prog, description, provider=available)
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)
     blend, to = options.blends
     stylizer = Stylizer(blend, pictures=math.inf, **options.arguments())
-    warnings.simplefilter("ignore", FadeWarning)  # said below, once
+    warnings.simplefilter("ignore", FadeWarning)  # printed below, once
     if any(0 < strength < 1 for strength in options.strengths) and stylizer.unmixable:
-        _say(f"note: strength below 1 fades pixels: {stylizer.unmixable}", options)
+        _print_line(f"note: strength below 1 fades pixels: {stylizer.unmixable}", options)
     started = time.perf_counter()
     begin, end = options.part
     with Progress(options.quiet, unit="frame") as progress:
@@ -239,26 +240,26 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     return 0 if painted.is_whole else 130
 
 
-def _say(line: str, options: VideoOptions) -> None:
+def _print_line(line: str, options: VideoOptions) -> None:
     if not options.quiet:
         print(line, file=sys.stderr)
 
 
 def _report(painted: PaintedVideo, seconds: float, engine: str, options: VideoOptions) -> None:
     for note in painted.notes:
-        _say(f"note: {note}", options)
+        _print_line(f"note: {note}", options)
     if painted.broken:
-        _say(
-            f"note: {painted.broken} frames could not be decoded: the one before each is repeated",
+        _print_line(
+            f"note: {painted.broken} frames could not be decoded, and repeat the frame before them",
             options,
         )
     rate = painted.frames / seconds
     if not painted.is_whole:
-        _say(f"interrupted: the first {painted.seconds:.1f} s are there", options)
+        _print_line(f"interrupted: wrote the first {painted.seconds:.1f} s", options)
     width, height = painted.size
-    _say(
+    _print_line(
         f"{options.input} -> {options.output}  {width}x{height}  {painted.frames} frames, "
-        f"{painted.seconds:.1f} s, in {seconds:.1f} s: {rate:.1f} frames a second",
+        f"{painted.seconds:.1f} s, in {seconds:.1f} s: {rate:.1f} frames per second",
         options,
     )
     if options.json:

@@ -1,4 +1,4 @@
-"""What runs an exported model: ONNX Runtime or OpenVINO, behind one small interface."""
+"""Engines, which run exported models: ONNX Runtime and OpenVINO behind one interface."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from fast_nst.models.signature import (
 from fast_nst.options import bytes_of, check, option
 from fast_nst.pictures.edit import Array
 
-_MOST_THREADS = 1024
+_MAX_THREADS = 1024
 
 ONNX_RUNTIME, OPENVINO = "onnxruntime", "openvino"
 ENGINES = ("auto", ONNX_RUNTIME, OPENVINO)
 PRECISIONS = ("32", "bf16")
 STATISTICS = ("exact", "reduced")
-_LEAST_MEMORY = 64_000_000  # bytes: of the smallest tile of the heaviest network
-PAYS_FROM = 16  # pictures a thread; fewer cost more to import and compile for than they save
+_MIN_MEMORY = 64_000_000  # bytes, of the smallest tile of the largest network
+PAYS_FROM = 16  # pictures per thread, from which OpenVINO's start-up time pays off
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -52,19 +52,19 @@ _PROVIDERS = {
 
 
 def provider_option() -> Any:
-    """The device of ONNX Runtime."""
+    """--provider."""
     return option("device of ONNX Runtime, if installed", "cpu", metavar="NAME")
 
 
 def threads_option(of: str = "") -> Any:
-    """The number of CPU threads."""
+    """--threads; `of` is what they are for."""
     help_text = f"CPU threads{of}; default: one per core"
-    return option(help_text, None, metavar="N", least=1, most=_MOST_THREADS)
+    return option(help_text, None, metavar="N", least=1, most=_MAX_THREADS)
 
 
 @dataclass(kw_only=True)
 class EngineOptions:
-    """What runs the network, and its working memory."""
+    """Engine, device and working memory of the network."""
 
     engine: str = option(
         "onnxruntime starts fastest; openvino (an extra) paints fastest on x86 CPUs; auto chooses "
@@ -91,21 +91,27 @@ class EngineOptions:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range, and what does not go together.
+        """Check the values.
 
         Raises:
-            UserError: A value is not allowed, or one asks for OpenVINO and another refuses it.
+            UserError: A value is out of its range, or two contradict each other.
         """
         check(self)
-        if self.working_bytes < _LEAST_MEMORY:
-            raise UserError(f"--max-memory is {self.max_memory}: it must be at least 64MB")
+        if self.working_bytes < _MIN_MEMORY:
+            raise UserError(
+                f"max_memory is {self.max_memory}: it must be at least 64MB", "max_memory"
+            )
         if self.engine == OPENVINO and not self.on_cpu:
             raise UserError(
-                f"provider {self.provider!r} is ONNX Runtime's: leave out engine openvino"
+                f"provider {self.provider!r} is ONNX Runtime's: leave out engine openvino",
+                "provider",
+                "engine",
             )
         if self.precision == "bf16" and (self.engine == ONNX_RUNTIME or not self.on_cpu):
             raise UserError(
-                "precision bf16 is OpenVINO's: give it with engine openvino, on the CPU"
+                "precision bf16 is OpenVINO's: give it with engine openvino, on the CPU",
+                "precision",
+                "engine",
             )
 
     def arguments(self) -> dict[str, Any]:
@@ -119,30 +125,38 @@ class EngineOptions:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the provider, by either of its names, is the one that OpenVINO can stand for."""
+        """Whether the provider is the CPU, the only device for which OpenVINO is used."""
         return self.provider.lower() in ("cpu", _PROVIDERS["cpu"].lower())
 
 
 class Engine(Protocol):
-    """A model, loaded and ready to run on pictures of any size, from any thread."""
+    """A loaded model that runs on images of any size, from any thread."""
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """The file's metadata."""
 
     def run(self, images: Array, keep_memory: bool = True) -> Array:
-        """(N, H, W, 3) uint8 in, the same out; a caller minds that the model may be a bad one.
+        """Run the network.
 
-        Working memory is kept for the next picture, unless `keep_memory` is False.
+        Args:
+            images: (N, H, W, 3) uint8.
+            keep_memory: Keep the working memory for the next call.
+
+        Returns:
+            (N, H, W, 3) uint8; of another shape if the model is not one of fast_nst's.
         """
 
 
 def choose_engine(options: EngineOptions, pictures: float = math.inf) -> str:
-    """`ONNX_RUNTIME` or `OPENVINO`, whichever was asked for or is faster here.
+    """Resolve the engine "auto" to the one that is faster.
 
     Args:
-        options: What was asked for.
-        pictures: How many each thread has to paint; by default more than it takes to pay.
+        options: Engine, provider and precision.
+        pictures: Number of pictures per thread; by default enough for OpenVINO to pay off.
+
+    Returns:
+        `ONNX_RUNTIME` or `OPENVINO`.
     """
     if options.engine != "auto":
         return options.engine
@@ -155,16 +169,16 @@ def choose_engine(options: EngineOptions, pictures: float = math.inf) -> str:
 def open_engine(
     data: bytes, name: str, options: EngineOptions, memory: int | None = None
 ) -> Engine:
-    """Load a model and make sure that it is one of ours: pixels in, pixels out.
+    """Load an exported model, and check its signature.
 
     Args:
-        data: The model file.
-        name: What to call it in an error.
-        options: What to run it with.
-        memory: What it may hold between two pictures, in bytes; default: what `options` say.
+        data: The content of the model file.
+        name: What error messages call it.
+        options: Engine, device, threads and memory.
+        memory: Bytes that it may keep between two calls; default: all working memory.
 
     Raises:
-        UserError: The model cannot be used, or the engine or provider not be had.
+        UserError: The model cannot be loaded, or the engine or provider is not installed.
     """
     check_self_contained(data, name)
     if choose_engine(options) == OPENVINO:
@@ -174,7 +188,7 @@ def open_engine(
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -187,20 +201,19 @@ def providers() -> list[str]:
 
 
 def open_graph(data: bytes, options: EngineOptions) -> Graph:
-    """Load a model made in memory, whatever it takes and gives, with ONNX Runtime.
+    """Load a derived graph of any signature with ONNX Runtime.
 
-    OpenVINO sums over a map less exactly, and takes half as long again for it.
+    OpenVINO's sums over a feature map are less exact, and take 50 % longer.
 
     Args:
-        data: The model file.
-        options: Of them, provider and threads.
+        data: The serialized model.
+        options: Of these, provider and threads are used.
 
     Returns:
-        It takes what the model's inputs are, by their names (and may be given more), and gives the
-        outputs, in the model's order.
+        The graph; inputs that it does not have are ignored.
     """
     session = _ForkSafeSession(data, "the derived model", options.provider, options.threads)
-    names = [given.name for given in session.here.get_inputs()]
+    names = [node.name for node in session.here.get_inputs()]
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         return list(session.here.run(None, {name: feeds[name] for name in names}))
@@ -211,12 +224,12 @@ def open_graph(data: bytes, options: EngineOptions) -> Graph:
 def open_graph_of_size(
     data: bytes, options: EngineOptions, shapes: Mapping[str, Sequence[int]], workers: int
 ) -> Graph:
-    """As `open_graph`, with whichever engine `options` say.
+    """Load a derived graph for inputs of fixed shapes, with the engine of the options.
 
     Args:
-        data: The model file.
-        options: Of them, engine, provider, precision and threads: those of all workers together.
-        shapes: The only ones that its inputs will have, by name.
+        data: The serialized model.
+        options: Engine, provider, precision and threads; the threads are for all workers together.
+        shapes: The shape of each input, by name.
         workers: How many threads may run it at a time.
     """
     if choose_engine(options) == OPENVINO:
@@ -226,16 +239,16 @@ def open_graph_of_size(
 
 
 class OnnxRuntime:
-    """ONNX Runtime, on one of its devices.
+    """ONNX Runtime on one of its devices.
 
     Args:
-        data: The model file.
-        name: What to call it in an error.
-        provider: Device, by its short name or ONNX Runtime's own.
-        threads: Of one picture's arithmetic; None is one a core.
+        data: The content of the model file.
+        name: What error messages call it.
+        provider: The device, by its short name or ONNX Runtime's.
+        threads: CPU threads per image; None is one per core.
 
     Raises:
-        UserError: The model cannot be used, or the provider not be had.
+        UserError: The model cannot be loaded, or the provider is not installed.
     """
 
     def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
@@ -247,38 +260,38 @@ class OnnxRuntime:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """The file's metadata."""
         return dict(self._session.here.get_modelmeta().custom_metadata_map)
 
     def run(self, images: Array, keep_memory: bool = True) -> Array:
-        """(N, H, W, 3) uint8 in, the same out."""
-        options = None if keep_memory else _LETTING_GO
+        """Run the network, see `Engine.run`."""
+        options = None if keep_memory else _SHRINKING
         painted: Array = self._session.here.run([OUTPUT], {INPUT: images}, options)[0]
         return painted
 
 
-_LETTING_GO = onnxruntime.RunOptions()
-_LETTING_GO.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+_SHRINKING = onnxruntime.RunOptions()
+_SHRINKING.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 
 class _ForkSafeSession:
-    """ONNX Runtime's session of a model; in a process that is forked off it is opened anew."""
+    """An inference session of ONNX Runtime, which is reopened in a forked process."""
 
     def __init__(self, data: bytes, name: str, provider: str, threads: int | None) -> None:
         self._open = functools.partial(_opened, data, name, provider, threads)
         self._opening = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = self._open()
-        after_fork(self, _ForkSafeSession._begin_anew)
+        after_fork(self, _ForkSafeSession._reset)
 
     @property
     def here(self) -> onnxruntime.InferenceSession:
-        """That of this process."""
+        """The session of this process."""
         with self._opening:
             if self._session is None:
                 self._session = self._open()
             return self._session
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         abandon(self._session)
         self._session, self._opening = None, threading.Lock()
 
@@ -291,13 +304,14 @@ def _opened(
         session = onnxruntime.InferenceSession(
             data, _session_options(threads), providers=[full_name]
         )
-    except Exception as error:  # its errors share no base class
+    except Exception as error:  # ONNX Runtime's errors share no base class
         raise cannot_load(name, error) from error
     used = session.get_providers()[0]
-    if used != full_name:  # it falls back without a word
+    if used != full_name:  # ONNX Runtime falls back silently
         raise UserError(
-            f"the provider {provider!r} is installed but does not start here, the model would "
-            f"run on {used}: check the device's driver and libraries, or give --provider cpu"
+            f"{provider!r} is installed but does not start here, the model would run on {used}: "
+            "check the device's driver and libraries, or give provider cpu",
+            "provider",
         )
     return session
 
@@ -316,28 +330,28 @@ def _full_name(provider: str) -> str:
 
 
 def _session_options(threads: int | None) -> onnxruntime.SessionOptions:
-    """What `benchmarks/engines.py` found best; the rest is ONNX Runtime's default."""
+    """The fastest settings according to `benchmarks/engines.py`."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised; the log repeats it
+    options.log_severity_level = 4  # errors are raised too
     if threads is not None:
         options.intra_op_num_threads = threads
-    # Threads that wait for work spin; those of a second session then take the first one's cores.
+    # Idle threads spin, and would keep the cores from the threads of another session.
     options.add_session_config_entry("session.intra_op.spin_duration_us", "200")
     options.add_session_config_entry("session.force_spinning_stop", "1")  # for older versions
-    options.enable_mem_pattern = False  # would remember each size that ever came
+    options.enable_mem_pattern = False  # keeps a plan for every size it has seen
     if _arena_is_shared:
         options.add_session_config_entry("session.use_env_allocators", "1")
     return options
 
 
-_arena_is_shared = False  # of the process, as the arena itself is
+_arena_is_shared = False  # the arena belongs to the process
 
 
 def share_arena() -> None:
-    """Let the networks that ONNX Runtime opens from now on, in this process, share working memory.
+    """Make sessions that are opened later in this process share one memory arena.
 
-    For those who keep many: each otherwise holds what it once took. Several that paint at a time
-    are slower by up to a tenth, since memory then passes from core to core.
+    Without it, each session keeps the most memory that it ever used. Sessions that run at the same
+    time get up to 10 % slower, since memory moves between cores.
     """
     global _arena_is_shared
     if _arena_is_shared:
@@ -348,9 +362,9 @@ def share_arena() -> None:
     _arena_is_shared = True
 
 
-def _tensor(given: Any) -> Tensor:
+def _tensor(value: Any) -> Tensor:
     return Tensor(
-        given.name,
-        given.type.removeprefix("tensor(").removesuffix(")"),
-        [length if isinstance(length, int) else None for length in given.shape],
+        value.name,
+        value.type.removeprefix("tensor(").removesuffix(")"),
+        [length if isinstance(length, int) else None for length in value.shape],
     )

@@ -1,7 +1,7 @@
-"""What holds threads of its own, and is taken through `os.fork`.
+"""Objects with threads, in processes made by `os.fork`.
 
-A forked process has its parent's objects without the threads that belong to them: an engine that is
-used there, or let go, would wait for good for threads that are not there.
+A forked process inherits its parent's objects without their threads. An engine that is used or
+destroyed there would wait forever for threads that do not exist.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Any, TypeVar
 _Owner = TypeVar("_Owner")
 _actions: weakref.WeakKeyDictionary[Any, Callable[[Any], None]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
-# While a process forks: the child drops what its parent's other threads hold, before it runs ours.
+# Strong references while a process forks, so that nothing is destroyed before its action has run.
 _held: list[tuple[Any, Callable[[Any], None]]] = []
 
 
 def after_fork(owner: _Owner, action: Callable[[_Owner], None]) -> None:
-    """Call `action(owner)` in each process that is forked off while `owner` lives."""
+    """Call `action(owner)` in each process that is forked while `owner` exists."""
     with _lock:
         _actions[owner] = action
 
 
 def abandon(owner: object) -> None:
-    """Keep an object for good: what its destructor waits for is not in this process."""
+    """Never destroy an object, since its destructor would wait for threads of another process."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
 def _leave_at_exit() -> None:
-    """Let this process end without the destructors of C++ libraries, where that can be told.
+    """Skip the static destructors of C++ libraries at the end of this process, if libc allows it.
 
-    ONNX Runtime has a thread from its import on, OpenVINO from its first network; at the end of a
-    process, after Python's own, their destructors wait for those.
+    ONNX Runtime starts a thread at its import, OpenVINO with its first network; their destructors
+    wait for these threads.
     """
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "on_exit"):  # of glibc; what is given last is called first
+    if hasattr(libc, "on_exit"):  # glibc; called in reverse order
         for last in (libc._exit, libc.fcloseall):  # `_exit` gets the exit code
             libc.on_exit(ctypes.cast(last, ctypes.c_void_p), None)
 

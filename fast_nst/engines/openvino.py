@@ -1,4 +1,4 @@
-"""OpenVINO as an engine. It is imported when one is opened, for it takes its time."""
+"""The engine OpenVINO. Its package is imported only when an engine is opened, since it is slow."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from fast_nst.errors import UserError
 from fast_nst.models.signature import Graph, Tensor, cannot_load, check_signature
 from fast_nst.pictures.edit import Array
 
-_FIRST_ARRAY = threading.Lock()
-_X86 = ("x86_64", "amd64")  # where OpenVINO was measured, and brings its own kernels
+_IMPORT_LOCK = threading.Lock()
+_X86 = ("x86_64", "amd64")  # other machines were not measured
 
 
 class OpenVino:
-    """OpenVINO, on the CPU.
+    """OpenVINO on the CPU.
 
-    A model compiled for one size is a third faster than one for any, so sizes that come often get
-    their own, the least recently used of which makes room. The others share one for any size.
-    Pictures of one engine are painted one after the other, whatever thread they come from.
+    A model compiled for a fixed size is a third faster than one of dynamic size. Frequent sizes get
+    a model of their own, in a cache that evicts the least recently used; other sizes share a
+    dynamic one. Calls from several threads run one at a time.
 
     Args:
-        data: The model file.
-        name: What to call it in an error.
+        data: The content of the model file.
+        name: What error messages call it.
         precision: Of the arithmetic, "32" or "bf16".
-        threads: Of one picture's arithmetic; None is one a core.
-        memory: What it may hold between two pictures, in bytes. Half of it is for the models of
-            single sizes.
+        threads: CPU threads per image; None is one per core.
+        memory: Bytes that it may keep between two calls; half of it is for models of fixed size.
 
     Raises:
-        UserError: OpenVINO is not there, the processor has no bf16, or the model cannot be used.
+        UserError: OpenVINO is not installed, the processor has no bf16, or the model cannot be
+            loaded.
     """
 
-    KEPT_SIZES = 4
-    BYTES_A_PIXEL = 62  # that a model of a single size holds
-    OFTEN = 64  # times that a size comes before another makes room for it: compiling takes its time
-    REMEMBERED = 1000  # sizes that are counted
-    SMALLEST = 16  # px; compiled for a size under 11, OpenVINO 2026.4 paints something else
+    MAX_COMPILED = 4  # models of fixed size
+    BYTES_PER_PIXEL = 62  # kept by a model of fixed size
+    EVICT_AFTER = 64  # calls of a new size before it replaces a cached one; compiling is slow
+    MAX_COUNTED = 1000  # sizes whose calls are counted
+    MIN_SIDE = 16  # px; models compiled for less than 11 are wrong with OpenVINO 2026.4
 
     def __init__(
         self,
@@ -60,27 +60,27 @@ class OpenVino:
     ) -> None:
         self._core = _core(_import_openvino())
         if precision == "bf16" and not has_bf16():
-            raise UserError("this processor has no bf16: leave --precision at 32")
+            raise UserError("this processor has no bf16: leave precision at 32", "precision")
         try:
             self._model = self._core.read_model(data)
-        except Exception as error:  # its errors share no base class
+        except Exception as error:  # OpenVINO's errors share no base class
             raise cannot_load(name, error) from error
         check_signature(
             name,
             map(_tensor, self._model.inputs),
             map(_tensor, self._model.outputs),
         )
-        self._settings = settings(precision, threads)
-        self._kept_pixels = memory // 2 // self.BYTES_A_PIXEL
+        self._config = compile_config(precision, threads)
+        self._max_pixels = memory // 2 // self.BYTES_PER_PIXEL
         self._lock = threading.Lock()
-        self._for_size: OrderedDict[tuple[int, ...], Any] = OrderedDict()
-        self._for_any: Any = None
-        self._came: Counter[tuple[int, ...]] = Counter()
+        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._dynamic: Any = None
+        self._calls: Counter[tuple[int, ...]] = Counter()
         after_fork(self, abandon)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """The file's metadata."""
         if not self._model.has_rt_info("framework"):
             return {}
         return {
@@ -88,42 +88,42 @@ class OpenVino:
         }
 
     def run(self, images: Array, keep_memory: bool = True) -> Array:
-        """(N, H, W, 3) uint8 in, the same out."""
+        """Run the network, see `Engine.run`."""
         _check_process()
         with self._lock:
             request = self._request(images.shape)
             painted: Array = request.infer([np.ascontiguousarray(images)], share_inputs=True)[0]
             if not keep_memory:
-                self._for_any = None
+                self._dynamic = None
         return painted
 
     def _request(self, shape: tuple[int, ...]) -> Any:
-        """What runs pictures of this shape."""
-        if shape in self._for_size:
-            self._for_size.move_to_end(shape)
-            return self._for_size[shape]
-        if len(self._came) > self.REMEMBERED:
-            self._came.clear()
-        self._came[shape] += 1
-        may_have_its_own = min(shape[1:3]) >= self.SMALLEST
-        if may_have_its_own and (self._has_room(shape) or self._came[shape] >= self.OFTEN):
-            self._came.clear()
-            while self._for_size and not self._has_room(shape):
-                self._for_size.popitem(last=False)
+        """The inference request for images of this shape."""
+        if shape in self._compiled:
+            self._compiled.move_to_end(shape)
+            return self._compiled[shape]
+        if len(self._calls) > self.MAX_COUNTED:
+            self._calls.clear()
+        self._calls[shape] += 1
+        is_frequent = self._has_room(shape) or self._calls[shape] >= self.EVICT_AFTER
+        if min(shape[1:3]) >= self.MIN_SIDE and is_frequent:
+            self._calls.clear()
+            while self._compiled and not self._has_room(shape):
+                self._compiled.popitem(last=False)
             model = self._model.clone()
             model.reshape(shape)
-            self._for_size[shape] = self._compiled(model)
-            return self._for_size[shape]
-        if self._for_any is None:
-            self._for_any = self._compiled(self._model)
-        return self._for_any
+            self._compiled[shape] = self._compile(model)
+            return self._compiled[shape]
+        if self._dynamic is None:
+            self._dynamic = self._compile(self._model)
+        return self._dynamic
 
     def _has_room(self, shape: tuple[int, ...]) -> bool:
-        pixels = [math.prod(kept[:3]) for kept in (*self._for_size, shape)]
-        return len(pixels) <= self.KEPT_SIZES and sum(pixels) <= self._kept_pixels
+        pixels = [math.prod(cached[:3]) for cached in (*self._compiled, shape)]
+        return len(pixels) <= self.MAX_COMPILED and sum(pixels) <= self._max_pixels
 
-    def _compiled(self, model: Any) -> Any:
-        return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
+    def _compile(self, model: Any) -> Any:
+        return self._core.compile_model(model, "CPU", self._config).create_infer_request()
 
 
 def open_graph(
@@ -133,20 +133,20 @@ def open_graph(
     shapes: Mapping[str, Sequence[int]],
     workers: int,
 ) -> Graph:
-    """Load a model made in memory, for inputs of these shapes alone.
+    """Load a derived graph for inputs of fixed shapes.
 
     Args:
-        data: The model file.
-        precision: See `OpenVino`.
-        threads: Of all workers together; None is one a core.
-        shapes: Of all inputs, by name.
+        data: The serialized model.
+        precision: Of the arithmetic, "32" or "bf16".
+        threads: CPU threads of all workers together; None is one per core.
+        shapes: The shape of each input, by name.
         workers: How many threads may run it at a time.
     """
     core = _core(_import_openvino())
     model = core.read_model(data)
     model.reshape({name: list(shape) for name, shape in shapes.items()})
     compiled = core.compile_model(
-        model, "CPU", {**settings(precision, threads), "NUM_STREAMS": workers}
+        model, "CPU", {**compile_config(precision, threads), "NUM_STREAMS": workers}
     )
     requests: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
@@ -154,11 +154,11 @@ def open_graph(
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         _check_process()
-        given = {name: np.asarray(feeds[name], order="C") for name in shapes}
+        inputs = {name: np.asarray(feeds[name], order="C") for name in shapes}
         request = requests.get()
         try:
-            found = request.infer(given, share_inputs=True)
-            return [np.array(values) for values in found.values()]
+            outputs = request.infer(inputs, share_inputs=True)
+            return [np.array(values) for values in outputs.values()]
         finally:
             requests.put(request)
 
@@ -166,17 +166,17 @@ def open_graph(
     return run
 
 
-def settings(precision: str, threads: int | None) -> dict[str, Any]:
-    """What OpenVINO is told of every model."""
-    said: dict[str, Any] = {
+def compile_config(precision: str, threads: int | None) -> dict[str, Any]:
+    """The properties with which every model is compiled."""
+    config: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        "ENABLE_CPU_PINNING": False,  # pins the threads of two models to the same cores
-        "CPU_RUNTIME_CACHE_CAPACITY": 16,  # sizes; the default remembers thousands
+        "ENABLE_CPU_PINNING": False,  # would pin the threads of two models to the same cores
+        "CPU_RUNTIME_CACHE_CAPACITY": 16,  # sizes; the default is thousands
     }
     if threads is not None:
-        said["INFERENCE_NUM_THREADS"] = threads
-    return said
+        config["INFERENCE_NUM_THREADS"] = threads
+    return config
 
 
 def _import_openvino() -> Any:
@@ -184,63 +184,64 @@ def _import_openvino() -> Any:
     try:
         with _hidden("openvino_telemetry"):
             import openvino
-    except Exception as error:  # a broken installation raises what it likes
+    except Exception as error:  # a broken installation may raise anything
         if isinstance(error, ModuleNotFoundError) and error.name == "openvino":
             reason = "is not installed"
         else:
             reason = f"cannot be imported ({' '.join(str(error).split())[:160]})"
         raise UserError(
-            f"OpenVINO {reason}: pip install 'fast-nst[openvino]', or do without --engine "
-            "openvino and --precision bf16"
+            f"OpenVINO {reason}: pip install 'fast-nst[openvino]', or leave out engine openvino "
+            "and precision bf16",
+            "engine",
+            "precision",
         ) from error
     return openvino
 
 
 @functools.cache
 def _core(openvino: Any) -> Any:
-    """OpenVINO's one entry, made once.
+    """The one `Core` of the process, which is never freed.
 
-    Each gives the thread that makes it another stack for signals, which is freed with it: without
-    the last one, the next Ctrl-C would crash.
-
-    The first array that OpenVINO takes makes it import something: of two threads with a first array
-    each, one would hold what the other waits for, for good. So it takes one here.
+    A `Core` installs a signal stack in the thread that makes it, and frees it at its end: the next
+    Ctrl-C would crash. OpenVINO also imports a module at the first array that it gets, and two
+    threads that do so at the same time deadlock; hence one is made here, under a lock.
     """
-    with _FIRST_ARRAY:
+    with _IMPORT_LOCK:
         openvino.Tensor(np.zeros(1, np.uint8))
     core = openvino.Core()
-    after_fork(core, _lose)
+    after_fork(core, _mark_forked)
     return core
 
 
-_is_lost = False  # whether this process was forked off one that had OpenVINO's threads
+_is_forked = False  # whether this process was forked from one that has OpenVINO's threads
 
 
-def _lose(core: Any) -> None:
-    global _is_lost
-    _is_lost = True
+def _mark_forked(core: Any) -> None:
+    global _is_forked
+    _is_forked = True
     abandon(core)
 
 
 def _check_process() -> None:
-    """Refuse what would hang.
+    """Refuse a process in which OpenVINO would hang.
 
     Raises:
-        UserError: OpenVINO's threads are those of another process.
+        UserError: The process was forked after OpenVINO had started its threads.
     """
-    if _is_lost:
+    if _is_forked:
         raise UserError(
             "OpenVINO was in use when this process was forked, and would hang here: use it after "
-            "the fork only, start processes with spawn, or give engine onnxruntime"
+            "the fork only, start processes with spawn, or give engine onnxruntime",
+            "engine",
         )
 
 
 @contextlib.contextmanager
 def _hidden(module: str) -> Iterator[None]:
-    """Imports as if a module were not installed.
+    """Import as if a module were not installed.
 
-    `import openvino` reports itself to Google Analytics if it finds its telemetry, and does without
-    if not; who paints pictures was not asked.
+    `import openvino` sends a report to Google Analytics if the package openvino_telemetry is
+    installed.
     """
     if module in sys.modules:
         yield
@@ -252,27 +253,27 @@ def _hidden(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-def _tensor(given: Any) -> Tensor:
-    type_name = given.get_element_type().get_type_name()
+def _tensor(value: Any) -> Tensor:
+    type_name = value.get_element_type().get_type_name()
     return Tensor(
-        given.get_any_name(),
+        value.get_any_name(),
         "uint8" if type_name == "u8" else type_name,
-        [length.get_length() if length.is_static else None for length in given.get_partial_shape()],
+        [length.get_length() if length.is_static else None for length in value.get_partial_shape()],
     )
 
 
 def has_bf16() -> bool:
-    """Whether this processor calculates in bf16.
+    """Whether this processor has bf16 arithmetic.
 
     Raises:
-        UserError: OpenVINO, which knows, is not there.
+        UserError: OpenVINO, which knows it, is not installed.
     """
     return "BF16" in _core(_import_openvino()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def runs_natively() -> bool:
-    """Whether OpenVINO works here, and the processor is one that it was measured on."""
-    if _is_lost or platform.machine().lower() not in _X86:
+    """Whether OpenVINO works in this process, on a processor on which it was measured."""
+    if _is_forked or platform.machine().lower() not in _X86:
         return False
     try:
         _import_openvino()

@@ -1,1 +1,1 @@
-"""Model files: found by name, read, mixed; no engine."""
+"""Model files: their names, content, metadata and blends."""

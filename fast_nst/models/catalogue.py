@@ -1,7 +1,7 @@
-"""Models by name: the styles in the package, and the runs that training left in `runs/`.
+"""Names of models: the styles in the package, and the runs of `fast-nst train` in `runs/`.
 
-A bare word is a style's name, whatever lies in the folder one stands in; what has a separator in
-it, or ends as a model's file does, is a path.
+A word without a path separator and without the suffix of a model file is a style's name, even if a
+file of that name exists in the current folder; anything else is a path.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from fast_nst.errors import UserNote, choose
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
-# Behind a style's name, its models for films: trained to be steady, and small. The first is taken.
+# Suffixes of the names of a style's film models, with and without temporal training.
 STEADY, FAST = "_steady", "_fast"
-_FILES = (".onnx", ".ckpt")  # what models and checkpoints end in
-# What a second run of a style and those after it have behind its name, see `files.claim_folder`.
-_NUMBER = r"-(?:[2-9]|[1-9]\d+)"
+_SUFFIXES = (".onnx", ".ckpt")
+_NUMBER = r"-(?:[2-9]|[1-9]\d+)"  # appended to further runs of a style, see `files.claim_folder`
 
 
 def runs_of(style: str, file: str) -> list[Path]:
-    """A file of each run of a style, `runs/<style>` and `runs/<style>-2` and so on, newest last.
+    """A file of each run of a style, `runs/<style>`, `runs/<style>-2` and so on, newest last.
 
     Args:
         style: The style image's name, without suffix.
-        file: Its name in a run's folder; runs without it are left out.
+        file: The file's name in the run folder; runs without it are omitted.
     """
     numbered = re.compile(f"{re.escape(style)}(?:{_NUMBER})?")
     found = [path for path in RUNS.glob(f"*/{file}") if numbered.fullmatch(path.parent.name)]
@@ -37,23 +36,22 @@ def runs_of(style: str, file: str) -> list[Path]:
 
 
 def style_files() -> list[Path]:
-    """The models of the styles in the package, sorted by name; a file's stem is the name."""
+    """The model files of the styles in the package, sorted by name; a file's stem is the name."""
     return sorted(STYLES.glob("*.onnx"))
 
 
 def live_name(name: str, steady: bool = True) -> str | None:
-    """The name of a style's model for films.
+    """The name of a style's film model.
 
     Args:
-        name: A style's.
-        steady: Whether one that was trained to be steady is preferred.
+        name: The style's name.
+        steady: Prefer a model trained for temporal consistency.
 
     Returns:
-        The name with `STEADY` or `FAST` behind it; None if there is no such model, as for a style
-        that was trained here and not for films.
+        The name with the suffix `STEADY` or `FAST`; None if there is no such model.
 
     Warns:
-        UserNote: A run's model is taken for a style of the package.
+        UserNote: A run is used as the film model of a style in the package.
     """
     if not is_name(name):
         return None
@@ -71,42 +69,42 @@ def live_name(name: str, steady: bool = True) -> str | None:
 
 
 def style_names() -> list[str]:
-    """The names of all styles: of the package's, and of those trained here."""
+    """The names of all styles in the package and in `runs/`, sorted."""
     trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
     return sorted(trained | {path.stem for path in style_files()})
 
 
-def is_name(given: str | os.PathLike[str]) -> bool:
-    """Whether it is a bare word, which names a style, and no path."""
-    word = os.fspath(given)
+def is_name(name: str | os.PathLike[str]) -> bool:
+    """Whether `name` is a style's name rather than a path; the style need not exist."""
+    word = os.fspath(name)
     separators = (os.sep, os.altsep or os.sep)
     is_path = word in ("", os.curdir, os.pardir) or any(mark in word for mark in separators)
-    return not (is_path or word.lower().endswith(_FILES))
+    return not (is_path or word.lower().endswith(_SUFFIXES))
 
 
 def is_style(name: str) -> bool:
-    """Whether a bare word is a style's name; models for films count."""
+    """Whether a style, or a film model, has this name."""
     return _shipped(name) is not None or bool(runs_of(name, MODEL))
 
 
 def _shipped(name: str) -> Path | None:
-    """The package's model of that name, to the letter wherever the package lies."""
+    """The package's model of that name; case matters on any file system."""
     files = (file for folder in (STYLES, LIVE_STYLES) for file in folder.glob("*.onnx"))
     return next((file for file in files if file.stem == name), None)
 
 
 def find_model(name: str | os.PathLike[str] | None) -> Path:
-    """The file that a model's name means.
+    """The model file of a name.
 
     Args:
-        name: A path; or a style's name, which stands for the style in the package, else for its
-            newest run in `runs/`; None is the package's default.
+        name: A path; or the name of a style in the package, or else of a run in `runs/`, the newest
+            if there are several; None is the package's default style.
 
     Raises:
-        UserError: It is a bare word and no style has that name; says which there are.
+        UserError: There is no style of this name; the message lists all styles.
 
     Warns:
-        UserNote: A run has the name of a style in the package, which is what is taken.
+        UserNote: A run has the name of a style in the package, which is used.
     """
     if name is None:
         return DEFAULT_MODEL
@@ -116,7 +114,7 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     shipped, runs = _shipped(word), runs_of(word, MODEL)
     if shipped is not None:
         if runs:
-            line = f"{word!r} is the style in the package; your run of that name is -m {runs[-1]}"
+            line = f"{word!r} is the style in the package; your run is the model {runs[-1]}"
             warnings.warn(line, UserNote, stacklevel=2)
         return shipped
     if not runs:
@@ -125,16 +123,16 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
 
 
 def check_name(word: str, kind: str, names: Iterable[str]) -> None:
-    """Refuse a bare word that names nothing.
+    """Check that a word is one of the valid names.
 
     Args:
-        word: As it was given.
+        word: The word.
         kind: What it should name, for the message.
-        names: Every valid one.
+        names: The valid names.
 
     Raises:
-        UserError: It is none of them; says how a file of that name is given.
+        UserError: It is not one of them; if a file has that name, the message shows its path.
     """
     is_file = word.isprintable() and Path(word).is_file()
-    hint = f"; the file of that name is given as .{os.sep}{word}" if is_file else ""
+    hint = f"; for the file of that name write .{os.sep}{word}" if is_file else ""
     choose(kind, word, names, hint)

@@ -1,7 +1,7 @@
-"""What painting in tiles, and in bounded memory, has to know of a network.
+"""The geometry of a network, for painting in tiles and in bounded memory.
 
 A network class declares its geometry (`networks.ImageTransformation.geometry`) and export writes it
-into the model file. A file from before that has the geometry of the network that it names.
+into the model file. Older files have the geometry of the network that they name.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ GEOMETRIES = {
         bytes_per_pixel=1000,
     ),
 }
-# A file of an unknown network: no norm whose statistics could be taken, and the most memory.
+# For files of other networks: without norms, so that they cannot be painted in tiles.
 _UNKNOWN = Geometry(halo=64, stride=4)
 
 
 def geometry_of(metadata: Mapping[str, str]) -> Geometry:
-    """The geometry of a model, from its metadata; that of its network where the file has none.
+    """The geometry of a model, from its metadata; older files get that of their network.
 
     Raises:
         ValueError: The metadata are damaged.

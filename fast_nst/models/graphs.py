@@ -1,4 +1,4 @@
-"""ONNX files, read and mixed in memory: task arithmetic on their parameters.
+"""ONNX files and their parameters: task arithmetic in memory.
 
 All styles of a network, and its identity model, which reproduces the photograph, are trained from
 one base. With P the parameters of the identity model and S those of a style, S - P is the style's
@@ -99,8 +99,8 @@ def mix_parameters(
     """`P + strength * k * sum_i w_i (S_i - P)`, the weights w divided by their sum.
 
     Task vectors of different styles are nearly orthogonal, so their mean is shorter than they are,
-    and its painting pale: k gives it the weighted mean of their lengths. This is ours; task
-    arithmetic and model soups leave the length as it comes.
+    and its painting pale: k scales it to the weighted mean of their lengths, which neither task
+    arithmetic nor model soups do.
 
     Args:
         identity: P, any shapes.
@@ -155,7 +155,9 @@ def read_style(part: WeightedModel) -> tuple[Parameters, dict[str, str]]:
     except UserError as error:
         raise NoCommonBase(str(error)) from error
     metadata = metadata_of(model)
-    remedy = "only styles trained from the package's base mix: train it with --init base"
+    remedy = (
+        "only styles trained from the package's base mix: train it with fast-nst train --init base"
+    )
     if not metadata.get("root") or metadata.get("network") not in STARTS:
         raise NoCommonBase(f"{part.name} names no base; {remedy}")
     shipped = _identity_model(metadata["network"])

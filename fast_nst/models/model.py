@@ -64,7 +64,7 @@ class Model:
         if not isinstance(source, Mapping):
             return cls((_read(source, 1.0),))
         if not source:
-            raise UserError("a blend of nothing: give styles with their weights")
+            raise UserError("the blend is empty: give styles with their weights")
         weights = {name: plain(weight) for name, weight in source.items()}
         for name, weight in weights.items():
             is_number = isinstance(weight, Real) and not isinstance(weight, bool)
@@ -74,7 +74,7 @@ class Model:
                 )
         used = {name: weight for name, weight in weights.items() if weight > 0}
         if not used:
-            raise UserError("all weights are 0: give one of them more")
+            raise UserError("all weights are 0: give at least one above 0")
         return cls(tuple(_read(name, float(weight)) for name, weight in used.items()))
 
     def __str__(self) -> str:
@@ -151,7 +151,7 @@ class Model:
 def normalized(weights: Iterable[float]) -> list[float]:
     """Weights divided by their sum."""
     given = list(weights)
-    largest = max(given)  # first by this, or the sum might overflow
+    largest = max(given)  # the sum of the weights might overflow
     total = sum(weight / largest for weight in given)
     return [weight / largest / total for weight in given]
 

@@ -24,7 +24,7 @@ def cannot_load(name: str, error: Exception) -> UserError:
 
 
 def reason_of(error: Exception) -> str:
-    """An engine's error as part of a line, without the places in its source code."""
+    """An engine's error as part of a line, without the positions in its source code."""
     words = re.sub(r"Exception from \S+:\d+:", " ", str(error))
     return " ".join(words.split())[:160]
 

@@ -34,7 +34,8 @@ def check_detail(detail: float) -> None:
     if not 0 <= detail <= 1:
         raise UserError(
             f"detail is {detail:g}: it must be from 0 (none) to 1 (all of the photograph's fine "
-            "structure)"
+            "structure)",
+            "detail",
         )
 
 

@@ -1,4 +1,4 @@
-"""Folders: which file becomes which, several painted at a time, past those that fail."""
+"""Batches of files and folders: output names, several pictures at a time, errors per picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIPE = "-"
 
 @dataclass(frozen=True)
 class Job:
-    """One picture: None stands for standard input or output."""
+    """A picture to paint; None is standard input or output."""
 
     source: Path | None
     target: Path | None
@@ -32,24 +32,26 @@ class Job:
 def plan(
     inputs: Sequence[str], output: str, suffix: str | None = None, recursive: bool = True
 ) -> list[Job]:
-    """Decide which file becomes which, before any work is done.
+    """List the pictures with their output files.
 
     Args:
         inputs: Image files, folders of them, or `PIPE`.
         output: An image file, a folder, or `PIPE`.
-        suffix: What files in a folder end in, as ".jpg"; default: what the photograph ends in, with
-            .png after it if that cannot be written.
-        recursive: Take the pictures in subfolders too, into subfolders of the output.
+        suffix: Suffix of the files in an output folder, such as ".jpg"; default: that of the
+            photograph, with .png appended if its format cannot be written.
+        recursive: Search subfolders, and mirror them in the output folder.
 
     Raises:
-        UserError: An input is missing, outputs collide with each other or with an input, or input
-            and output do not go together.
+        UserError: An input is missing, an output is another picture's output or input, or several
+            pictures have a single file as output.
     """
-    sources = list(_sources(inputs, Path(output), recursive))
+    sources = list(_find_sources(inputs, Path(output), recursive))
     single = not several(inputs)
     if output == PIPE:
         if not single:
-            raise UserError("-o - takes a single picture: give -o FOLDER for several")
+            raise UserError(
+                "output - takes a single picture: give a folder as output for several", "output"
+            )
         return [Job(sources[0][0], None)]
     to_folder = not single or Path(output).is_dir() or output.endswith(("/", os.sep))
     if not to_folder:
@@ -61,44 +63,46 @@ def plan(
     elif not Path(output).is_dir() and (
         Path(output).exists() or (not single and Path(output).suffix.lower() in WRITERS)
     ):
-        raise UserError(f"{output!r} is a file's name: several pictures need -o FOLDER")
+        raise UserError(
+            f"{output!r} is a file's name: give a folder as output for several pictures", "output"
+        )
     else:
-        jobs = [Job(source, Path(output) / _named(name, suffix)) for source, name in sources]
+        jobs = [Job(source, Path(output) / _output_name(name, suffix)) for source, name in sources]
     _check_collisions(jobs)
     return jobs
 
 
-def _sources(
+def _find_sources(
     inputs: Iterable[str], output: Path, recursive: bool
 ) -> Iterator[tuple[Path | None, Path]]:
-    """Each picture with its name in an output folder; subfolders are kept."""
-    for given in inputs:
-        if given == PIPE:
+    """Each picture with its name in an output folder, subfolders included."""
+    for item in inputs:
+        if item == PIPE:
             yield None, Path("stdin.png")
-        elif Path(given).is_dir():
-            # A second run into a subfolder must not paint the paintings.
-            target = _real(output)
-            inside = _real(Path(given)) in target.parents
-            for path in find_images(given, recursive):
-                if not (inside and _real(path).is_relative_to(target)):
-                    yield path, path.relative_to(given)
+        elif Path(item).is_dir():
+            # The output may be a subfolder of the input, with paintings of an earlier run.
+            target = _real_path(output)
+            is_inside = _real_path(Path(item)) in target.parents
+            for path in find_images(item, recursive):
+                if not (is_inside and _real_path(path).is_relative_to(target)):
+                    yield path, path.relative_to(item)
         else:
-            yield Path(given), Path(Path(given).name)
+            yield Path(item), Path(Path(item).name)
 
 
-def _named(name: Path, suffix: str | None) -> Path:
+def _output_name(name: Path, suffix: str | None) -> Path:
     if suffix is not None:
         return name.with_suffix(suffix)
     return name if name.suffix.lower() in WRITERS else name.with_name(name.name + ".png")
 
 
 def _check_collisions(jobs: list[Job]) -> None:
-    sources = {_real(job.source) for job in jobs if job.source is not None}
+    sources = {_real_path(job.source) for job in jobs if job.source is not None}
     targets: dict[Path, Path | None] = {}
     for job in jobs:
         if job.target is None:
             continue
-        target = _real(job.target)
+        target = _real_path(job.target)
         if target in sources:
             raise UserError(f"{str(job.target)!r} is an input too: give another output")
         if target in targets:
@@ -109,35 +113,23 @@ def _check_collisions(jobs: list[Job]) -> None:
         targets[target] = job.source
 
 
-def _real(path: Path) -> Path:
-    """Where a path leads; `Path.resolve` raises at links that lead to each other."""
+def _real_path(path: Path) -> Path:
+    """The path without links; `Path.resolve` raises at links that point to each other."""
     return Path(os.path.realpath(path))
 
 
 def several(inputs: Sequence[str]) -> bool:
-    """Whether these stand for more pictures than one, which a bad one then does not stop."""
+    """Whether the inputs are a batch, in which an error of one picture does not stop the others."""
     return len(inputs) > 1 or Path(inputs[0]).is_dir()
-
-
-def refuse_existing(target: Path) -> None:
-    """Keep a single picture's output from replacing what is there.
-
-    Raises:
-        UserError: There is something.
-    """
-    if target.is_dir():
-        raise UserError(f"{str(target)!r} is a folder: name a file in it")
-    if target.exists():
-        raise UserError(f"{str(target)!r} exists: add --overwrite to replace it")
 
 
 @dataclass(frozen=True)
 class Painted:
-    """A picture that was stylized.
+    """A painted picture.
 
     Attributes:
         size: Width and height of the result, in px.
-        milliseconds: Of stylizing alone.
+        milliseconds: The time that painting took, without reading and writing.
         is_tiled: Whether it was painted in tiles.
     """
 
@@ -148,12 +140,12 @@ class Painted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """The result of a job.
 
     Attributes:
         job: The job.
-        painted: None if it was skipped or failed.
-        error: What went wrong, in one line.
+        painted: The painted picture; None if it was skipped or failed.
+        error: The error message, in one line; None if there was no error.
     """
 
     job: Job
@@ -162,25 +154,25 @@ class Outcome:
 
     @property
     def skipped(self) -> bool:
-        """Whether the output was there already."""
+        """Whether the output existed already."""
         return self.painted is None and self.error is None
 
 
-def is_there(job: Job) -> bool:
-    """Whether a picture's output exists."""
+def is_done(job: Job) -> bool:
+    """Whether the job's output exists."""
     return job.target is not None and job.target.exists()
 
 
 def paint_one(job: Job, paint: Callable[[Job], Painted], overwrite: bool = False) -> Outcome:
-    """Paint a picture of a folder, unless its output exists; what is wrong with it is its outcome.
+    """Paint a picture of a batch, unless its output exists; errors become part of the outcome.
 
     Args:
         job: From `plan`, with a target.
-        paint: Reads, stylizes and writes it.
-        overwrite: Replace an output that exists.
+        paint: Reads, paints and writes the picture.
+        overwrite: Replace an existing output.
     """
     try:
-        if not overwrite and is_there(job):
+        if not overwrite and is_done(job):
             return Outcome(job)
         return Outcome(job, paint(job))
     except (UserError, OSError) as error:
@@ -192,14 +184,14 @@ def paint_file(job: Job, stylizer: Stylizer, options: PaintOptions) -> Painted:
 
     Args:
         job: With a source and a target.
-        stylizer: The style and what runs it.
-        options: How.
+        stylizer: The style and its session.
+        options: How the picture is painted.
 
     Raises:
         UserError: The picture cannot be read, painted or written.
     """
     if job.source is None or job.target is None:
-        raise UserError("a pipe is no file")
+        raise UserError("standard input and output are not files")
     painting = paint_image(job.source, stylizer.model, stylizer.session, options)
     image = to_image(painting.pixels)
     save_image(image, job.target, options.quality)
@@ -207,23 +199,23 @@ def paint_file(job: Job, stylizer: Stylizer, options: PaintOptions) -> Painted:
 
 
 def workers_for(jobs: Sequence[Job], threads: int | None) -> int:
-    """How many pictures are painted at a time."""
+    """The number of pictures that are painted at a time."""
     return max(min(threads or cores(), len(jobs)), 1)
 
 
 def paint_folder(
     jobs: Sequence[Job], stylizer: Stylizer, options: PaintOptions, overwrite: bool = False
 ) -> Iterator[Outcome]:
-    """Paint several pictures at a time: one per CPU thread, each thread with a clone.
+    """Paint a batch, one picture per CPU thread, each thread with a clone of the stylizer.
 
     Args:
         jobs: From `plan`, with a source and a target each.
-        stylizer: The style and what runs it.
-        options: How.
+        stylizer: The style and its session.
+        options: How the pictures are painted.
         overwrite: Replace existing outputs.
 
     Yields:
-        The outcome of each, in the order of the jobs.
+        The outcome of each job, in their order.
     """
     engine = stylizer.session.options
     workers = workers_for(jobs, engine.threads)
@@ -245,19 +237,19 @@ def paint_all(
     overwrite: bool = False,
     threads: int = 1,
 ) -> Iterator[Outcome]:
-    """Paint a folder; existing outputs are skipped, and failures do not end it.
+    """Paint a batch: existing outputs are skipped, and errors do not end it.
 
-    Each thread takes a picture from its file to its painting's file, so that one is decoded while
-    another is painted and a third encoded.
+    Each thread reads, paints and writes a picture, so that one picture is decoded while another one
+    is painted.
 
     Args:
         jobs: From `plan`, with a target each.
-        paint: Reads, paints and writes one; from several threads at a time.
+        paint: Reads, paints and writes a picture; called from several threads at a time.
         overwrite: Replace existing outputs.
         threads: How many pictures are painted at a time.
 
     Yields:
-        The outcome of each, in the order of the jobs.
+        The outcome of each job, in their order.
     """
     calls = (partial(paint_one, job, paint, overwrite) for job in jobs)
     yield from run_ahead(calls, threads, ahead=2 * threads)

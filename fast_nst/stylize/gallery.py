@@ -1,4 +1,4 @@
-"""The gallery: what the styles in the package say of themselves, and sheets that show them."""
+"""The gallery: a list of the styles in the package, and contact sheets of styles."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fast_nst.models.onnx_fields import read_metadata
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.stylizer import Stylizer
 
-Painter = Callable[[Image.Image], Image.Image]
+Paint = Callable[[Image.Image], Image.Image]
 STRENGTHS = (0.1, 0.2, 0.35, 0.6, 1.0, 1.25, 1.5)
-SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
+BLEND_WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Style:
     """A style in the package.
 
     Attributes:
-        name: What `Stylizer` and `infer --style` take.
-        title: Of the painting.
-        artist: Who painted it.
-        year: When.
-        licence: Of the painting.
-        size: Of the model file, in bytes.
+        name: The name that `Stylizer` and `infer --style` take.
+        title: Title of the painting.
+        artist: Its artist.
+        year: The year of the painting.
+        licence: The painting's licence.
+        size: Size of the model file, in bytes.
     """
 
     name: str
@@ -42,26 +42,26 @@ class Style:
 
 
 def styles() -> list[Style]:
-    """All styles in the package, as their files describe them, sorted by name."""
+    """All styles in the package, from the metadata of their files, sorted by name."""
     found = []
     for path in style_files():
         metadata = read_metadata(path.read_bytes())
-        said = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
-        found.append(Style(path.stem, **said, size=path.stat().st_size))
+        labels = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
+        found.append(Style(path.stem, **labels, size=path.stat().st_size))
     return found
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a sheet shows of a photograph: itself first, then paintings, each under its label.
+    """A contact sheet: a photograph, followed by labelled paintings of it.
 
     Attributes:
-        paintings: Label -> what paints it.
-        columns: Pictures a row.
+        paintings: Label -> function that paints the photograph.
+        columns: Pictures per row.
         photograph: The photograph's label.
     """
 
-    paintings: Mapping[str, Painter]
+    paintings: Mapping[str, Paint]
     columns: int = 4
     photograph: str = "photograph"
 
@@ -72,21 +72,20 @@ class Sheet:
         height: int = 300,
         on_progress: Callable[[int, int], bool] | None = None,
     ) -> Image.Image:
-        """The sheet of one photograph.
+        """Paint the sheet of a photograph.
 
         Args:
-            photo: As `Stylizer` takes it; painted at its own size.
-            height: Of a row, in px.
+            photo: The photograph, painted at its own size.
+            height: Height of a row, in px.
             on_progress: Called with the paintings done and their total; if it returns true, the
-                sheet ends
-                there.
+                sheet ends there.
         """
-        found = {self.photograph: photo}
+        pictures = {self.photograph: photo}
         for done, (label, paint) in enumerate(self.paintings.items(), start=1):
-            found[label] = paint(photo)
+            pictures[label] = paint(photo)
             if on_progress is not None and on_progress(done, len(self.paintings)):
                 break
-        labels, images = list(found), list(found.values())
+        labels, images = list(pictures), list(pictures.values())
         starts = range(0, len(images), self.columns)
         return contact_sheet(
             [images[i : i + self.columns] for i in starts],
@@ -96,51 +95,51 @@ class Sheet:
 
 
 def gallery_sheet(threads: int | None = None) -> Sheet:
-    """Every style of the package, under its name.
+    """A sheet of all styles in the package.
 
     Args:
-        threads: Of one picture's arithmetic; default: one a core.
+        threads: CPU threads; default: one per core.
     """
-    return Sheet({path.stem: _painter(path, threads) for path in style_files()})
+    return Sheet({path.stem: _paint_with(path, threads) for path in style_files()})
 
 
 def strength_sheet(model: ModelSource, threads: int | None = None) -> Sheet:
-    """One style from calm to bold, under its `STRENGTHS`; the photograph is strength 0.
+    """A sheet of one style at all `STRENGTHS`; the photograph is strength 0.
 
     Args:
         model: A style's name, or a model.
-        threads: See `gallery_sheet`.
+        threads: CPU threads; default: one per core.
 
     Raises:
         UserError: The model cannot be used, or does not mix.
     """
     stylize = Stylizer(model, strength=STRENGTHS[-1], threads=threads)
 
-    def painter(strength: float) -> Painter:
+    def at(strength: float) -> Paint:
         return lambda photo: stylize(photo, strength=strength)
 
-    paintings = {f"strength {strength:g}": painter(strength) for strength in STRENGTHS}
+    paintings = {f"strength {strength:g}": at(strength) for strength in STRENGTHS}
     return Sheet(paintings, photograph="strength 0")
 
 
 def blend_sheet(first: str, second: str, threads: int | None = None) -> Sheet:
-    """The way from one style to another: the first's `SHARES`, the second having the rest.
+    """A sheet of blends of two styles, of which the first has the `BLEND_WEIGHTS`.
 
     Args:
-        first: A style's name, or a model's file.
-        second: Likewise.
-        threads: See `gallery_sheet`.
+        first: A style's name, or a model file.
+        second: Another one.
+        threads: CPU threads; default: one per core.
 
     Raises:
-        UserError: They are one and the same. What cannot be used is found when it is painted.
+        UserError: Both are the same. Models that cannot be used raise in `Sheet.draw`.
     """
     if first == second:
-        raise UserError(f"{first!r} twice is no blend: give two styles")
+        raise UserError(f"{first!r} twice is not a blend: give two styles")
     paintings = {}
-    for share in SHARES:
-        blend = {first: share, second: 1 - share}
-        said = [f"{_label(name)} {s:.3g}" for name, s in blend.items() if s > 0]
-        paintings[" + ".join(said)] = _painter(blend, threads)
+    for weight in BLEND_WEIGHTS:
+        blend = {first: weight, second: 1 - weight}
+        labels = [f"{_label(name)} {w:.3g}" for name, w in blend.items() if w > 0]
+        paintings[" + ".join(labels)] = _paint_with(blend, threads)
     return Sheet(paintings, columns=3)
 
 
@@ -148,6 +147,6 @@ def _label(name: str) -> str:
     return name if is_name(name) else Path(name).stem
 
 
-def _painter(model: ModelSource | Mapping[str, float], threads: int | None) -> Painter:
-    """A model that is opened only for its painting: a sheet needs one at a time."""
+def _paint_with(model: ModelSource | Mapping[str, float], threads: int | None) -> Paint:
+    """A function that opens the model when it is called, so that one is open at a time."""
     return lambda photo: Stylizer(model, threads=threads)(photo)

@@ -1,4 +1,4 @@
-"""Painting one picture: the network, and what the options add to it."""
+"""Painting one picture: the network, and strength, detail and colors around it."""
 
 from __future__ import annotations
 
@@ -70,12 +70,15 @@ class PaintOptions:
         if not MIN_STROKE_SCALE <= self.stroke_scale <= MAX_STROKE_SCALE:
             raise UserError(
                 f"stroke_scale is {self.stroke_scale:g}: it must be from {MIN_STROKE_SCALE:g} "
-                f"(finer strokes) over 1 (as trained) to {MAX_STROKE_SCALE:g} (larger)"
+                f"(finer strokes) over 1 (as trained) to {MAX_STROKE_SCALE:g} (larger)",
+                "stroke_scale",
             )
         if self.size is not None:
             object.__setattr__(self, "size", whole("size", self.size))
             if self.size < 1:
-                raise UserError(f"size is {self.size}: the longer side must be at least 1 px")
+                raise UserError(
+                    f"size is {self.size}: the longer side must be at least 1 px", "size"
+                )
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,10 @@ def paint_image(
 
     Args:
         source: A path, encoded bytes, a PIL image, a uint8 array (H, W), (H, W, 3) or (H, W, 4);
-            or what was read already, at its final size.
+            or decoded pixels at their final size.
         model: The style.
-        session: What runs it.
-        options: How it is painted.
+        session: Runs the model.
+        options: How the picture is painted.
         on_progress: For a picture in tiles, see `tiles.paint_in_tiles`.
 
     Raises:
@@ -151,8 +154,8 @@ def paint_pixels(
     Args:
         pixels: (H, W, 3) uint8.
         model: The style.
-        session: What runs it.
-        options: How; its `size` is not used.
+        session: Runs the model.
+        options: How the pixels are painted; `size` is not used.
         on_progress: For a picture in tiles, see `tiles.paint_in_tiles`.
 
     Returns:
@@ -180,13 +183,13 @@ def paint_pixels(
 
 
 def finish(pixels: Array, painted: Array, model: Model, options: PaintOptions) -> Array:
-    """Add what strength, detail and colors take from the photograph.
+    """Add detail, colors and pixels of the photograph to the network's output.
 
     Args:
         pixels: (H, W, 3) uint8, the photograph.
-        painted: (H, W, 3) uint8, what the network made of it.
+        painted: (H, W, 3) uint8, the network's output.
         model: The style.
-        options: How; its strength is above 0.
+        options: Strength, detail and colors; the strength is above 0.
 
     Returns:
         (H, W, 3) uint8.
@@ -219,5 +222,6 @@ def check_strength(strength: float) -> None:
     if not 0 <= strength <= MAX_STRENGTH:
         raise UserError(
             f"strength is {strength:g}: it must be from 0 (photograph) over 1 (painting) to "
-            f"{MAX_STRENGTH:g} (stronger)"
+            f"{MAX_STRENGTH:g} (stronger)",
+            "strength",
         )

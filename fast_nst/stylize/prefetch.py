@@ -1,4 +1,4 @@
-"""Bounded work ahead: of a folder's pictures, and of a film's frames."""
+"""Bounded prefetching, for the pictures of a batch and the frames of a video."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _Item = TypeVar("_Item")
 def run_ahead(
     calls: Iterable[Callable[[], _Result]], threads: int, ahead: int
 ) -> Generator[_Result]:
-    """Results of calls, in their order, of which some are made before they are asked for.
+    """Run calls in threads, and yield their results in order.
 
-    When the generator is closed, calls that have begun are finished, and no others begin.
+    When the generator is closed, running calls are finished, and no others are started.
 
     Args:
-        calls: Taken one by one; what one raises is raised in its place.
+        calls: The calls, consumed lazily; an error is raised in place of the result.
         threads: How many run at a time.
-        ahead: How many at most are begun, or done, before their results are taken.
+        ahead: Maximum number of calls that are started before their results are consumed.
     """
     begun: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -40,11 +40,11 @@ def run_ahead(
 
 
 def prefetch(items: Iterator[_Item], ahead: int) -> Generator[_Item]:
-    """The same items, made in another thread while those before are worked on.
+    """Iterate in another thread, ahead of the consumer.
 
     Args:
         items: An iterator; a generator is closed at the end.
-        ahead: How many at most are made before they are taken.
+        ahead: Maximum number of items that are produced before they are consumed.
     """
     end = object()
     calls = itertools.repeat(partial(next, items, end))

@@ -1,4 +1,4 @@
-"""Sessions: an engine with a memory policy. Any model, images of any size, from any thread."""
+"""Sessions: an engine with a memory limit, for any model and image size, from any thread."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _Opened = TypeVar("_Opened")
 
 
 class MemoryBudget:
-    """Working memory that several threads share: each waits until there is enough left.
+    """Working memory that several threads share; a thread waits until enough is free.
 
     Args:
-        amount: In bytes.
+        amount: Size in bytes.
     """
 
     def __init__(self, amount: int) -> None:
@@ -42,13 +42,13 @@ class MemoryBudget:
         after_fork(self, MemoryBudget._reset)
 
     def _reset(self) -> None:
-        """Also in a forked process, which lacks the threads that hold a part."""
+        """Free everything, also in a forked process, where no thread has reserved memory."""
         self._left = self.amount
         self._released = threading.Condition()
 
     @contextlib.contextmanager
     def reserve(self, amount: int) -> Iterator[None]:
-        """Hold a part of it; who wants more than all of it waits to be alone."""
+        """Reserve memory; an amount above the size reserves everything."""
         taken = min(amount, self.amount)
         with self._released:
             self._released.wait_for(lambda: self._left >= taken)
@@ -62,16 +62,16 @@ class MemoryBudget:
 
 
 class Session:
-    """Runs models on images of any size within a budget of memory.
+    """Runs models on images of any size within a memory budget.
 
-    What is opened for a model and a strength is cached, least recently used first out. An image
-    that would take more memory than there is goes in tiles; a batch, image by image.
+    Engines are cached by model and strength, with least-recently-used eviction. An image that needs
+    more memory than the budget is painted in tiles, and a batch image by image.
 
     Args:
         options: Engine, device, threads and memory.
-        capacity: How many networks are cached.
-        share: Bytes that a cached network may hold between two images; default: all.
-        budget: The memory, if it is shared with other sessions.
+        capacity: Number of cached networks.
+        share: Bytes that a cached network may keep between two images; default: all.
+        budget: The memory budget, if other sessions share it.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Session:
         self._budget = budget or MemoryBudget(options.working_bytes)
         self._share = self._budget.amount if share is None else share
         self._capacity = capacity
-        self._cache: dict[Hashable, Future[Any]] = {}  # what was used last stands last
+        self._cache: dict[Hashable, Future[Any]] = {}  # least recently used first
         self._lock = threading.Lock()
         after_fork(self, Session._after_fork)
 
@@ -104,11 +104,11 @@ class Session:
         return Session(options, self._capacity, self._budget.amount // of, self._budget)
 
     def cached(self, key: Hashable, open: Callable[[], _Opened]) -> _Opened:
-        """What `open` returns for this key; opened once, whichever thread asks first.
+        """The cached result of `open` for a key; threads that need the same one wait for it.
 
         Args:
-            key: Of everything that the result depends on.
-            open: Its errors are raised, and not cached.
+            key: Everything that the result depends on.
+            open: Called if the key is not cached; errors are raised, and not cached.
         """
         with self._lock:
             future = self._cache.pop(key, None)
@@ -125,13 +125,13 @@ class Session:
                 with self._lock:
                     self._cache.pop(key, None)
                 future.set_exception(error)
-                future.exception()  # retrieved, also if nobody else waits
+                future.exception()  # marks it as retrieved
                 raise
         opened: _Opened = future.result()
         return opened
 
     def engine(self, model: Model, strength: float) -> Engine:
-        """The network of a model at a strength.
+        """The engine of a model at a strength.
 
         Raises:
             UserError: The styles do not mix, or the engine refuses the file.
@@ -148,11 +148,11 @@ class Session:
         images: Array,
         on_progress: OnProgress | None = None,
     ) -> Array:
-        """The bare network: nothing is taken from the photograph.
+        """Run the network alone; nothing of the photograph is added.
 
         Args:
             model: The style.
-            strength: Of the parameters, from `Model.network_strength`.
+            strength: Strength of the parameters, from `Model.network_strength`.
             images: (N, H, W, 3) uint8.
             on_progress: For an image in tiles, see `tiles.paint_in_tiles`.
 
@@ -160,7 +160,7 @@ class Session:
             (N, H, W, 3) uint8.
 
         Raises:
-            UserError: The engine fails, usually for want of memory, or the model changes the size.
+            UserError: The engine fails, usually out of memory, or the model changes the size.
         """
         count, height, width = images.shape[:3]
         engine = self.engine(model, strength)
@@ -202,7 +202,7 @@ class Session:
         on_progress: OnProgress | None,
     ) -> Array:
         with self._lock:
-            self._cache.clear()  # the memory that they hold would come on top
+            self._cache.clear()  # frees the memory of the cached networks
         network = TiledNetwork(
             *model.at(strength), geometry, lambda derived: open_graph(derived, self.options)
         )
@@ -217,7 +217,7 @@ class Session:
 
 
 def read_geometry(metadata: dict[str, str]) -> Geometry:
-    """`geometry_of`, with an error for people.
+    """`geometry_of`, with a `UserError`.
 
     Raises:
         UserError: The metadata are damaged.

@@ -78,8 +78,8 @@ class RunningStats:
             self._averages.clear()
         # The second frame waits for the first: with its own statistics it would stand out.
         self._wanted = max(self._begun - LAG + 1, min(self._begun, 1))
-        least = min(self._wanted, self._done)
-        self._averages = {n: kept for n, kept in self._averages.items() if n >= least}
+        oldest = min(self._wanted, self._done)
+        self._averages = {n: stats for n, stats in self._averages.items() if n >= oldest}
         self._begun += 1
 
     @property
@@ -264,10 +264,10 @@ def is_scene_change(before: npt.NDArray[np.float32] | None, after: npt.NDArray[n
 
 
 def check_frame(pixels: Any) -> None:
-    """Refuse what is no frame.
+    """Check a frame.
 
     Raises:
-        UserError: It is not a non-empty uint8 array of shape (H, W, 3).
+        UserError: The frame is not a non-empty uint8 array of shape (H, W, 3).
     """
     is_picture = (
         isinstance(pixels, np.ndarray)

@@ -1,4 +1,4 @@
-"""Stylizer: a model that turns pictures into pictures, as a callable. It needs no PyTorch."""
+"""Stylizer: a style as a callable from picture to picture, without PyTorch."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ class Stylizer:
             the photograph's pixels are blended in, so that 0 is reached without a step.
         detail: The default for pictures: how much of the photograph's fine structure is added to
             the painting, from 0 to 1 (see `pictures.detail`); in proportion less below strength 1.
-        engine: What runs the network: "onnxruntime"; "openvino" (an extra), which takes an eighth
-            of a second longer to start, and paints faster on x86 CPUs; or "auto", which is
-            openvino, where it is installed, if `pictures` are enough for that to pay. The results
-            differ by at most one level.
+        engine: What runs the network: "onnxruntime"; "openvino" (an extra), which starts 0.12 s
+            later and paints faster on x86 CPUs; or "auto", which is openvino if it is installed and
+            `pictures` is at least 16. The results differ by at most one level.
         provider: The device of ONNX Runtime, by its short name (see `engines.engine.providers`) or
             its full one.
         precision: "32", or "bf16" with openvino on CPUs that have it, faster and less exact.
@@ -45,9 +44,9 @@ class Stylizer:
             stylizer with 1 thread per worker.
         max_memory: The network's working memory, as "500MB" or "1.5GB". Larger pictures are painted
             in tiles without visible seams, by ONNX Runtime in float32.
-        statistics: Of pictures in tiles: "exact", or "reduced" for those of a copy of a megapixel,
-            which takes half the time and gives a slightly different picture.
-        pictures: How many pictures each thread is going to paint, for the engine "auto".
+        statistics: Normalization of pictures in tiles: "exact", or "reduced", which measures a
+            copy of a megapixel, takes half the time and gives a slightly different picture.
+        pictures: Expected number of pictures per thread, for the engine "auto".
 
     Raises:
         UserError: A model cannot be used; the engine or provider is not installed; the styles of a
@@ -91,7 +90,7 @@ class Stylizer:
         self.session.engine(self.model, self._network_strength)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling: the model's content travels, and engines are opened anew."""
+        """For pickling: the model's content is included, and engines are reopened."""
         return {"model": self.model, "options": self.session.options, "defaults": self.defaults}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -99,11 +98,11 @@ class Stylizer:
         self.session = Session(state["options"])
 
     def clone(self, threads: int, of: int = 1) -> Stylizer:
-        """Another one for a thread of its own; all clones keep within one `max_memory`.
+        """A stylizer for another thread; all clones share one `max_memory`.
 
         Args:
             threads: CPU threads per picture.
-            of: How many clones share the memory.
+            of: Number of clones that share the memory.
         """
         other = Stylizer.__new__(Stylizer)
         other.model, other.defaults = self.model, self.defaults
@@ -153,7 +152,7 @@ class Stylizer:
         return self.session.engine(self.model, self._network_strength).metadata
 
     def run(self, images: Array) -> Array:
-        """The bare network at the default strength: nothing is taken from the photograph.
+        """Run the network alone at the default strength; nothing of the photograph is added.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -162,7 +161,7 @@ class Stylizer:
             (N, H, W, 3) uint8.
 
         Raises:
-            UserError: The engine fails, usually for want of memory, or the model changes the size.
+            UserError: The engine fails, usually out of memory, or the model changes the size.
         """
         return self.session.run(self.model, self._network_strength, images)
 
@@ -181,7 +180,7 @@ class Stylizer:
             keep_colors: As when called.
             steady: Average the network's statistics over the frames of a scene, against flicker;
                 without, each frame is painted independently.
-            detail: As when called. A film's grain is fine structure too, and would flicker.
+            detail: As when called; the default is 0, since a film's grain would flicker.
 
         Yields:
             (H, W, 3) uint8: the painting of each frame, before the next frame is taken.
@@ -254,7 +253,7 @@ class Stylizer:
             keep_colors: Keep the photograph's colors, and paint its lightness only.
             size: Longer side of the result, in px; default: that of the photograph.
             stroke_scale: How many times larger than trained the strokes are, 0.1 to 10. A copy of
-                the photograph that is so much smaller is painted and enlarged, and some of the
+                the photograph, smaller by this factor, is painted and enlarged, and some of the
                 photograph's fine detail is added.
 
         Raises:

@@ -2,8 +2,8 @@
 
 Each tile is painted with a halo around it as wide as the network's receptive field reaches, aligned
 to its coarsest feature map, and with the noise of its position. Its instance norms get the
-statistics of the whole image, which are accumulated first, norm by norm, over the same tiles. What
-remains as a difference to painting in one piece is rounding.
+statistics of the whole image, which are accumulated first, norm by norm, over the same tiles. The
+only remaining difference to painting in one piece is rounding.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Affine = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 REDUCED_PIXELS = 1_000_000
-_TILE_MEMORY = 1.75  # times that of painting in one piece: scale and shift take maps of their own
-_MAX_CORE = 1024  # px; larger tiles are slower, since they leave the cache
+_TILE_MEMORY = 1.75  # times that of painting in one piece, since scale and shift need maps too
+_MAX_CORE = 1024  # px; larger tiles do not fit the CPU cache, and are slower
 _MIN_CORE = 64
 _TO_THE_END = np.iinfo(np.int64).max
 
@@ -206,8 +206,9 @@ class TiledNetwork:
         self.geometry = geometry
         if len(self.norms) != len(geometry.norms):
             raise UserError(
-                f"{name} cannot be painted in tiles, since its file does not tell the receptive "
-                "field of its network: export it with fast-nst export, or raise max_memory"
+                f"{name} cannot be painted in tiles, since its file does not state the receptive "
+                "field of its network: export it with fast-nst export, or raise max_memory",
+                "max_memory",
             )
 
     def statistics(

@@ -1,4 +1,4 @@
-"""Videos, from file to file: frames are decoded, painted and encoded at the same time."""
+"""Video files: frames are decoded, painted and encoded at the same time."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from fast_nst.videos.files import check_pyav, open_reader, open_writer
 from fast_nst.videos.rate import at_rate
 
 LIVE = "fast"  # the network for films
-_AHEAD = 4  # frames that are decoded, and paintings that are made, ahead at most
-_STEP = 0.02  # of strength, and of a style's weight: the difference is not visible
+_AHEAD = 4  # decoded frames, and paintings, at most
+_STEP = 0.02  # of strength, or of a style's weight; too small to be visible
 _MAX_RATE = {".gif": 50}  # frames per second; browsers slow down a GIF that has more
 OnFrame = Callable[[int, int], bool | None]
 
 
 @dataclass(frozen=True)
 class PaintedVideo:
-    """A video that was painted.
+    """A painted video.
 
     Attributes:
-        frames: In it.
-        seconds: How long it plays.
-        size: Width and height of its frames, in px.
-        broken: Frames that could not be decoded, in whose place the last good one is.
+        frames: Number of frames.
+        seconds: Duration.
+        size: Width and height of the frames, in px.
+        broken: Number of frames that could not be decoded, and repeat the frame before them.
         is_whole: Whether it was painted to its end.
-        notes: Lines that people should read, on what was not kept.
+        notes: Messages for the user, on what was not kept.
     """
 
     frames: int
@@ -59,7 +59,7 @@ class Fade:
     """A linear change of strength and style over a film, in steps too small to be visible.
 
     Args:
-        options: How frames are painted; its strength is that of the first frame.
+        options: How frames are painted, with the strength of the first frame.
         last: Strength of the last frame.
         first_style: The style at the beginning.
         second_style: The style at the end; None for the same.
@@ -87,7 +87,7 @@ class Fade:
         self.at_step: Callable[[int], tuple[Model, PaintOptions]] = functools.cache(self._at_step)
 
     def task(self, frame: Frame) -> Task:
-        """The task of painting a frame, with what comes next."""
+        """The task of painting a frame, with the model and options of the next step."""
         step = 0
         if self._steps > 0:
             position = min(float(frame.time) / self._seconds, 1.0) if self._seconds else 1.0
@@ -105,15 +105,15 @@ class Fade:
 def film_models(
     first: Mapping[str, float], second: Mapping[str, float], steady: bool = True
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Styles replaced by their small models for films, which are of the network `LIVE`.
+    """Replace styles by their film models, whose network is `LIVE`.
 
     Args:
-        first: A blend, names or files to weights.
-        second: Another one, or nothing.
-        steady: Whether models trained for temporal consistency are preferred.
+        first: A blend: names or files -> weights.
+        second: Another blend; may be empty.
+        steady: Prefer models trained for temporal consistency.
 
     Returns:
-        Both blends; unchanged if a style has no such model, since two networks do not mix.
+        Both blends; unchanged if a style has no film model, since the two networks do not mix.
 
     Raises:
         UserError: There is no such style, or its file cannot be read.
@@ -134,7 +134,7 @@ def _film_model(name: str, steady: bool) -> str | None:
 
 
 def is_film_model(name: str) -> bool:
-    """Whether the network of a style or file is the one for films.
+    """Whether the network of a style or file is that of films, `LIVE`.
 
     Raises:
         UserError: There is no such style, or its file cannot be read.
@@ -167,23 +167,24 @@ def stylize_video(
         source: Anything that FFmpeg's libraries read, or an animation.
         target: The file to write: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp. An existing file is
             replaced once the new one is complete.
-        style: A style's name, or a blend of names and weights, which are painted by their small
-            models for films, as `fast-nst video` does; a `Stylizer` paints as it is.
-        strength: As for `Stylizer`, or those of the first and the last frame; default: 1, or the
-            stylizer's.
+        style: A style's name, or a blend of names and weights, which are replaced by their film
+            models as in `fast-nst video`; a `Stylizer` is used as it is. Default: the package's
+            default style.
+        strength: As for `Stylizer`, or the strengths of the first and the last frame; default: 1,
+            or that of the stylizer.
         to: Another style to fade into over the length of the video.
         detail: As for `Stylizer.stream`.
         keep_colors: As for `Stylizer`.
         steady: Average the network's statistics over the frames of a scene; see `stylize.stream`.
-        size: Longer side of the frames, in px; default: the video's own.
-        fps: Constant frame rate, in frames per second; default: the video's own timestamps.
-        start: Where to begin, in seconds.
-        until: Where to end, in seconds; default: at the end.
+        size: Longer side of the frames, in px; default: that of the video.
+        fps: Constant frame rate, in frames per second; default: the video's timestamps are kept.
+        start: Start time, in seconds.
+        until: End time, in seconds; default: the end of the video.
         codec: h264, hevc, vp9, av1 or another encoder of FFmpeg; default: that of the container.
-        crf: Constant rate factor of the codec: lower is better, and larger.
+        crf: Constant rate factor of the codec; lower gives better quality and larger files.
         max_pixels: Maximum pixels of a frame.
-        on_progress: Called with the frames done and their total (0 if it is not known); if it
-            returns true, the video ends there, and is playable.
+        on_progress: Called with the frames done and their total (0 if unknown); if it returns
+            true, the video ends there, and is playable.
 
     Raises:
         UserError: The video cannot be read, painted or written; no file is written then.
@@ -203,11 +204,11 @@ def stylize_video(
     begin, end = _exact(start), None if until is None else _exact(until)
     if begin < 0 or (end is not None and end <= begin):
         raise UserError(
-            f"the part from {float(begin):g} s until {float(end or 0):g} s is empty: give times "
-            "that rise from 0"
+            f"the part from {float(begin):g} s until {float(end or 0):g} s is empty: give a start "
+            "of at least 0 and a later end"
         )
     if fps is not None and not 0 < fps <= 1000:
-        raise UserError(f"fps is {float(fps):g}: it must be above 0 and at most 1000")
+        raise UserError(f"fps is {float(fps):g}: it must be above 0 and at most 1000", "fps")
     check_pyav(target)
     check_target(target, codec, crf)
     _check_apart(source, target)
@@ -217,8 +218,9 @@ def stylize_video(
         seconds = _length(clip)
         if seconds is None and (first != last or to is not None):
             raise UserError(
-                f"{str(source)!r} does not say how long it is, and a change over its length needs "
-                "that: give until"
+                f"{str(source)!r} does not state its duration, over which strength or style would "
+                "change: give until",
+                "until",
             )
         fade = Fade(options, last, style.model, None if to is None else Model.read(to), seconds)
         with atomic_path(target) as temporary:
@@ -233,7 +235,7 @@ def stylize_video(
 
 
 def _exact(seconds: float | Fraction) -> Fraction:
-    """The time that is meant by a number, which no binary fraction may be."""
+    """The decimal time that a float stands for, such as 1/10 for 0.1."""
     return Fraction(seconds).limit_denominator(1_000_000)
 
 
@@ -243,19 +245,19 @@ def _check_apart(source: Path, target: Path) -> None:
 
 
 def _length(clip: Clip) -> float | None:
-    """In seconds, up to the last frame."""
+    """The time of the last frame, in seconds; None if it is unknown."""
     return None if clip.seconds is None else max(clip.seconds - float(1 / clip.rate), 1e-3)
 
 
 def _at_rate(
     reader: Reader, fps: float | Fraction | None, suffix: str
 ) -> tuple[Clip, Iterator[Frame]]:
-    """The clip with another rate, if one is asked for or the format wants it."""
-    clip, most = reader.clip, _MAX_RATE.get(suffix)
+    """The clip and its frames at the frame rate `fps`, or the maximum rate of the format."""
+    clip, max_rate = reader.clip, _MAX_RATE.get(suffix)
     rate = None if fps is None else Fraction(fps).limit_denominator(100_000)
-    if most is not None and (rate or clip.rate) > most:
-        reader.notes.append(f"{suffix} files play at {most} frames a second at most: so does this")
-        rate = Fraction(most)
+    if max_rate is not None and (rate or clip.rate) > max_rate:
+        reader.notes.append(f"frame rate reduced to {max_rate}, the maximum of {suffix} files")
+        rate = Fraction(max_rate)
     if rate is None:
         return clip, reader.frames()
     return replace(clip, rate=rate, time_base=1 / rate), at_rate(reader.frames(), rate)
@@ -270,7 +272,7 @@ def _painted(
     clip: Clip,
     on_progress: OnFrame | None,
 ) -> PaintedVideo:
-    """Write paintings while the next frames are painted, and those after them decoded."""
+    """Write paintings while the next frames are decoded and painted."""
     count, end, is_whole = 0, Fraction(0), True
     with (
         contextlib.closing(prefetch(frames, _AHEAD)) as decoded,

@@ -164,6 +164,6 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
     if not found:
         where = out or str(RUNS / style_name(style))
         raise UserError(
-            f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path to --resume"
+            f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path as resume", "resume"
         )
     return found[-1]

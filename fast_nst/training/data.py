@@ -118,7 +118,7 @@ class Crops(Dataset[Sample]):
             return Sample(crop, self._noise(i), unreadable, second, shift)
         raise UserError(
             f"none of the {len(self.paths)} photographs can be read any more: "
-            "put them back, then --resume last"
+            "put them back, then resume the run"
         )
 
     def _noise(self, i: int) -> Tensor:

@@ -42,6 +42,8 @@ def final_error(
     left = f"{str(last)!r} is from before" if last.is_file() else "nothing was saved"
     tried = f" with the learning rate halved {recoveries} times" if recoveries else ""
     return TrainingDiverged(
-        f"{error}{tried}: training stopped, {left}. Lower --lr (it was {lr:g}), or --style-weight "
-        "if that does not help"
+        f"{error}{tried}: training stopped, {left}. Lower lr (it was {lr:g}), or style_weight "
+        "if that does not help",
+        "lr",
+        "style_weight",
     )

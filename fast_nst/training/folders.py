@@ -30,7 +30,9 @@ def run_folder(config: TrainConfig) -> Path:
         make_folder(folder)
         return folder
     if config.num_nodes > 1:
-        raise UserError("--num-nodes without --out: name a folder, the same on each machine")
+        raise UserError(
+            "num_nodes without out: name a folder, the same on each machine", "num_nodes", "out"
+        )
     return claim_folder(RUNS / style_name(config.style))
 
 
@@ -38,7 +40,9 @@ def _refuse_another(folder: Path, config: TrainConfig) -> None:
     is_its_own = config.resume and Path(config.resume).resolve().parent == folder.resolve()
     if (folder / CHECKPOINT).exists() and not is_its_own:
         raise UserError(
-            f"{str(folder)!r} holds a run: add --resume last to continue it, or change --out"
+            f"{str(folder)!r} holds a run: add resume last to continue it, or change out",
+            "resume",
+            "out",
         )
 
 
@@ -81,7 +85,7 @@ def _flock(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(descriptor)
         raise UserError(
-            f"another training works in {str(folder)!r}: wait for its end, or change --out"
+            f"another training works in {str(folder)!r}: wait for its end, or change out", "out"
         ) from None
     except OSError:  # a drive that knows no locks
         pass

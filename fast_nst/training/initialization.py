@@ -75,8 +75,10 @@ def load_initialization(config: TrainConfig, resumed: Checkpoint | None = None) 
     found, network = _read(path)
     if network != config.network:
         raise UserError(
-            f"--init {name} is a network {network!r}, and --network is {config.network!r}: give a "
-            f"model of the same network, or {SCRATCH}"
+            f"init {name} is of {network!r}, and network is {config.network!r}: give a model of "
+            f"the same network, or {SCRATCH}",
+            "init",
+            "network",
         )
     return replace(found, name=name if is_name(name) else path.name)
 

@@ -61,8 +61,9 @@ def resolve(settings: TrainConfig | Mapping[str, Any]) -> Plan:
 def _from_preview(given: dict[str, Any], number: int) -> Plan:
     for name in ("resume", "init", "style_size"):
         if given.get(name) is not None:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} contradicts --from-preview: give one of them")
+            raise UserError(
+                f"{name} contradicts from_preview: give one of them", name, "from_preview"
+            )
     tile = find_tile(given.get("style"), number)
     chosen = {"from_preview": None, "init": str(tile.model), "style_size": tile.style_size}
     return Plan(TrainConfig(**{**given, **chosen}), tile=tile)
@@ -73,31 +74,38 @@ def _resumed(given: dict[str, Any], path: Path) -> Plan:
     saved = checkpoint.config.as_dict()
     # Which crop a step sees follows from the batches a step takes.
     for what, new, old in (
-        ("--network", given.get("network"), saved["network"]),
+        ("network", given.get("network"), saved["network"]),
         ("trainer.accumulate_grad_batches", *_batches_a_step(given, saved)),
     ):
         if new not in (None, old):
-            raise UserError(f"{what} {new} contradicts --resume: {str(path)!r} has {old}")
+            raise UserError(
+                f"{what} {new} contradicts resume: {str(path)!r} has {old}", "network", "resume"
+            )
     if given.get("init") not in (None, saved["init"]):
         raise UserError(
-            f"--init {given['init']} contradicts --resume: one begins a run, the other continues "
-            f"{str(path)!r}; give one of them"
+            f"init {given['init']} contradicts resume: one begins a run, the other continues "
+            f"{str(path)!r}; give one of them",
+            "init",
+            "resume",
         )
     trainer = {**saved["trainer"], **given.get("trainer", {})}
     chosen = {"out": str(path.parent), **given, "resume": str(path), "trainer": trainer}
     config = TrainConfig(**{**saved, "out": None, **chosen})
     if checkpoint.step >= config.steps:
         raise UserError(
-            f"{str(path)!r} has done its {checkpoint.step} steps: give a larger --steps to train on"
+            f"{str(path)!r} has completed step {checkpoint.step}, its last: raise steps to "
+            "train on",
+            "steps",
         )
-    for what, value, flag in (
-        ("painting", config.style, "--style IMAGE"),
-        ("folder of photographs", config.photos, "--photos DIR"),
+    for what, value, name in (
+        ("painting", config.style, "style"),
+        ("folder of photographs", config.photos, "photos"),
     ):
         if value and not Path(value).exists():
             raise UserError(
                 f"the {what} {value!r} that this run was trained on is not there any more: say "
-                f"where it is now, with {flag}"
+                f"where it is now, with {name}",
+                name,
             )
     return Plan(config, checkpoint)
 

@@ -240,6 +240,6 @@ def _folder(settings: PreviewSettings) -> Path:
         return claim_folder(RUNS / f"{style_name(settings.style)}{SUFFIX}")
     folder = Path(settings.out)
     if (folder / RECORD).exists():
-        raise UserError(f"{settings.out!r} holds a preview: change --out")
+        raise UserError(f"{settings.out!r} holds a preview: change out", "out")
     make_folder(folder)
     return folder

@@ -168,7 +168,8 @@ class Checkpoints(Checkpoint):
             reason = one_line(error.strerror or error)
             left = f"{str(last)!r} is from before" if last.is_file() else "nothing was saved"
             raise UserError(
-                f"cannot save {str(last)!r}: {reason}; {left}. Make room, then --resume last"
+                f"cannot save {str(last)!r}: {reason}; {left}. Make room, then resume last",
+                "resume",
             )
         if self._validated != trainer.global_step:
             trainer.validate(module, data, verbose=False)

@@ -61,11 +61,11 @@ def _shared(settings: TrainConfig | Mapping[str, Any]) -> dict[str, Any]:
     config = TrainConfig(**given)
     for name in _OF_ONE:
         if given.get(name) is not None:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} belongs to one style: give one --style, or leave it out")
+            raise UserError(f"{name} belongs to one style: give one style, or leave it out", name)
     if config.devices not in ("auto", "1") or config.num_nodes > 1:
         raise UserError(
-            "several styles are trained one after the other, on one device: --devices 1"
+            "several styles are trained one after the other, on one device: give devices 1",
+            "devices",
         )
     return {**given, "devices": "1"}
 

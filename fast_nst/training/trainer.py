@@ -29,16 +29,16 @@ _CHECKS = 10  # validations and checkpoints a run,
 _CHECK_AT_LEAST_EVERY = 500  # steps, so that a long run loses little
 _LIGHTNING_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 _REFUSALS = (ValueError, TypeError, RuntimeError, ImportError)  # of the Trainer's constructor
-# The Trainer's arguments that settings decide, and the flags of these.
+# The Trainer's arguments that settings decide -> the settings.
 _OWNED = {
-    "accelerator": "--accelerator",
-    "devices": "--devices",
-    "precision": "--precision",
-    "strategy": "--strategy",
-    "num_nodes": "--num-nodes",
-    "max_steps": "--steps",
-    "max_epochs": "--steps",
-    "default_root_dir": "--out",
+    "accelerator": "accelerator",
+    "devices": "devices",
+    "precision": "precision",
+    "strategy": "strategy",
+    "num_nodes": "num_nodes",
+    "max_steps": "steps",
+    "max_epochs": "steps",
+    "default_root_dir": "out",
 }
 
 
@@ -51,7 +51,7 @@ def _devices(devices: str) -> Any:
         return numbers if "," in devices else numbers[0]
     except (ValueError, IndexError):
         raise UserError(
-            f"--devices is {devices!r}: give a count like 2, a list like 0,2 or auto"
+            f"devices is {devices!r}: give a count like 2, a list like 0,2 or auto", "devices"
         ) from None
 
 
@@ -91,7 +91,7 @@ def explained(*refusals: type[Exception]) -> Iterator[None]:
     """
     kinds: tuple[type[Exception], ...] = (MisconfigurationException, *refusals)
     try:
-        with explain_oom("lower --batch-size or --size"):
+        with explain_oom("lower batch_size or size", "batch_size", "size"):
             yield
     except UserError as error:
         # One that loads in a process of its own comes with the traceback there, its own line last.
@@ -114,7 +114,8 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
     known = [name for name in inspect.signature(L.Trainer).parameters if name not in _OWNED]
     for name in given:
         if name in _OWNED:
-            raise UserError(f"trainer.{name} is not to be set: give {_OWNED[name]} instead")
+            owner = _OWNED[name]
+            raise UserError(f"trainer.{name} is not to be set: give {owner} instead", owner)
         choose("argument of trainer", name, known)
     try:
         found = {name: _instantiated(value) for name, value in given.items()}

@@ -183,7 +183,10 @@ class AnimationWriter:
         if self._pixels > _MAX_PIXELS:
             raise UserError(
                 f"{self._name} would have over {len(self._images)} frames, which are held in "
-                "memory: write .mp4 or .webm, or less of it with --until, --fps or --size"
+                "memory: write .mp4 or .webm, or less of it with until, fps or size",
+                "until",
+                "fps",
+                "size",
             )
         if self._last is not None:
             self._images[-1].info["duration"] = self._milliseconds(self._last.time, frame.time)

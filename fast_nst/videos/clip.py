@@ -136,6 +136,8 @@ def scaled_frame_size(
     if width * height > max_pixels:
         raise UserError(
             f"{name} has frames of {width}x{height}, over {max_pixels:,} pixels: choose a smaller "
-            "--size or raise --max-pixels"
+            "size or raise max_pixels",
+            "size",
+            "max_pixels",
         )
     return width, height

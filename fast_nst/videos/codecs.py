@@ -69,9 +69,9 @@ def check_target(path: Path, codec: str | None, crf: int | None) -> None:
         UserError: The suffix or the codec is unknown, or the codec or format takes no such option.
     """
     if is_animation(path):
-        for flag, value in (("--codec", codec), ("--crf", crf)):
+        for name, value in (("codec", codec), ("crf", crf)):
             if value is not None:
-                raise UserError(f"{path.suffix} files have no {flag}: leave it out")
+                raise UserError(f"{path.suffix} files have no {name}: leave it out", name)
         return
     container_of(path)
     encoder_of(path, codec, crf)
@@ -109,9 +109,9 @@ def encoder_of(path: Path, codec: str | None, crf: int | None) -> Encoder:
     except ValueError:  # PyAV's UnknownCodecError
         raise _unknown(name) from None
     if found.type != "video":
-        raise UserError(f"--codec {name} encodes {found.type}: choose a video codec")
+        raise UserError(f"codec {name} encodes {found.type}: choose a video codec", "codec")
     if crf is not None and encoder.crf is None:
-        raise UserError(f"--crf is for {', '.join(ENCODERS)}; {name} has none: leave it out")
+        raise UserError(f"crf is for {', '.join(ENCODERS)}; {name} has none: leave it out", "crf")
     return encoder
 
 
@@ -120,4 +120,4 @@ def _unknown(name: str) -> UserError:
         choose("codec", name, ENCODERS)
     except UserError as error:
         return UserError(f"{error}, or any other FFmpeg encoder")
-    return UserError(f"this FFmpeg has no encoder for {name}: choose another --codec")
+    return UserError(f"this FFmpeg has no encoder for {name}: choose another codec", "codec")

@@ -97,7 +97,8 @@ class VideoWriter:
             stream = self._container.add_stream(encoder.name, clip.rate, options=options)
         except (ValueError, av.FFmpegError) as error:
             raise UserError(
-                f"{self._name} cannot hold {encoder.name}: choose another --codec or suffix"
+                f"{self._name} cannot hold {encoder.name}: choose another codec or suffix",
+                "codec",
             ) from error
         assert isinstance(stream, VideoStream)
         even = not encoder.takes_odd_sizes

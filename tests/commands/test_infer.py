@@ -168,7 +168,7 @@ def test_infer_size_strength_and_keep_colors(stylize, photo: Path, tmp_path: Pat
         (["PHOTO", "-o", "out.png", "--engine", "opnvino"], "Did you mean 'openvino'"),
         (
             ["PHOTO", "-o", "out.png", "--engine", "openvino", "--provider", "cuda"],
-            "ONNX Runtime's: leave out engine openvino",
+            "ONNX Runtime's: leave out --engine openvino",
         ),
         (
             ["PHOTO", "-o", "out.png", "--engine", "onnxruntime", "--precision", "bf16"],
@@ -178,8 +178,8 @@ def test_infer_size_strength_and_keep_colors(stylize, photo: Path, tmp_path: Pat
         (["PHOTO", "-o", "-", "--json"], "both want standard output"),
         (["-", "PHOTO", "-o", "out/"], "give it alone"),
         (["PHOTO", "other.png", "-o", "-"], "single picture"),
-        (["PHOTO", "other.png", "-o", "PHOTO"], "several pictures need -o FOLDER"),
-        (["PHOTO", "other.png", "-o", "out.jpg"], "several pictures need -o FOLDER"),
+        (["PHOTO", "other.png", "-o", "PHOTO"], "give a folder as --output for several"),
+        (["PHOTO", "other.png", "-o", "out.jpg"], "give a folder as --output for several"),
         (["EMPTY", "-o", "out/"], "no images"),
         (["x" * 300 + ".jpg", "-o", "out.png"], "[Nn]ame too long"),
         (["PHOTO", "-o", "x" * 300 + ".png"], "[Nn]ame too long"),

@@ -13,7 +13,7 @@ from fast_nst.commands import progress
 from fast_nst.commands.main import main
 from fast_nst.pictures.edit import resize_longest, to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize.gallery import SHARES, STRENGTHS
+from fast_nst.stylize.gallery import BLEND_WEIGHTS, STRENGTHS
 
 
 def test_styles_list_as_table_and_json(capsys):
@@ -59,7 +59,10 @@ def test_strength_and_blend_sheets(photo: Path, tmp_path: Path):
         )
     assert main([*command, "--blend", "udnie", "evening"]) == 0
     strip = to_array(open_image(target))
-    pictures = [photograph, *(Stylizer({"udnie": s, "evening": 1 - s})(photograph) for s in SHARES)]
+    pictures = [
+        photograph,
+        *(Stylizer({"udnie": s, "evening": 1 - s})(photograph) for s in BLEND_WEIGHTS),
+    ]
     for place, picture in enumerate(pictures):
         top, left = 28 + place // 3 * 60, 8 + place % 3 * 56
         np.testing.assert_array_equal(strip[top : top + 32, left : left + 48], picture)
@@ -79,7 +82,7 @@ def test_strength_and_blend_sheets(photo: Path, tmp_path: Path):
         ("PHOTO --strengths udnie --blend a b -o sheet.png", "give one of them"),
         ("PHOTO --blend udnie -o sheet.png", "--blend takes two styles and got 1"),
         ("--blend udnie evening PHOTO -o sheet.png", "no photograph"),
-        ("PHOTO --blend udnie udnie -o sheet.png", "twice is no blend"),
+        ("PHOTO --blend udnie udnie -o sheet.png", "twice is not a blend"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(
@@ -103,8 +106,8 @@ def test_infer_with_style_name(photo: Path, tmp_path: Path, monkeypatch, capsys)
     base = ["infer", str(photo), "-o", "x.png"]
     for flags, word in (
         (["--style", "great_wvae"], "unknown style 'great_wvae'. Did you mean 'great_wave'?"),
-        (["--style", "wave.onnx"], "is no name: give one, or -m FILE"),
-        (["--style", ""], "is no name"),
+        (["--style", "wave.onnx"], "is not a name: give one, or -m FILE"),
+        (["--style", ""], "is not a name"),
         (["--style", "great_wave", "-m", "x.onnx"], "no model 'x.onnx'"),
     ):
         assert main([*base, *flags]) == 2

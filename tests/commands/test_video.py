@@ -43,7 +43,7 @@ def test_video_command(stylize, clip: Path, tmp_path: Path):
     code, out, err = stylize(clip, "-o", target, "--overwrite")
     assert code == 0
     assert "out.mp4  96x64  20 frames, 1.0 s" in err
-    assert "frames a second" in err
+    assert "frames per second" in err
 
 
 def test_python_and_the_command_give_the_same_frames(clip: Path, tmp_path: Path):
@@ -109,7 +109,7 @@ def test_video_reports_damaged_frames(stylize, tmp_path: Path):
     source.write_bytes(data)
     code, _, err = stylize(source, "-o", tmp_path / "out.mp4")
     assert code == 0
-    assert "frames could not be decoded: the one before each is repeated" in err
+    assert "frames could not be decoded, and repeat the frame before them" in err
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_video_reports_damaged_frames(stylize, tmp_path: Path):
         ("--size 0", "at least 1"),
         ("--crf 99", "from 0 to 63"),
         ("--codec none", "unknown codec"),
-        ("--style a/b.onnx", "is no name"),
+        ("--style a/b.onnx", "is not a name"),
         ("--style nosuch", "unknown style"),
         ("--max-memory 1MB", "at least 64MB"),
     ],
@@ -248,7 +248,7 @@ def test_stopped_video_is_playable_up_to_there(
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    assert "interrupted: the first" in err
+    assert "interrupted: wrote the first" in err
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     found = probe(target)
     assert 0 < len(found.times) < 900

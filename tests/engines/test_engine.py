@@ -122,7 +122,7 @@ def test_compiled_for_its_size_openvino_paints_the_same(size: tuple[int, int]):
     one, other = (opened(engine) for engine in ENGINES)
     pixels = noise(*size)[None]
     painted = other.run(pixels)
-    assert list(other._for_size) == [pixels.shape]
+    assert list(other._compiled) == [pixels.shape]
     assert np.abs(one.run(pixels).astype(int) - painted).max() <= 1
 
 
@@ -131,14 +131,14 @@ class Compilations:
 
     def __init__(self, monkeypatch) -> None:
         self.shapes: list[tuple[int, ...] | None] = []
-        compiled = OpenVino._compiled
+        compiled = OpenVino._compile
 
         def counted(engine, model):
             shape = model.inputs[0].get_partial_shape()
             self.shapes.append(tuple(shape.to_shape()) if shape.is_static else None)
             return compiled(engine, model)
 
-        monkeypatch.setattr(OpenVino, "_compiled", counted)
+        monkeypatch.setattr(OpenVino, "_compile", counted)
 
 
 def test_a_folder_of_many_sizes_compiles_few(monkeypatch):
@@ -154,14 +154,14 @@ def test_a_size_that_comes_often_takes_the_place_of_the_oldest(monkeypatch):
     engine = opened("openvino", inverting_model())
     for width in (40, 41, 42, 43, 40):
         engine.run(noise(30, width)[None])
-    for _ in range(OpenVino.OFTEN + 3):
+    for _ in range(OpenVino.EVICT_AFTER + 3):
         engine.run(noise(30, 50)[None])
     assert compilations.shapes[4:] == [None, (1, 30, 50, 3)]
-    assert [shape[2] for shape in engine._for_size] == [42, 43, 40, 50]
+    assert [shape[2] for shape in engine._compiled] == [42, 43, 40, 50]
 
 
 def test_large_pictures_leave_room_for_few(monkeypatch):
-    monkeypatch.setattr(OpenVino, "BYTES_A_PIXEL", 10**9 // 2 // 6000)
+    monkeypatch.setattr(OpenVino, "BYTES_PER_PIXEL", 10**9 // 2 // 6000)
     compilations = Compilations(monkeypatch)
     engine = opened("openvino", inverting_model())
     for width in (100, 101):
@@ -196,7 +196,7 @@ def test_memory_does_not_grow_with_the_sizes_that_came(engine: str):
 def test_openvino_does_as_it_is_told():
     engine = opened("openvino", threads=1)
     engine.run(noise(20, 30)[None])
-    model = engine._for_size[1, 20, 30, 3].get_compiled_model()
+    model = engine._compiled[1, 20, 30, 3].get_compiled_model()
     assert model.get_property("ENABLE_CPU_PINNING") is False
     assert model.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert model.get_property("INFERENCE_NUM_THREADS") == 1

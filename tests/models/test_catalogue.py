@@ -73,7 +73,9 @@ def test_the_style_in_the_package_keeps_its_name_and_the_run_is_told(tmp_path: P
     ):
         assert find_model(name) == shipped
         own = run_named(name)
-        with pytest.warns(UserNote, match=f"^'{name}' is the style in the package.*-m {own}$"):
+        with pytest.warns(
+            UserNote, match=f"^'{name}' is the style in the package.* the model {own}$"
+        ):
             assert find_model(name) == shipped
         assert find_model(str(own)) == own
 
@@ -119,7 +121,7 @@ def test_what_lies_there_under_a_styles_name_changes_nothing(runs: Path, make):
 
 def test_a_file_that_is_given_like_a_style_is_told_how(runs: Path):
     Path("weights.bin").touch()
-    with pytest.raises(UserError, match=r"unknown style 'weights.bin'.* given as \./weights.bin$"):
+    with pytest.raises(UserError, match=r"unknown style 'weights.bin'.* write \./weights.bin$"):
         find_model("weights.bin")
 
 

@@ -229,7 +229,7 @@ def test_what_has_no_common_base_is_refused_in_one_line(make: Callable[[], bytes
 @pytest.mark.parametrize(
     ("blend", "word"),
     [
-        ({}, "a blend of nothing"),
+        ({}, "the blend is empty"),
         ({"udnie": -1}, "weight of 'udnie' is -1"),
         ({"udnie": float("nan")}, "weight of 'udnie' is nan"),
         ({"udnie": True}, "weight of 'udnie' is True"),

@@ -72,5 +72,5 @@ def test_options_take_numpys_numbers():
     options = EngineOptions(threads=np.int32(2))
     assert options.threads == 2
     assert type(options.threads) is int
-    with pytest.raises(UserError, match="--threads is 0: it must be from 1"):
+    with pytest.raises(UserError, match="threads is 0: it must be from 1"):
         EngineOptions(threads=np.int32(0))

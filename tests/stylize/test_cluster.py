@@ -22,7 +22,7 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.detail import add_detail
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
-from fast_nst.stylize.cluster import Painter, paint_on_cluster
+from fast_nst.stylize.cluster import Worker, paint_on_cluster
 from fast_nst.stylize.folder import Job
 from fast_nst.stylize.painting import PaintOptions
 from tests.conftest import inverting_model, noise
@@ -47,7 +47,7 @@ def test_a_worker_tells_what_became_of_each(tmp_path: Path):
         "source": [str(tmp_path / name).encode() for name in names],
         "target": [str(tmp_path / "out" / name).encode() for name in names],
     }
-    rows = Painter(Stylizer(inverting_model()), OPTIONS)(batch)
+    rows = Worker(Stylizer(inverting_model()), OPTIONS)(batch)
     assert (rows["number"], rows["width"]) == ([3, 4], [8, 0])
     assert [bool(error) for error in rows["error"]] == [False, True]
     assert open_image(tmp_path / "out" / "good.png").size == (8, 6)

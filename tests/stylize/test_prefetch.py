@@ -107,8 +107,8 @@ def test_closing_finishes_what_has_begun_and_begins_no_more():
     begun, gate = threading.Event(), threading.Event()
 
     def work(number: int) -> None:
-        begun.set()
         if number:
+            begun.set()
             gate.wait(5)
         done.append(number)
 

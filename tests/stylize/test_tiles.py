@@ -236,7 +236,7 @@ def test_a_stylizer_takes_what_exceeds_its_memory_in_tiles():
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ({"max_memory": "10MB"}, "--max-memory is 10MB: it must be at least 64MB"),
+        ({"max_memory": "10MB"}, "max_memory is 10MB: it must be at least 64MB"),
         ({"max_memory": "a lot"}, "'a lot' is no amount of memory: give it in MB or GB"),
         ({"max_memory": "-1GB"}, "no amount of memory"),
         ({"max_memory": "nanGB"}, "no amount of memory"),

@@ -193,7 +193,7 @@ def test_a_gif_plays_no_faster_than_browsers_do(invert: Stylizer, tmp_path: Path
     source = make(tmp_path / "in.mp4", times=[i * 25 for i in range(40)])  # 80 a second
     done = stylize_video(source, tmp_path / "out.gif", invert)
     assert done.frames == 25
-    assert done.notes == [".gif files play at 50 frames a second at most: so does this"]
+    assert done.notes == ["frame rate reduced to 50, the maximum of .gif files"]
 
 
 def test_an_animation_has_no_sound_and_says_so(clip: Path, invert: Stylizer, tmp_path: Path):

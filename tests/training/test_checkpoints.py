@@ -47,9 +47,9 @@ def test_settings_given_beat_those_of_the_checkpoint(run: TrainResult, tmp_path:
 
 
 def test_what_contradicts_the_checkpoint_is_refused(run: TrainResult):
-    with pytest.raises(UserError, match="--network johnson contradicts --resume"):
+    with pytest.raises(UserError, match="network johnson contradicts resume"):
         resolve(TrainConfig(resume=str(run.checkpoint), network="johnson", steps=9))
-    with pytest.raises(UserError, match="has done its 6 steps: give a larger --steps"):
+    with pytest.raises(UserError, match="has completed step 6, its last: raise steps"):
         resolve(TrainConfig(resume=str(run.checkpoint)))
 
 
@@ -60,7 +60,7 @@ def test_the_command_resumes_as_python_does(
     out = tmp_path / "longer"
     resume = ["train", "--resume", str(run.checkpoint), "--out", str(out)]
     assert main(resume) == 2
-    assert "give a larger --steps" in capfd.readouterr().err
+    assert "raise --steps to train on" in capfd.readouterr().err
     assert main([*resume, "--steps", "7"]) == 0
     printed = capfd.readouterr().err
     python = fit(TrainConfig(resume=str(run.checkpoint), out=str(tmp_path / "python"), steps=7))

@@ -76,7 +76,7 @@ def test_the_third_time_stops_says_what_to_lower_and_leaves_what_was_good(
     with pytest.raises(
         TrainingDiverged,
         match=r"at step 18 with the learning rate halved 2 times: training stopped, .* is from "
-        r"before\. Lower --lr \(it was 0.00075\), or --style-weight",
+        r"before\. Lower lr \(it was 0.00075\), or style_weight",
     ):
         fit(settings(photographs, tmp_path), {"callbacks": [poison]}, log=said.append)
     assert poison.begun == [0, 16, 16]

@@ -23,7 +23,7 @@ def test_an_old_run_is_never_overwritten(tmp_path: Path, monkeypatch):
     for resume in (None, "runs/other/last.ckpt"):
         with pytest.raises(UserError, match="holds a run"):
             run_folder(TrainConfig(out="runs/wave", resume=resume))
-    with pytest.raises(UserError, match="--num-nodes without --out: name a folder"):
+    with pytest.raises(UserError, match="num_nodes without out: name a folder"):
         run_folder(TrainConfig(num_nodes=2))
     own = TrainConfig(out="runs/wave", resume="runs/../runs/wave/last.ckpt")
     assert run_folder(own) == Path("runs/wave")

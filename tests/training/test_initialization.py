@@ -108,7 +108,7 @@ def test_resuming_and_starting_contradict_each_other(run: TrainResult, capsys):
         ("MISSING.onnx", "no model"),
         ("MISSING.ckpt", "no checkpoint"),
         ("negative.onnx", "names no network"),
-        ("johnson.onnx", "is a network 'johnson', and --network is 'fine'"),
+        ("johnson.onnx", "is of 'johnson', and network is 'fine'"),
     ],
 )
 def test_what_is_no_start_is_said(tmp_path: Path, monkeypatch, start: str, word: str):
@@ -134,5 +134,5 @@ def test_a_models_name_is_a_start_whatever_lies_there(tmp_path: Path, monkeypatc
         assert start.name == name
         assert start.state is not None
     Path("weights.pt").touch()
-    with pytest.raises(UserError, match=r"unknown init 'weights.pt'.* given as \./weights.pt$"):
+    with pytest.raises(UserError, match=r"unknown init 'weights.pt'.* write \./weights.pt$"):
         load_initialization(TrainConfig(init="weights.pt"))

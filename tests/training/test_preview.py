@@ -137,8 +137,8 @@ def test_the_settings_are_the_tile_s(place: Path, monkeypatch):
     [
         ({"from_preview": 7}, "the tiles of .* are 1 to 6"),
         ({"from_preview": 1, "style": "sea.png"}, "no preview in .*fast-nst preview --style sea"),
-        ({"from_preview": 1, "style_size": 300}, "--style-size contradicts"),
-        ({"from_preview": 1, "resume": "last"}, "--resume contradicts"),
+        ({"from_preview": 1, "style_size": 300}, "style_size contradicts"),
+        ({"from_preview": 1, "resume": "last"}, "resume contradicts"),
         ({"from_preview": 1, "style": "other/wave.png"}, "is of another image"),
     ],
 )

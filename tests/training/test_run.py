@@ -144,7 +144,7 @@ def test_trainer_options_are_kept_and_a_resumed_run_sees_the_same_crops(
     assert same(weights_of(straight.checkpoint), weights_of(whole.checkpoint))
     settings = yaml.safe_load((whole.folder / "config.yaml").read_text())
     assert settings["trainer"] == {"accumulate_grad_batches": 2}
-    with pytest.raises(UserError, match=r"accumulate_grad_batches 3 contradicts --resume"):
+    with pytest.raises(UserError, match=r"accumulate_grad_batches 3 contradicts resume"):
         resumed(stopped, tmp_path / "other", trainer={"accumulate_grad_batches": 3})
 
 
@@ -293,7 +293,7 @@ class Misuse(L.Callback):
 
 
 @pytest.mark.parametrize(
-    ("callback", "word"), [(Starve(), "lower --batch-size"), (Misuse(), "refuses.*not like this")]
+    ("callback", "word"), [(Starve(), "lower batch_size"), (Misuse(), "refuses.*not like this")]
 )
 def test_what_goes_wrong_in_the_loop_is_explained(
     photographs: Path, tmp_path: Path, callback, word

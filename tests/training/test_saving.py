@@ -246,7 +246,7 @@ def test_a_disk_that_stays_full_is_an_error_and_leaves_what_was(
         if step > 30:
             full_disk.add("last.ckpt")
 
-    with pytest.raises(UserError, match=r"No space left.*is from before\. Make room, then --resum"):
+    with pytest.raises(UserError, match=r"No space left.*is from before\. Make room, then resum"):
         fit(settings(photographs, tmp_path / "run"), on_progress=each)
     full_disk.clear()
     assert read_checkpoint(tmp_path / "run" / CHECKPOINT).step == 28  # 4, 8, ... and after a step
@@ -315,7 +315,7 @@ def test_when_all_photographs_are_gone_the_run_is_kept(tmp_path: Path, workers: 
                 path.unlink()
 
     out = tmp_path / "run"
-    with pytest.raises(UserError, match=r"^none of the 4 .* put them back, then --resume last$"):
+    with pytest.raises(UserError, match=r"^none of the 4 .* put them back, then resume the run$"):
         fit(settings(photos, out, steps=12, workers=workers), on_progress=each)
     for path, data in kept.items():
         path.write_bytes(data)

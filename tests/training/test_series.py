@@ -75,7 +75,7 @@ def test_what_belongs_to_one_style_is_refused(images: Path, capsys, flag: str):
 
 def test_several_devices_are_refused():
     for given in ({"devices": "2"}, {"num_nodes": 2}):
-        with pytest.raises(UserError, match="on one device: --devices 1"):
+        with pytest.raises(UserError, match="on one device: give devices 1"):
             train_series(TrainConfig(**given), [Path("a.png")])
 
 

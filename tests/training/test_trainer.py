@@ -41,7 +41,7 @@ def test_class_paths_become_objects():
         ({"deterministic": "x"}, "trainer.deterministic is 'x'"),
         ({"accumulate_grad_batches": True}, "is True: Lightning takes int"),
         ({"log_every_n_steps": 2.5}, "trainer.log_every_n_steps is 2.5"),
-        ({"precision": "16"}, "give --precision instead"),
+        ({"precision": "16"}, "give precision instead"),
         ({"callbacks": [{"class_path": "Timer"}]}, "names no module"),
         ({"callbacks": [{"class_path": "lightning.pytorch.callbacks.Timr"}]}, "no attribute"),
         ({"callbacks": [{"class_path": "nowhere.Timer"}]}, "No module named"),

@@ -265,8 +265,8 @@ def test_sound_is_cut_if_the_clip_ends_early(tmp_path: Path):
         ("a", None, None, "no suffix"),
         ("a.mp4", "h246", None, "Did you mean 'h264'"),
         ("a.mp4", "aac", None, "encodes audio"),
-        ("a.gif", "h264", None, "have no --codec"),
-        ("a.webp", None, 20, "have no --crf"),
+        ("a.gif", "h264", None, "have no codec"),
+        ("a.webp", None, 20, "have no crf"),
     ],
 )
 def test_check_target_rejects_invalid_options(
