@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -10,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from fast_nst.engines.engine import EngineOptions, choose_engine
+from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, choose_engine
 from fast_nst.models.model import Model, ModelSource
 from fast_nst.pictures.detail import DETAIL
 from fast_nst.pictures.edit import Array, to_channels, to_image
@@ -47,7 +48,8 @@ class Stylizer:
             in tiles without visible seams, by ONNX Runtime in float32.
         statistics: Of pictures in tiles: "exact", or "reduced" for those of a copy of a megapixel,
             which takes half the time and gives a slightly different picture.
-        pictures: How many pictures each thread is going to paint, for the engine "auto".
+        pictures: How many pictures each thread is going to paint, for the engine "auto"; by default
+            enough.
 
     Raises:
         UserError: A model cannot be used; the engine or provider is not installed; the styles of a
@@ -68,13 +70,13 @@ class Stylizer:
         *,
         strength: float = PaintOptions.strength,
         detail: float = DETAIL,
-        engine: str = EngineOptions.engine,
+        engine: str = ONNX_RUNTIME,
         provider: str = EngineOptions.provider,
         precision: str = EngineOptions.precision,
         threads: int | None = EngineOptions.threads,
         max_memory: str = EngineOptions.max_memory,
         statistics: str = EngineOptions.statistics,
-        pictures: float = 1,
+        pictures: float = math.inf,
     ) -> None:
         self.defaults = PaintOptions(strength=strength, detail=detail)
         options = EngineOptions(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -193,7 +192,7 @@ def stylize_video(
         blend = style if isinstance(style, Mapping) else {style or DEFAULT_MODEL.stem: 1.0}
         second = to if isinstance(to, Mapping) else {to: 1.0} if isinstance(to, str) else {}
         blend, second = film_models(blend, second, steady)
-        style, to = Stylizer(blend, pictures=math.inf), second or to
+        style, to = Stylizer(blend, engine="auto"), second or to
     if isinstance(strength, tuple):
         first, last = strength
     else:

@@ -251,6 +251,13 @@ def test_auto_takes_what_pays(options: dict[str, str], pictures: int, expected: 
     assert choose_engine(EngineOptions(**options), pictures) == expected
 
 
+def test_a_stylizer_takes_openvino_only_when_told_to(monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "AMD64")
+    assert Stylizer("udnie_fast").engine == "onnxruntime"
+    assert Stylizer("udnie_fast", engine="auto").engine == "openvino"
+    assert Stylizer("udnie_fast", engine="auto", pictures=1).engine == "onnxruntime"
+
+
 def test_auto_takes_onnx_runtime_where_openvino_is_not_or_is_not_at_home(monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert choose_engine(EngineOptions()) == "onnxruntime"
