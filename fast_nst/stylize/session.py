@@ -198,8 +198,9 @@ class Session:
         geometry: Geometry,
         on_progress: OnProgress | None,
     ) -> Array:
-        with self._lock:
-            self._cache.clear()  # the memory that they hold would come on top
+        with self._lock:  # the memory that the model's networks hold would come on top
+            kept = [key for key in self._cache if not (isinstance(key, tuple) and model in key)]
+            self._cache = {key: self._cache[key] for key in kept}
         network = TiledNetwork(
             *model.at(strength), geometry, lambda derived: open_graph(derived, self.options)
         )
