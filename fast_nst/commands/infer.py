@@ -42,6 +42,7 @@ from fast_nst.stylize.painting import (
     MAX_STROKE_SCALE,
     MIN_STROKE_SCALE,
     PaintOptions,
+    memory_for,
     paint_image,
 )
 from fast_nst.stylize.stylizer import Stylizer
@@ -193,12 +194,13 @@ def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
         painting = paint_image(source, stylizer.model, stylizer.session, paint, progress.update)
     finally:  # before an error is printed
         progress.close()
-    image = to_image(painting.pixels)
-    if job.target is None:
-        file_format = WRITERS[f".{options.format or 'png'}"]
-        _write_stdout(encode_image(image, file_format, options.quality))
-    else:
-        save_image(image, job.target, options.quality)
+    with memory_for(source):
+        image = to_image(painting.pixels)
+        if job.target is None:
+            file_format = WRITERS[f".{options.format or 'png'}"]
+            _write_stdout(encode_image(image, file_format, options.quality))
+        else:
+            save_image(image, job.target, options.quality)
     painted = Painted(image.size, painting.milliseconds, painting.is_tiled)
     _report(Outcome(job, painted), stylizer.engine, options, sys.stdout)
     return 0

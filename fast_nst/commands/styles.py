@@ -42,6 +42,7 @@ class StylesOptions:
         "show blends of two styles: --blend udnie the_scream",
         [],
         metavar="NAME",
+        commas=True,
     )
     size: int = option("longer side of each painting, in px", 640, metavar="PX", least=1, most=4096)
     threads: int | None = threads_option()

@@ -47,7 +47,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: The only style failed, or all for the same reason.
     """
     given = parse_given(TrainOptions, argv, prog, description)
-    names = given.pop("style", None) or []
+    names = _split(given.pop("style", None) or [])
     is_series = len(names) > 1 or any(Path(name).is_dir() for name in names)
     if names and not is_series:
         given["style"] = names[0]
@@ -73,6 +73,12 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     if result.is_main_process:
         _report(result)
     return 0
+
+
+def _split(words: Sequence[str]) -> list[str]:
+    """The names in words with commas between; an existing file's name may have commas itself."""
+    parts = ([word] if Path(word).exists() else word.split(",") for word in words)
+    return [name for names in parts for name in names]
 
 
 def _report(result: TrainResult) -> None:

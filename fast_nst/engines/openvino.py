@@ -250,7 +250,7 @@ def _hidden(module: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules[module]
+        sys.modules.pop(module, None)  # another thread may have been here meanwhile
 
 
 def _tensor(value: Any) -> Tensor:

@@ -90,6 +90,13 @@ def geometry_of(metadata: Mapping[str, str]) -> Geometry:
     try:
         values = json.loads(text)
         norms = tuple(NormMap(**item) for item in values.pop("norms"))
-        return Geometry(**values, norms=norms)
+        geometry = Geometry(**values, norms=norms)
+        positive = [geometry.stride, geometry.bytes_per_pixel, *(norm.stride for norm in norms)]
+        others = [geometry.halo, *(norm.padding for norm in norms)]
+        if not all(type(value) is int for value in (*positive, *others)):
+            raise TypeError("not all values are whole numbers")
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{KEY}: {error}") from error
+    if min(positive) < 1 or min(others) < 0:
+        raise ValueError(f"{KEY}: a value is too small")
+    return geometry

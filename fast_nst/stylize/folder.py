@@ -14,7 +14,7 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.find import find_images
 from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
-from fast_nst.stylize.painting import PaintOptions, paint_image
+from fast_nst.stylize.painting import PaintOptions, memory_for, paint_image
 from fast_nst.stylize.prefetch import run_ahead
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -193,8 +193,9 @@ def paint_file(job: Job, stylizer: Stylizer, options: PaintOptions) -> Painted:
     if job.source is None or job.target is None:
         raise UserError("standard input and output are not files")
     painting = paint_image(job.source, stylizer.model, stylizer.session, options)
-    image = to_image(painting.pixels)
-    save_image(image, job.target, options.quality)
+    with memory_for(job.source):
+        image = to_image(painting.pixels)
+        save_image(image, job.target, options.quality)
     return Painted(image.size, painting.milliseconds, painting.is_tiled)
 
 

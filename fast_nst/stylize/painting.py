@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fast_nst.errors import FadeWarning, UserError
@@ -124,7 +126,7 @@ def paint_image(
         if on_progress is not None:
             on_progress(done, total)
 
-    try:
+    with memory_for(source):
         photo = source
         if not isinstance(photo, Pixels):
             photo = read_pixels(
@@ -135,11 +137,18 @@ def paint_image(
             )
         started = time.perf_counter()
         painted = paint_pixels(photo.rgb, model, session, options, on_tile)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    return Painting(dataclasses.replace(photo, rgb=painted), milliseconds, tiles > 0)
+
+
+@contextlib.contextmanager
+def memory_for(source: object) -> Iterator[None]:
+    """Turn a MemoryError into a `UserError` that names the picture, if it is a file."""
+    try:
+        yield
     except MemoryError as error:
         name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the input"
         raise UserError(f"not enough memory for {name}: choose a smaller size") from error
-    milliseconds = 1000 * (time.perf_counter() - started)
-    return Painting(dataclasses.replace(photo, rgb=painted), milliseconds, tiles > 0)
 
 
 def paint_pixels(

@@ -201,8 +201,9 @@ class Session:
         geometry: Geometry,
         on_progress: OnProgress | None,
     ) -> Array:
-        with self._lock:
-            self._cache.clear()  # frees the memory of the cached networks
+        with self._lock:  # frees the memory of the model's cached networks
+            kept = [key for key in self._cache if not (isinstance(key, tuple) and model in key)]
+            self._cache = {key: self._cache[key] for key in kept}
         network = TiledNetwork(
             *model.at(strength), geometry, lambda derived: open_graph(derived, self.options)
         )

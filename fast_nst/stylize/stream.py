@@ -159,7 +159,7 @@ class Stream:
                             while stats.is_waiting:
                                 yield next_done()
                         average, decay = ([], 0.0) if stats is None else stats.current()
-                        if task.next is not None:
+                        if task.next is not None and task.next[1].strength > 0:
                             opener.submit(self._network, *task.next, task.frame.pixels.shape)
                         future = pool.submit(self._painted, task, average, decay)
                         last = task

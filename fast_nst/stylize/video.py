@@ -192,7 +192,9 @@ def stylize_video(
     source, target = Path(source), Path(target)
     if not isinstance(style, Stylizer):
         blend = style if isinstance(style, Mapping) else {style or DEFAULT_MODEL.stem: 1.0}
-        second = to if isinstance(to, Mapping) else {to: 1.0} if isinstance(to, str) else {}
+        second = dict(to) if isinstance(to, Mapping) else {}
+        if isinstance(to, str | os.PathLike):
+            second = {os.fspath(to): 1.0}
         blend, second = film_models(blend, second, steady)
         style, to = Stylizer(blend, pictures=math.inf), second or to
     if isinstance(strength, tuple):

@@ -128,7 +128,12 @@ class StylizerPool:
             if stopped.is_set():
                 raise UserError(f"stopped after {done} of {total} tiles: the client disconnected")
 
-        painting = paint_image(photo, model, self._session, options, on_tile)
+        try:
+            painting = paint_image(photo, model, self._session, options, on_tile)
+        except UserError as error:
+            if isinstance(error.__cause__, MemoryError):  # of the service, not of the client
+                raise error.__cause__ from error
+            raise
         assert options.format is not None
         result = Encode(
             painting=painting.pixels, file_format=options.format, quality=options.quality

@@ -15,10 +15,13 @@ import numpy as np
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from fast_nst.commands import infer as commands_infer
 from fast_nst.engines.engine import PAYS_FROM
 from fast_nst.pictures import read
 from fast_nst.pictures.edit import Pixels
 from fast_nst.pictures.find import find_images
+from fast_nst.pictures.write import save_image
+from fast_nst.stylize import folder as stylize_folder
 from tests.conftest import noise, pixels
 
 
@@ -222,6 +225,25 @@ def test_out_of_memory_does_not_stop_the_folder(stylize, folder: Path, tmp_path:
     assert stylize(folder / "large.png", "-o", tmp_path / "one.png")[0] == 2
     assert stylize(folder / "one.png", "-o", f"{tmp_path}/f.png/", "--format", "jpg")[0] == 0
     assert (tmp_path / "f.png" / "one.jpg").exists()
+
+
+def test_out_of_memory_in_writing_does_not_stop_the_folder(
+    stylize, folder: Path, tmp_path: Path, monkeypatch
+):
+    def save(image: Image.Image, target: Path, quality: int) -> None:
+        if image.width > 8:
+            raise MemoryError
+        save_image(image, target, quality)
+
+    for module in (commands_infer, stylize_folder):
+        monkeypatch.setattr(module, "save_image", save)
+    Image.new("RGB", (9, 9)).save(folder / "large.png")
+    code, _, err = stylize(folder, "-o", tmp_path / "out", "--format", "png")
+    assert code == 1
+    assert "3 of 4 pictures stylized" in err
+    name = repr(str(folder / "large.png"))
+    assert f"error: not enough memory for {name}: choose a smaller size" in err
+    assert stylize(folder / "large.png", "-o", tmp_path / "one.png")[0] == 2
 
 
 def test_tiles_are_painted_by_onnx_runtime(stylize, folder: Path, tmp_path: Path):

@@ -83,6 +83,7 @@ def test_strength_and_blend_sheets(photo: Path, tmp_path: Path):
         ("PHOTO --blend udnie -o sheet.png", "--blend takes two styles and got 1"),
         ("--blend udnie evening PHOTO -o sheet.png", "no photograph"),
         ("PHOTO --blend udnie udnie -o sheet.png", "twice is not a blend"),
+        ("PHOTO --blend udnie,udnie -o sheet.png", "twice is not a blend"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(

@@ -38,6 +38,7 @@ def test_unreadable_photographs_are_counted_and_named(photographs: Path, tmp_pat
         ("--style MISSING", "no file"),
         ("--style FOLDER", "no images"),
         ("--style SMALL SMALL", "--out belongs to one style"),
+        ("--style SMALL,SMALL", "--out belongs to one style"),
         ("--strategy slow", "Lightning refuses"),
         ("--num-nodes 0", "at least 1"),
         ("--trainer.strategy ddp", "give --strategy instead"),

@@ -138,7 +138,15 @@ def test_an_export_declares_its_geometry_and_an_older_file_has_that_of_its_netwo
     assert geometry_of({KEY: other.to_json(), "network": "fine"}) == other
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"norms": 1}', '{"halo": 1, "norms": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"norms": 1}', '{"halo": 1, "norms": []}'),
+        '{"halo": 1, "stride": 4, "norms": [], "bytes_per_pixel": "80"}',
+        '{"halo": -4, "stride": 4, "norms": []}',
+        '{"halo": 4, "stride": 4, "norms": [{"stride": 0}]}',
+    ],
+)
 def test_damaged_metadata_are_an_error_in_one_line(text: str):
     with pytest.raises(UserError, match="metadata are damaged") as caught:
         read_geometry({KEY: text})

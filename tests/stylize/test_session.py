@@ -41,6 +41,15 @@ def test_clones_share_one_budget():
     assert clone.options.threads == 1
 
 
+def test_tiles_let_go_of_their_own_model_only():
+    session = Session(EngineOptions(engine="onnxruntime", threads=1, max_memory="64MB"))
+    small, large = Model.read("udnie_fast"), Model.read("evening_fast")
+    kept, gone = session.engine(small, 1.0), session.engine(large, 0.5)
+    session.run(large, 1.0, noise(900, 900)[None])
+    assert session.engine(small, 1.0) is kept
+    assert session.engine(large, 0.5) is not gone
+
+
 def test_what_is_asked_for_by_several_threads_is_opened_once():
     session, opened = Session(ONE_THREAD), []
     gate = threading.Event()

@@ -16,6 +16,7 @@ from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.models.model import Model, WeightedModel
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_photograph
+from fast_nst.stylize import stream
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.stream import (
     DECAY,
@@ -195,6 +196,16 @@ def test_style_and_strength_change_from_frame_to_frame(film: list[np.ndarray]):
     half = Stylizer({"udnie": 0.5, "great_wave": 0.5}, detail=0)
     assert difference(found[4], half(film[0])) <= 1
     assert difference(found[5], other(film[0])) <= 1
+
+
+def test_no_network_is_opened_for_strength_0(film: list[np.ndarray], monkeypatch):
+    opened = []
+    monkeypatch.setattr(stream, "open_network", lambda *given: opened.append(given))
+    stylize, options = Stylizer("udnie_fast"), PaintOptions(strength=0)
+    frame = Frame(film[0], Fraction(0))
+    (found,) = painted(stylize, [Task(frame, stylize.model, options, (stylize.model, options))])
+    assert difference(found, film[0]) == 0
+    assert not opened
 
 
 def test_colors_and_detail_can_be_kept(film: list[np.ndarray]):

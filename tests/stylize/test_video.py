@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from fast_nst import Stylizer, UserError
+from fast_nst.assets import STYLES
 from fast_nst.models.model import Model
 from fast_nst.stylize import stream, video
 from fast_nst.stylize.painting import PaintOptions
@@ -155,6 +156,12 @@ def test_a_style_passes_into_another(clip: Path, tmp_path: Path):
     assert apart(first, found[0]) < 1.5
     assert apart(last, found[-1]) < 2
     assert apart(first, found[-1]) > 10
+
+
+def test_a_file_without_a_model_for_films_keeps_the_network_of_both(clip: Path, tmp_path: Path):
+    to = STYLES / "great_wave.onnx"
+    done = stylize_video(clip, tmp_path / "out.mp4", "udnie", to=to, size=48, until=0.1)
+    assert done.frames > 1
 
 
 def test_a_change_over_a_length_that_nobody_knows(

@@ -317,6 +317,16 @@ def test_stylize_takes_settings_from_form_fields(client: TestClient, photograph:
     assert both.json()["error"] == "size is in the URL and in the form: give it once"
 
 
+def test_out_of_memory_while_painting_is_503(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    def add_detail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("fast_nst.stylize.painting.add_detail", add_detail)
+    answer = client.post("/api/stylize?style=negative", content=png(noise(20, 30)))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert "not enough memory" in answer.json()["error"]
+
+
 def test_stylize_responds_503_with_retry_after_when_the_queue_is_full(
     models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
 ):
