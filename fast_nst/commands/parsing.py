@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ _Options = TypeVar("_Options")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers, which PyYAML does not know: 1e-3 is one, 12:30:00 is text."""
+    """YAML 1.2's scalars: 1e-3 is a number; 12:30:00 and 1889-01-02, unlike PyYAML's, are text."""
 
 
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_OTHERS = (_INT, _FLOAT, "tag:yaml.org,2002:timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OTHERS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _FIRST = list("-+.0123456789")
@@ -83,15 +85,21 @@ def _joined(argv: Sequence[str], names: Iterable[str]) -> list[str]:
             words.append(word)
         else:
             value = found[3] or f"={next(rest, '')}"
+            if found[3] is None and value == "=":
+                raise UserError(f"{word} is empty: give it a value")
             words.append(f"--{found[1]}={found[2]}{value}")
     return words
 
 
 def _pairs(name: str, words: Iterable[str]) -> dict[str, Any]:
-    """`KEY=VALUE` words as a dictionary; the values are YAML."""
-    found = {}
+    """`KEY=VALUE` words, and mappings in YAML, as a dictionary; the values are YAML."""
+    found: dict[str, Any] = {}
     for word in words:
         key, is_pair, value = word.partition("=")
+        if word.startswith("{"):
+            with contextlib.suppress(yaml.YAMLError):
+                found |= yaml.load(word, _Loader)
+                continue
         if not is_pair:
             raise UserError(f"--{name} {word}: give --{name}.KEY VALUE")
         try:

@@ -56,6 +56,12 @@ def test_entries_of_a_table_are_merged(file):
     assert found.table == {"a": 1, "b": 2, "c": 3, "d": "00:01:00:00", "e": ["x", 1]}
 
 
+def test_dates_are_text_and_tables_may_be_mappings(file):
+    table = ["--table", '{"a": "00:01:00:00", "b": 2}', "--table.b", "3"]
+    found = parsed("--config", file("table: {c: 1889-01-02}\n"), *table)
+    assert found.table == {"a": "00:01:00:00", "b": 3, "c": "1889-01-02"}
+
+
 def test_a_former_name_is_a_flag_and_a_key(file, capsys):
     assert parsed("--start", "x").init == "x"
     assert parsed("--config", file("start: y\n")).init == "y"
@@ -85,6 +91,8 @@ def test_what_was_given_is_checked_and_told(file):
         ("7: 8", "", "unknown key '7'"),
         ("", "--table x", "give --table.KEY VALUE"),
         ("", "--table.x {", "is not YAML"),
+        ("", "--table {", "give --table.KEY VALUE"),
+        ("", "--table.x", "--table.x is empty"),
         ("", "--tabel.x 1", "Did you mean '--table'"),
         ("", "--config", "expected one argument"),
     ],
