@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import inspect
 import math
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field
-from numbers import Real
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from fast_nst.errors import UserError, choose, flag_of
+from fast_nst.numeric import plain
 
 _Options = TypeVar("_Options")
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

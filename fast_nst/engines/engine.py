@@ -27,7 +27,8 @@ from fast_nst.models.signature import (
     check_self_contained,
     check_signature,
 )
-from fast_nst.options import bytes_of, check, option
+from fast_nst.numeric import bytes_of
+from fast_nst.options import check, option
 from fast_nst.pictures.edit import Array
 
 _MAX_THREADS = 1024

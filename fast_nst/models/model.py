@@ -13,7 +13,7 @@ from pathlib import Path
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import find_model
 from fast_nst.models.onnx_fields import read_metadata
-from fast_nst.options import plain
+from fast_nst.numeric import plain
 
 _MAX_BYTES = 10**9
 ModelSource = str | os.PathLike[str] | bytes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fast_nst.errors import FadeWarning, UserError
 from fast_nst.models.model import Model
-from fast_nst.options import number, whole
+from fast_nst.numeric import number, whole
 from fast_nst.pictures.detail import DETAIL, add_detail, check_detail
 from fast_nst.pictures.edit import (
     Array,

@@ -16,7 +16,7 @@ from fast_nst.errors import UserError
 from fast_nst.files import atomic_path
 from fast_nst.models.catalogue import is_name, live_name
 from fast_nst.models.model import Model, ModelSource
-from fast_nst.options import plain
+from fast_nst.numeric import plain
 from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.prefetch import prefetch

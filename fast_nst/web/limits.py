@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fast_nst.errors import UserError
-from fast_nst.options import bytes_of, check, option
+from fast_nst.numeric import bytes_of
+from fast_nst.options import check, option
 
 
 @dataclass(kw_only=True)

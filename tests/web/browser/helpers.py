@@ -128,6 +128,15 @@ def held_back(page: Page, pattern: str) -> Iterator[list[Route]]:
     page.wait_for_timeout(SETTLED)
 
 
+def until_held(page: Page, held: list[Route]) -> None:
+    """Wait until a request of `held_back` has come."""
+    for _ in range(200):
+        if held:
+            return
+        page.wait_for_timeout(SECOND / 20)
+    raise AssertionError("no request was held back")
+
+
 def set_range(page: Page, name: str, value: float) -> None:
     page.locator(f"#{name}").fill(str(value))
 

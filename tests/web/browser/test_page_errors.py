@@ -19,6 +19,7 @@ from tests.web.browser.helpers import (
     painted,
     serving,
     set_range,
+    until_held,
 )
 
 pytestmark = pytest.mark.browser
@@ -71,8 +72,8 @@ def test_download_survives_a_new_photograph(page: Page, large: Path, picture: Pa
 def test_latest_photograph_wins(page: Page, phone: Path, picture: Path, tmp_path: Path):
     with held_back(page, "**/api/stylize?strength=0&**") as held:  # decoded by the service
         give(page, phone)
+        until_held(page, held)
         give(page, picture, SHOWN)
-        assert held
     found = downloaded(page, tmp_path / "found.png")
     assert found.shape == (251, 373, 3)
 
