@@ -153,9 +153,7 @@ def _connect(address: str) -> Any:
             socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
         handler = signal.getsignal(signal.SIGTERM)
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        with contextlib.suppress(
-            ValueError, TypeError
-        ):  # outside the main thread Ray sets no handler
+        with contextlib.suppress(ValueError, TypeError):  # not the main thread: Ray sets none
             signal.signal(signal.SIGTERM, handler)  # Ray's would exit without cleanup
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise UserError(
