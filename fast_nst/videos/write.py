@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,25 @@ from fast_nst.videos.read import MATRICES, matrix_of
 from fast_nst.videos.tracks import Tracks
 
 _MPEG4_TIME_BASE = Fraction(1, 60_000)  # s, the finest that MPEG-4 Part 2 allows
+
+
+@contextlib.contextmanager
+def _scheduling_kept() -> Iterator[None]:
+    """Undo changes of the process's scheduling policy.
+
+    As root, SVT-AV1 gives its threads, and the one that opens it, realtime priority, and all that
+    they start inherits it: other processes, and our own other threads, would starve.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # macOS, Windows
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):  # the thread has ended
+                os.sched_setscheduler(int(task.name), policy, parameters)
 
 
 class VideoWriter:
@@ -70,6 +90,7 @@ class VideoWriter:
         self._is_on_white = False
         self._step = 1 / clip.rate  # smallest step between frames, in seconds
         self._held: Packet[VideoStream] | None = None  # the duration of the last one is changed
+        self._is_single = True  # whether the film has a single packet so far
         self._clip = clip
         os.environ.setdefault("SVT_LOG", "1")  # silences SVT-AV1
         try:
@@ -122,7 +143,8 @@ class VideoWriter:
     def _start(self) -> None:
         """Write the header, at which FFmpeg reports unsupported parameters."""
         try:
-            self._container.start_encoding()
+            with _scheduling_kept():
+                self._container.start_encoding()
         except (av.FFmpegError, ValueError, OSError) as error:
             raise self._failure(error) from error
 
@@ -153,6 +175,7 @@ class VideoWriter:
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
             if self._held is not None:
+                self._is_single = False
                 self._container.mux(self._held)
             self._held = packet
 
@@ -173,6 +196,8 @@ class VideoWriter:
         if held is not None:
             if is_long and held.pts is not None and held.time_base:  # some encoders drop it
                 held.duration = max(round(end / held.time_base) - held.pts, 0)
+            if self._is_single:
+                held.dts = held.pts  # of one frame alone, x265 leaves it uninitialized
             self._container.mux(held)
 
     def _failure(self, error: Exception) -> UserError:

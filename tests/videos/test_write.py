@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +58,28 @@ def test_uneven_timestamps_are_kept(tmp_path: Path):
         found, _ = write(tmp_path / f"a{suffix}", times=times)
         accuracy = 0.001 if suffix == ".mkv" else 1e-4
         assert found.times == pytest.approx(list(map(float, times)), abs=accuracy)
+
+
+def test_a_single_frame_of_hevc_is_always_written(tmp_path: Path):
+    """x265 gives its only packet a decoding time that it has not set: each time another one."""
+    path = tmp_path / "a.mp4"
+    for _ in range(30):
+        writer = VideoWriter(path, path, replace(CLIP, rate=Fraction(10)), "hevc")
+        writer.write(Frame(moving(0), Fraction(0), Fraction(3)))
+        writer.finish()
+    assert probe(path).times == [0]
+
+
+def test_no_thread_gets_realtime_priority(tmp_path: Path):
+    """As root, SVT-AV1 would give it to itself and to the thread that opens it."""
+    path, before = tmp_path / "a.mp4", os.sched_getscheduler(0)
+    writer = VideoWriter(path, path, replace(CLIP, rate=Fraction(10)), "av1")
+    tasks = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    assert len(tasks) > 1
+    assert {os.sched_getscheduler(task) for task in tasks} == {before}
+    writer.write(Frame(moving(0), Fraction(0)))
+    writer.finish()
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.mark.parametrize("frames", [1, 2, 9])
