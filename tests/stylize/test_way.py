@@ -1,4 +1,4 @@
-"""The way from the root to a style: at each step less of the photograph, more of the painting."""
+"""From the identity model to a style: at each step less of the photograph, more of the painting."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def aimed_at(name: str, loss: PerceptualLoss) -> PerceptualLoss:
         return loss
     aimed = loss.with_style(to_tensor(open_style(SAMPLE_STYLE, 64)))
     with np.load(GRAMS / f"{name}.npz", allow_pickle=False) as factors:
-        for layer in aimed.style_layers:
+        for layer in aimed.style.layers:
             factor = torch.from_numpy(factors[layer]).float()
             gram = (factor @ factor.mT)[None]
-            aimed.get_buffer(f"style_{layer}").copy_(gram)
+            aimed.style.get_buffer(f"gram_{layer}").copy_(gram)
             energy = gram.square().sum() / (4 * gram.shape[-1] ** 2)
-            aimed.get_buffer(f"energy_{layer}").copy_(energy)
+            aimed.style.get_buffer(f"energy_{layer}").copy_(energy)
     return aimed
 
 
@@ -62,7 +62,7 @@ def test_style_loss_falls_and_content_loss_grows_in_ten_steps(name: str, evening
             painting = stylize(photo, strength=strength)
             parts = loss(to_tensor(painting), targets)
             content[step] += parts["content"]
-            if strength < 0.25:  # the root's way: without the photograph's own pixels
+            if strength < 0.25:  # the identity model: without the photograph's own pixels
                 network = Stylizer(name, strength=strength).run(to_array(photo)[None])[0]
                 parts = loss(to_tensor(from_array(network)), targets)
             style[step] += parts["style"]
