@@ -198,12 +198,6 @@ def _converted(value: Any, kind: type) -> Any:
         return value
 
 
-def flags_of(options: type) -> list[str]:
-    """Every flag, short and former names included."""
-    items = (item for _, item in ordered_fields(options) if not item.metadata.get("positional"))
-    return [flag for item in items for flags in _flags(item) for flag in flags]
-
-
 def _flags(item: Field[Any]) -> tuple[list[str], list[str]]:
     """A field's flags, and the former ones that are accepted but not shown."""
     former = [flag_of(name) for name in item.metadata["former"]]

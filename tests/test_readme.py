@@ -15,7 +15,7 @@ from fast_nst.commands.serve import ServeOptions
 from fast_nst.commands.site import SiteOptions
 from fast_nst.commands.styles import StylesOptions
 from fast_nst.commands.video import VideoOptions
-from fast_nst.options import flags_of
+from fast_nst.options import Parser, add_options
 from fast_nst.pictures.read import open_image
 from fast_nst.training.preview import PreviewSettings
 from fast_nst.training.settings import TrainConfig
@@ -63,7 +63,11 @@ def test_readme_flags_exist():
         SiteOptions,
         PreviewSettings,
     )
-    known = {flag for each in options for flag in flags_of(each)} | {"--config", "--help"}
+    known = {"--config"}
+    for each in options:
+        parser = Parser()
+        add_options(parser, each)
+        known.update(parser._option_string_actions)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", README))
     others = {
         "--logdir",

@@ -82,20 +82,14 @@ class Model:
             return self.parts[0].name
         return f"{{{', '.join(f'{part.name}: {part.weight:.3g}' for part in self.parts)}}}"
 
-    @functools.cached_property
+    @property
     def unmixable(self) -> str:
         """Why the model does not mix with the identity model of its network; "" if it does.
 
         Such a model paints at strength 1 only, and its painting is cross-faded with the photograph
         below that.
         """
-        from fast_nst.models.graphs import NoCommonBase, read_styles
-
-        try:
-            read_styles(self.parts)
-        except NoCommonBase as error:
-            return str(error)
-        return ""
+        return _reason_against_mixing(tuple((part.name, part.data) for part in self.parts))
 
     def network_strength(self, strength: float) -> float:
         """The strength that the network's parameters get, for pictures of this strength.
@@ -146,6 +140,17 @@ class Model:
                     for part, share in zip(model.parts, weights, strict=True)
                 ]
         return Model(tuple(blend))
+
+
+@functools.lru_cache(maxsize=8)  # weights do not matter: one result for all steps of a fade
+def _reason_against_mixing(files: tuple[tuple[str, bytes], ...]) -> str:
+    from fast_nst.models.graphs import NoCommonBase, read_styles
+
+    try:
+        read_styles([WeightedModel(*file) for file in files])
+    except NoCommonBase as error:
+        return str(error)
+    return ""
 
 
 def normalized(weights: Iterable[float]) -> list[float]:

@@ -251,6 +251,14 @@ def test_auto_takes_what_pays(options: dict[str, str], pictures: int, expected: 
     assert choose_engine(EngineOptions(**options), pictures) == expected
 
 
+def test_auto_chooses_the_engine_by_the_number_of_pictures(monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    for pictures, engine in ((1, "onnxruntime"), (PAYS_FROM - 1, "onnxruntime"), (16, "openvino")):
+        assert Stylizer("udnie_fast", pictures=pictures).engine == engine
+    assert Stylizer("udnie_fast").engine == "onnxruntime"
+    assert Stylizer("udnie_fast", engine="openvino").engine == "openvino"
+
+
 def test_auto_takes_onnx_runtime_where_openvino_is_not_or_is_not_at_home(monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert choose_engine(EngineOptions()) == "onnxruntime"

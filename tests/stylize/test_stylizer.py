@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import pickle
-import platform
 import subprocess
 import sys
 import threading
@@ -20,7 +19,6 @@ from PIL import Image
 
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS
-from fast_nst.engines.engine import PAYS_FROM
 from fast_nst.errors import FadeWarning, UserError
 from fast_nst.pictures.detail import DETAIL, add_detail
 from fast_nst.pictures.edit import keep_colors, to_array
@@ -288,14 +286,6 @@ def test_colours_are_kept_at_every_strength_and_in_blends():
             painting = stylize(photo, strength=strength)
             kept = stylize(photo, strength=strength, keep_colors=True)
             np.testing.assert_array_equal(kept, keep_colors(photo, painting))
-
-
-def test_auto_chooses_the_engine_by_the_number_of_pictures(monkeypatch):
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    for pictures, engine in ((1, "onnxruntime"), (PAYS_FROM - 1, "onnxruntime"), (16, "openvino")):
-        assert Stylizer("udnie_fast", pictures=pictures).engine == engine
-    assert Stylizer("udnie_fast").engine == "onnxruntime"
-    assert Stylizer("udnie_fast", engine="openvino").engine == "openvino"
 
 
 def test_eight_strengths_are_kept_and_the_oldest_goes(monkeypatch):
