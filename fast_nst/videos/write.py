@@ -28,6 +28,8 @@ from fast_nst.videos.tracks import Tracks
 
 _MPEG4_TIME_BASE = Fraction(1, 60_000)  # s, the finest that MPEG-4 Part 2 allows
 
+_MAX_DELAY = 3600  # s between decoding and presentation; an encoder's is a few frames
+
 
 @contextlib.contextmanager
 def _scheduling_kept() -> Iterator[None]:
@@ -90,7 +92,6 @@ class VideoWriter:
         self._is_on_white = False
         self._step = 1 / clip.rate  # smallest step between frames, in seconds
         self._held: Packet[VideoStream] | None = None  # the duration of the last one is changed
-        self._is_single = True  # whether the film has a single packet so far
         self._clip = clip
         os.environ.setdefault("SVT_LOG", "1")  # silences SVT-AV1
         try:
@@ -174,8 +175,11 @@ class VideoWriter:
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
+            # x265 leaves the dts of very short films uninitialized; the muxer derives it then.
+            delay = (packet.pts or 0) - (packet.dts or 0)
+            if packet.time_base and abs(delay) * packet.time_base > _MAX_DELAY:
+                packet.dts = None
             if self._held is not None:
-                self._is_single = False
                 self._container.mux(self._held)
             self._held = packet
 
@@ -196,8 +200,6 @@ class VideoWriter:
         if held is not None:
             if is_long and held.pts is not None and held.time_base:  # some encoders drop it
                 held.duration = max(round(end / held.time_base) - held.pts, 0)
-            if self._is_single:
-                held.dts = held.pts  # of one frame alone, x265 leaves it uninitialized
             self._container.mux(held)
 
     def _failure(self, error: Exception) -> UserError:

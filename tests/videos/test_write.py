@@ -60,14 +60,16 @@ def test_uneven_timestamps_are_kept(tmp_path: Path):
         assert found.times == pytest.approx(list(map(float, times)), abs=accuracy)
 
 
-def test_a_single_frame_of_hevc_is_always_written(tmp_path: Path):
-    """x265 gives its only packet a decoding time that it has not set: each time another one."""
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_few_frames_of_hevc_are_always_written(tmp_path: Path, frames: int):
+    """x265 gives its first packets decoding times that it has not set: each time others."""
     path = tmp_path / "a.mp4"
     for _ in range(30):
         writer = VideoWriter(path, path, replace(CLIP, rate=Fraction(10)), "hevc")
-        writer.write(Frame(moving(0), Fraction(0), Fraction(3)))
+        for number in range(frames):
+            writer.write(Frame(moving(number), Fraction(number, 10), Fraction(3)))
         writer.finish()
-    assert probe(path).times == [0]
+        assert probe(path).times == pytest.approx([number / 10 for number in range(frames)])
 
 
 def test_no_thread_gets_realtime_priority(tmp_path: Path):
