@@ -45,7 +45,7 @@ def read_mask(source: MaskSource) -> Array:
         alpha = np.asarray(image.getchannel("A"))
         if alpha.min() < 255:
             return alpha
-    return np.asarray(image.convert("RGB").convert("L"))
+    return np.asarray(image.convert("L"))
 
 
 def _from_user_array(array: npt.NDArray[np.generic]) -> Array:
