@@ -15,6 +15,7 @@ from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.decoder_worker import Decode, Encode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
+from fast_nst.web.progress import Job, Progress
 
 CACHED_NETWORKS = 16  # of styles, blends and strengths together
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
@@ -94,7 +95,11 @@ class StylizerPool:
             raise UserError(f"{names} are of two networks, and styles of two networks do not mix")
 
     def paint(
-        self, upload: bytes | bytearray, request: PaintRequest, stopped: threading.Event
+        self,
+        upload: bytes | bytearray,
+        request: PaintRequest,
+        stopped: threading.Event,
+        job: Job | None = None,
     ) -> Response:
         """Decode, paint and encode.
 
@@ -103,6 +108,7 @@ class StylizerPool:
             request: What it asks for; checked.
             stopped: Set when nobody waits any more; the work then ends, while the network paints
                 at the next tile.
+            job: Gets the progress.
 
         Raises:
             TooManyPixels: The picture, or its painting, has too many pixels.
@@ -110,6 +116,8 @@ class StylizerPool:
             MemoryError: There is none for it.
         """
         options = request.options
+        job = job or Job()
+        job.progress = Progress("reading")
         task = Decode(
             upload=upload,
             most=self._limits.max_pixels,
@@ -125,9 +133,11 @@ class StylizerPool:
         )
 
         def on_tile(done: int, total: int) -> None:
+            job.progress = Progress("painting", done, total)
             if stopped.is_set():
                 raise UserError(f"stopped after {done} of {total} tiles: the client disconnected")
 
+        job.progress = Progress("painting")
         try:
             painting = paint_image(photo, model, self._session, options, on_tile)
         except UserError as error:
@@ -140,5 +150,6 @@ class StylizerPool:
         )
         milliseconds = painting.milliseconds
         del photo, painting
+        job.progress = Progress("writing", job.progress.done, job.progress.total)
         data = self._decoders.encode(result, stopped)
         return Response(data, MEDIA_TYPES[options.format], milliseconds)
