@@ -5,6 +5,7 @@ from __future__ import annotations
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
+from fast_nst.web.progress import Jobs
 from fast_nst.web.stylizer_pool import StylizerPool
 from fast_nst.web.upload import UploadReader
 from fast_nst.web.work_queue import WorkQueue
@@ -23,6 +24,7 @@ class Backend:
         queue: Slots and threads for requests.
         decoders: Processes that decode and encode images.
         stylizers: Opened models.
+        jobs: Progress of the requests.
         uploads: Reads request bodies, at most one for each slot.
     """
 
@@ -32,6 +34,7 @@ class Backend:
         self.queue: WorkQueue = WorkQueue(limits.workers, limits.queue)
         self.decoders: DecoderPool = DecoderPool()
         self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)
+        self.jobs: Jobs = Jobs()
         self.uploads: UploadReader = UploadReader(limits.slots, limits.upload_bytes)
 
     def stop(self) -> None:

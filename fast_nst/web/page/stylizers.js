@@ -116,6 +116,7 @@ export class ServiceStylizer {
     const query = queryOf(options);
     query.set("format", format);
     query.set("quality", QUALITY);
+    if (job) query.set("job", job);
     for (let attempt = 1; ; attempt++) {
       let response;
       try {
