@@ -144,7 +144,7 @@ def set_range(page: Page, name: str, value: float) -> None:
 def downloaded(page: Page, target: Path) -> np.ndarray:
     """(H, W, 3) of what the download button gives."""
     with page.expect_download(timeout=60 * SECOND) as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download", exact=True).click()
     download.value.save_as(target)
     return to_array(open_image(target))
 
