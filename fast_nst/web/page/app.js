@@ -4,6 +4,7 @@ import { Camera } from "./camera.js";
 import { commandFor, hintFor } from "./command.js";
 import { Comparison } from "./compare.js";
 import { Gallery } from "./gallery.js";
+import { install } from "./installation.js";
 import { ResultExporter } from "./result_exporter.js";
 import { BrowserStylizer, ServiceStylizer, UserError, sentence } from "./stylizers.js";
 import { listenForFiles, openPhoto } from "./photo.js";
@@ -329,10 +330,10 @@ function listen() {
 }
 
 function fill() {
-  for (const path of config.samples) {
+  for (const [i, path] of config.samples.entries()) {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const name = path.split("/").pop().replace(/\.\w+$/, "");
-    button.append(Object.assign(new Image(), { src: path, alt: name }));
+    button.append(Object.assign(new Image(), { src: config.sample_thumbnails[i], alt: name }));
     button.addEventListener("click", () => loadSample(path));
     byId("samples").append(button);
   }
@@ -383,6 +384,15 @@ async function start() {
   refresh();
   byId("loading").remove();
   await loadSample(config.samples[0]);
+  await install(offerUpdate);
+}
+
+function offerUpdate(reload) {
+  const button = Object.assign(document.createElement("button"), { type: "button", id: "update" });
+  button.textContent = "A new version is ready: load it";
+  button.addEventListener("click", reload);
+  byId("update")?.remove();
+  byId("footer").append(" · ", button);
 }
 
 start().catch((error) => {
