@@ -98,6 +98,8 @@ def test_every_response_has_security_headers(client: TestClient):
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-embedder-policy"] == "require-corp"
 
 
 def test_content_security_policy_forbids_inline_scripts_and_unneeded_wasm():

@@ -1,7 +1,7 @@
 // Whether another device paints the same pixels as WebAssembly.
 
 const TOLERANCE = 2; // levels of 255
-const [WIDTH, HEIGHT] = [256, 192];
+const [WIDTH, HEIGHT] = [128, 96];
 
 /** A picture of smooth gradients with noise, always the same. */
 function testPicture() {
@@ -20,19 +20,21 @@ function testPicture() {
  * Compare a device's painting of a test picture with that of WebAssembly.
  *
  * @param device The device.
- * @param paint (picture, device) -> its painting.
+ * @param open (device) -> { paint, close }: `paint(picture)` gives its painting.
  * @returns { ok, difference, milliseconds }: whether they agree, the largest difference in levels of
  *   255, and the time of one painting by device.
  */
-export async function checkDevice(device, paint) {
+export async function checkDevice(device, open) {
   const picture = testPicture();
   const paintings = [];
   const milliseconds = {};
   for (const each of [device, "wasm"]) {
-    await paint(picture, each); // the first one compiles
+    const { paint, close } = await open(each);
+    await paint(picture); // the first one compiles
     const begun = performance.now();
-    paintings.push(await paint(picture, each));
+    paintings.push(await paint(picture));
     milliseconds[each] = performance.now() - begun;
+    await close();
   }
   const [found, expected] = paintings.map(({ data }) => data);
   let difference = 0;

@@ -78,6 +78,7 @@ async function opened(model, styles, provider = device) {
     return await ort.InferenceSession.create(model, {
       executionProviders: [provider],
       enableMemPattern: false,
+      logSeverityLevel: 3, // errors
     });
   } catch (error) {
     const [, code] = /ERROR_CODE: (\d+)/.exec(error.message) ?? [];
@@ -152,11 +153,9 @@ async function check() {
   if (!name) throw new Error("no model can be compared");
   const styles = [{ name, share: 1 }];
   const model = await modelOf(styles, 1);
-  return checkDevice(device, async (picture, provider) => {
+  return checkDevice(device, async (provider) => {
     const session = await opened(model, styles, provider);
-    const painting = await run(session, picture);
-    await session.release();
-    return painting;
+    return { paint: (picture) => run(session, picture), close: () => session.release() };
   });
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 import socket
 from pathlib import Path
 from typing import Any
@@ -117,7 +116,9 @@ def test_missing_style_file_does_not_affect_other_styles(
         painted(page)
         apply(page, {"style": "udnie"})
         error = page.locator("#paint-error")
-        expect(error).to_contain_text(re.compile(rf"The file styles/udnie\.\w+\.onnx {re.escape(reason)}"))
+        expect(error).to_contain_text(
+            re.compile(rf"The file styles/udnie\.\w+\.onnx {re.escape(reason)}")
+        )
         expect(error).to_contain_text("choose another style")
         apply(page, {"style": "evening"})
         expect(page.locator("#status")).to_contain_text("Evening Landscape, ")
