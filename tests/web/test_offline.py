@@ -11,7 +11,7 @@ import pytest
 
 from fast_nst.web.files import PAGE, page_files
 from fast_nst.web.models import ServedModel
-from fast_nst.web.page_file import PageFile
+from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.runtime import BUILDS, VERSION, Runtime
 
 RUNTIME = Runtime({f"runtime/{VERSION}/{name}": b"content" for name in BUILDS["wasm"]})
@@ -78,3 +78,16 @@ def test_manifest_is_relative(files: dict[str, PageFile]):
     assert manifest["display"] == "standalone"
     assert {icon["sizes"] for icon in manifest["icons"]} >= {"192x192", "512x512"}
     assert sum(len(files[icon["src"]].data) for icon in manifest["icons"]) < 20_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize("service", [None, {"max_bytes": 1}])
+def test_first_visit_without_wasm_and_models_is_under_400_kb(
+    models: dict[str, ServedModel], encoding: str, service: dict[str, int] | None
+):
+    files = page_files(models, RUNTIME, service)
+    found = constants(files)
+    paths = {*found["FILES"], "config.json", "service_worker.js"} - set(found["LAZY"])
+    bodies = [represent(files[path], {"accept-encoding": encoding}).body for path in paths]
+    module = 73_054  # ONNX Runtime's
+    assert sum(map(len, bodies)) + module < 400_000

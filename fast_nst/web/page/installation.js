@@ -9,7 +9,6 @@
 export async function install(onUpdate) {
   if (!("serviceWorker" in navigator)) return; // such as on http
   const { serviceWorker } = navigator;
-  const controller = serviceWorker.controller;
   let isReloading = false;
   let registration;
   try {
@@ -19,16 +18,19 @@ export async function install(onUpdate) {
   }
 
   function offer() {
-    if (!controller || !registration.waiting) return; // the first version takes over by itself
+    const { active, waiting } = registration;
+    if (!active || !waiting) return; // the first version takes over by itself
     onUpdate(() => {
       isReloading = true;
-      registration.waiting?.postMessage({ activate: true });
+      waiting.addEventListener("statechange", () => {
+        if (waiting.state === "activated") location.reload();
+      });
+      waiting.postMessage({ activate: true });
     });
   }
 
   serviceWorker.addEventListener("controllerchange", () => {
-    if (isReloading) location.reload();
-    else onUpdate(() => location.reload()); // the new version was loaded in another tab
+    if (!isReloading) onUpdate(() => location.reload()); // it was loaded in another tab
   });
   registration.addEventListener("updatefound", () => {
     registration.installing?.addEventListener("statechange", offer);
