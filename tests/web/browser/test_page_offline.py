@@ -177,10 +177,18 @@ def test_new_version_is_offered_and_replaces_nothing_before(
             assert page.evaluate(style) != "7px"
             page.evaluate(INSTALL)
             until_offered(page)
+            other = page.context.new_page()  # a second tab
+            other.goto(address)
+            other.evaluate(INSTALL)
+            until_offered(other)
             with page.expect_navigation():
                 page.evaluate("window.loadUpdate()")
             painted(page)
             assert page.evaluate(style) == "7px"
+            assert other.evaluate(style) != "7px"
+            with other.expect_navigation():
+                other.evaluate("window.loadUpdate()")
+            assert other.evaluate(style) == "7px"
             names = page.evaluate("caches.keys()")
             assert len([name for name in names if " shell " in name]) == 1
 
