@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_nst.commands.shared import models_option, runtime_option
+from fast_nst.commands.shared import models_option, runtime_option, webgpu_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_flags
 from fast_nst.web.limits import Limits
@@ -33,6 +33,7 @@ class ServeOptions(Limits):
     )
     models: str | None = models_option()
     runtime: str | None = runtime_option("; without it, networks run in the service only")
+    webgpu: bool = webgpu_option()
     no_browser: bool = option("do not open the page in a browser", False)
     allow_remote: bool = option("allow a --host that other machines can reach", False)
     name: list[str] = option(
@@ -48,10 +49,15 @@ class ServeOptions(Limits):
         """Validate the values.
 
         Raises:
-            UserError: A value is out of range, or `host` is not a loopback address and
-                `allow_remote` is not set.
+            UserError: A value is out of range, `webgpu` lacks a `runtime`, or `host` is not a
+                loopback address and `allow_remote` is not set.
         """
         super().__post_init__()
+        if self.webgpu and not self.runtime:
+            raise UserError(
+                "--webgpu runs networks in the browser: add --runtime, a folder of the npm "
+                "package onnxruntime-web"
+            )
         if not self.allow_remote and not _is_local(self.host):
             raise UserError(
                 f"--host {self.host} is open to other machines: add --allow-remote to allow that"
@@ -89,7 +95,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         Path(options.models) if options.models else None,
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
-    runtime = runtime_in(Path(options.runtime)) if options.runtime else None
+    runtime = runtime_in(Path(options.runtime), options.webgpu) if options.runtime else None
     limits = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
     files = page_files(models, runtime, limits)
     backend = Backend(models, options)
