@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -428,6 +429,9 @@ def test_no_process_is_left_by_a_service_that_ends(
     try:
         found = re.search(r"(http://\S+) \(", service.stderr.readline())
         assert found
+        with urllib.request.urlopen(f"{found[1]}/config.json", timeout=60) as answer:
+            videos = json.load(answer)["service"]["videos"]
+        assert videos == {"allowed": True, "missing": "", "max_bytes": 500_000_000}
         request = urllib.request.Request(f"{found[1]}/api/videos", data=long_clip, method="POST")
         request.add_header("Content-Type", "video/mp4")
         with urllib.request.urlopen(request, timeout=60) as answer:
