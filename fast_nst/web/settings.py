@@ -46,6 +46,10 @@ class Settings(BaseModel):
         ),
     ] = PaintOptions.stroke_scale
     keep_colors: Annotated[bool, Field(description="keep the photograph's colours")] = False
+    outside: Annotated[
+        str | None,
+        Field(description="NAME of a style outside the mask; by default the photograph is left"),
+    ] = None
     format: Annotated[str, Field(description=" or ".join(MEDIA_TYPES))] = "png"
     quality: Annotated[int, Field(ge=1, le=100, description="quality of JPEG and WebP")] = (
         PaintOptions.quality
@@ -59,6 +63,7 @@ class Settings(BaseModel):
         """
         return PaintRequest(
             styles=_weights(self.style),
+            outside=self.outside,
             options=PaintOptions(
                 size=self.size,
                 strength=self.strength,
