@@ -36,6 +36,10 @@ class ServeOptions(Limits):
     webgpu: bool = webgpu_option()
     no_browser: bool = option("do not open the page in a browser", False)
     allow_remote: bool = option("allow a --host that other machines can reach", False)
+    allow_videos: bool = option(
+        "paint films also with --allow-remote or --name; without these it is always allowed",
+        False,
+    )
     name: list[str] = option(
         "host name to accept requests for, such as a reverse proxy's, at any port; IP addresses, "
         "localhost and this machine's name are always accepted",
@@ -62,6 +66,11 @@ class ServeOptions(Limits):
             raise UserError(
                 f"--host {self.host} is open to other machines: add --allow-remote to allow that"
             )
+
+    @property
+    def paints_videos(self) -> bool:
+        """Whether films are painted: by default only for the user of this machine."""
+        return self.allow_videos or not (self.allow_remote or self.name)
 
 
 def _is_local(host: str) -> bool:
@@ -96,9 +105,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
     runtime = runtime_in(Path(options.runtime), options.webgpu) if options.runtime else None
+    backend = Backend(models, options, options.paints_videos)
     limits = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
-    files = page_files(models, runtime, limits)
-    backend = Backend(models, options)
+    files = page_files(models, runtime, {**limits, "videos": backend.videos.described()})
     app = make_app(backend, files, tuple(options.name), runtime is not None)
     with _bind(options.host, options.port) as listener:
         address = _url(listener)

@@ -146,6 +146,7 @@ def test_serve_on_a_loopback_host(host: str):
         ("--workers 0", "from 1 to 256"),
         ("--max-upload lots", "give it in MB or GB"),
         ("--max-upload 0.0001MB", "at least 0.001MB"),
+        ("--max-video 0.0001MB", "--max-video is 0.0001MB: it must be at least 0.001MB"),
         ("--max-memory 1MB", "at least 64MB"),
         ("--seconds 0", "a number above 0"),
         ("--models nowhere", "no folder 'nowhere'"),
