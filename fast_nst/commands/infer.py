@@ -24,6 +24,7 @@ from fast_nst.commands.shared import (
 )
 from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
+from fast_nst.models.model import Model
 from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.read import MAX_PIXELS, pixel_limit
@@ -38,6 +39,7 @@ from fast_nst.stylize.folder import (
     several,
     workers_for,
 )
+from fast_nst.stylize.masks import Masks
 from fast_nst.stylize.painting import (
     MAX_STROKE_SCALE,
     MIN_STROKE_SCALE,
@@ -93,6 +95,18 @@ class InferOptions(EngineOptions):
         least=MIN_STROKE_SCALE,
         most=MAX_STROKE_SCALE,
     )
+    mask: str | None = option(
+        "image of where to paint: white is painted, black left, grey a soft edge; of an image with "
+        "transparent pixels, its alpha channel; stretched to the result's size; for a folder, one "
+        "mask or a folder of masks with the pictures' names and any suffix",
+        None,
+        metavar="MASK",
+    )
+    outside: str | None = option(
+        "style or .onnx file for what is outside the mask; default: the photograph is left",
+        None,
+        metavar="STYLE",
+    )
     keep_colors: bool = option("keep the photograph's colors, and paint its lightness", False)
     format: str | None = option(
         "format of the files in a folder, or on standard output; default: that of the photograph",
@@ -130,6 +144,8 @@ class InferOptions(EngineOptions):
             raise UserError("an input has no name: give image files, folders or -")
         if not self.output:
             raise UserError("no output: add -o FILE for one picture, -o FOLDER for several")
+        if self.outside is not None and self.mask is None:
+            raise UserError("--outside is given without a mask: add --mask MASK")
         if PIPE in self.inputs and len(self.inputs) > 1:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")
         is_folder = self.output.endswith("/") or Path(self.output).is_dir()
@@ -163,7 +179,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     options = parse_flags(InferOptions, argv, prog, description, provider=available)
     assert options.output is not None
     suffix = f".{options.format}" if options.format else None
-    jobs = plan(options.inputs, options.output, suffix, not options.no_recursive)
+    recursive = not options.no_recursive
+    jobs = plan(options.inputs, options.output, suffix, recursive, options.mask)
     is_single = not several(options.inputs)
     if is_single and options.ray is not None:
         raise UserError("--ray spreads folders, and this is one picture: leave it out")
@@ -176,22 +193,36 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         pictures=len(jobs) / workers_for(jobs, options.threads),
         **options.arguments(),
     )
-    if 0 < options.strength < 1 and stylizer.unmixable:
-        warnings.simplefilter("ignore", FadeWarning)  # printed here, once and in one line
-        if not options.quiet:
-            line = f"note: strength {options.strength:g} fades pixels: {stylizer.unmixable}"
-            print(line, file=sys.stderr)
+    outside = None if options.outside is None else Model.read(options.outside)
+    if outside is not None:  # errors now rather than with each picture
+        stylizer.session.engine(outside, outside.network_strength(options.strength))
+    for model in (stylizer.model, outside):
+        if model is not None and 0 < options.strength < 1 and model.unmixable:
+            warnings.simplefilter("ignore", FadeWarning)  # printed here, once and in one line
+            if not options.quiet:
+                line = f"note: strength {options.strength:g} fades pixels: {model.unmixable}"
+                print(line, file=sys.stderr)
     with pixel_limit(options.max_pixels):
-        return (_paint_single if is_single else _paint_folder)(jobs, stylizer, options)
+        masks = None
+        if options.mask is not None:
+            masks = Masks.open(
+                Path(options.mask), None if outside is None else (outside, options.paint)
+            )
+        return (_paint_single if is_single else _paint_folder)(jobs, stylizer, options, masks)
 
 
-def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions) -> int:
+def _paint_single(
+    jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions, masks: Masks | None
+) -> int:
     """Paint a single picture, from a file or standard input to a file or standard output."""
     job, paint = jobs[0], options.paint
     source = _read_stdin() if job.source is None else job.source
     progress = Progress(options.quiet, unit="tile")
     try:
-        painting = paint_image(source, stylizer.model, stylizer.session, paint, progress.update)
+        region = None if masks is None else masks.region(job.source, job.mask)
+        painting = paint_image(
+            source, stylizer.model, stylizer.session, paint, progress.update, region
+        )
     finally:  # before an error is printed
         progress.close()
     with memory_for(source):
@@ -206,18 +237,20 @@ def _paint_single(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions
     return 0
 
 
-def _paint_folder(jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions) -> int:
+def _paint_folder(
+    jobs: Sequence[Job], stylizer: Stylizer, options: InferOptions, masks: Masks | None
+) -> int:
     """Paint several pictures; errors are printed after the others are finished."""
     outcomes = []
     stdout = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # Ray prints from threads
         if options.ray is None:
-            painted = paint_folder(jobs, stylizer, options.paint, options.overwrite)
+            painted = paint_folder(jobs, stylizer, options.paint, options.overwrite, masks)
         else:
             from fast_nst.stylize.cluster import paint_on_cluster  # imports Ray
 
             painted = paint_on_cluster(
-                jobs, stylizer, options.paint, options.overwrite, options.ray
+                jobs, stylizer, options.paint, options.overwrite, options.ray, masks
             )
         for outcome in _with_progress(painted, len(jobs), options.quiet):
             outcomes.append(outcome)

@@ -101,8 +101,12 @@ def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Resize to (width, height) with Lanczos; `image` itself if it has that size.
+def resize(
+    image: Image.Image,
+    size: tuple[int, int],
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
+    """Resize to (width, height); `image` itself if it has that size.
 
     Raises:
         UserError: A side exceeds `MAX_SIDE`, or memory runs out.
@@ -114,7 +118,7 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
             f"{size[0]}x{size[1]}: sides may have up to {MAX_SIDE:,} px: choose a smaller size"
         )
     try:
-        return image.resize(size, Image.Resampling.LANCZOS)
+        return image.resize(size, resampling)
     except (MemoryError, OverflowError, ValueError, OSError) as error:
         raise UserError(
             f"out of memory for {size[0]}x{size[1]} px: choose a smaller size"

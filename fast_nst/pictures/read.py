@@ -87,19 +87,20 @@ def pixel_limit(count: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def open_image(source: Source) -> Image.Image:
+def open_image(source: Source, what: str = "the input") -> Image.Image:
     """Decode an image to upright 8-bit sRGB, "RGB" or with transparency "RGBA".
 
     The first frame of an animation is read. `info` holds "exif" alone; see `exif.kept_exif`.
 
     Args:
         source: A path, encoded bytes, a binary file, or a PIL image, which stays unchanged.
+        what: What errors call an image that is not a path.
 
     Raises:
         UserError: The file is missing, unreadable, damaged, of an unsupported format, or exceeds
             the limit on pixels.
     """
-    name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the input"
+    name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else what
     data = b"" if isinstance(source, Image.Image) else _read(source, name)
     try:
         if isinstance(source, Image.Image):  # may be lazy, or closed

@@ -17,6 +17,7 @@ from typing import Any
 from fast_nst.errors import UserError, one_line
 from fast_nst.pictures.read import MAX_PIXELS, pixel_limit
 from fast_nst.stylize.folder import Job, Outcome, Painted, is_done, paint_file, paint_one
+from fast_nst.stylize.masks import Masks
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -32,27 +33,32 @@ class Worker:
     Args:
         stylizer: The style and its session; it arrives pickled, and reopens its model.
         options: How the pictures are painted.
+        masks: Where the pictures are painted; default: everywhere.
     """
 
-    def __init__(self, stylizer: Stylizer, options: PaintOptions) -> None:
+    def __init__(
+        self, stylizer: Stylizer, options: PaintOptions, masks: Masks | None = None
+    ) -> None:
         self._stylizer = stylizer
         self._options = options
+        self._masks = masks
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Paint a batch.
 
         Args:
-            batch: Columns `number`, `source` and `target`.
+            batch: Columns `number`, `source`, `target` and `mask`, which is empty without one.
 
         Returns:
             The columns `number` and `_FIELDS`, the fields of an `Outcome`.
         """
         rows: dict[str, list[Any]] = {name: [] for name in ("number", *_FIELDS)}
         with pixel_limit(self._options.max_pixels or MAX_PIXELS):
-            for number, source, target in zip(
-                batch["number"], batch["source"], batch["target"], strict=True
+            for number, *names in zip(
+                *(batch[name] for name in ("number", "source", "target", "mask")), strict=True
             ):
-                job = Job(Path(os.fsdecode(source)), Path(os.fsdecode(target)))
+                source, target, mask = (Path(os.fsdecode(name)) if name else None for name in names)
+                job = Job(source, target, mask)
                 # An output that exists is that of a failed worker, whose outcome was lost.
                 outcome = paint_one(job, self._paint, overwrite=True)
                 rows["number"].append(int(number))
@@ -61,7 +67,7 @@ class Worker:
         return rows
 
     def _paint(self, job: Job) -> Painted:
-        return paint_file(job, self._stylizer, self._options)
+        return paint_file(job, self._stylizer, self._options, self._masks)
 
 
 _FIELDS = ("width", "height", "milliseconds", "in_tiles", "error")
@@ -80,7 +86,12 @@ def _outcome_of(job: Job, row: dict[str, Any]) -> Outcome:
 
 
 def paint_on_cluster(
-    jobs: Sequence[Job], stylizer: Stylizer, options: PaintOptions, overwrite: bool, address: str
+    jobs: Sequence[Job],
+    stylizer: Stylizer,
+    options: PaintOptions,
+    overwrite: bool,
+    address: str,
+    masks: Masks | None = None,
 ) -> Iterator[Outcome]:
     """Paint a batch with every core of a cluster.
 
@@ -90,6 +101,7 @@ def paint_on_cluster(
         options: How the pictures are painted.
         overwrite: Replace existing outputs.
         address: HOST:PORT of the cluster; "auto" is the one on this machine, "local" starts one.
+        masks: Where the pictures are painted; default: everywhere.
 
     Yields:
         The outcome of each job, in the order in which they finish.
@@ -116,15 +128,16 @@ def paint_on_cluster(
         files = [
             {
                 "number": number,
-                "source": os.fsencode((jobs[number].source or Path()).absolute()),
-                "target": os.fsencode((jobs[number].target or Path()).absolute()),
+                "source": _absolute(jobs[number].source),
+                "target": _absolute(jobs[number].target),
+                "mask": _absolute(jobs[number].mask),
             }
             for number in remaining
         ]
         blocks = min(-(-len(files) // _BATCH), _MAX_BLOCKS)
         outcomes = ray.data.from_items(files, override_num_blocks=blocks).map_batches(
             Worker,
-            fn_constructor_args=(stylizer.clone(1), options),
+            fn_constructor_args=(stylizer.clone(1), options, masks),
             batch_size=_BATCH,
             num_cpus=1,
             compute=ActorPoolStrategy(min_size=1, max_size=min(cores, blocks)),
@@ -138,6 +151,10 @@ def paint_on_cluster(
         ) from error
     finally:
         ray.shutdown()
+
+
+def _absolute(path: Path | None) -> bytes:
+    return b"" if path is None else os.fsencode(path.absolute())
 
 
 def _connect(address: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fast_nst.errors import UserError
 from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.find import find_images
 from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
+from fast_nst.stylize.masks import MaskFolder, Masks
 from fast_nst.stylize.painting import PaintOptions, memory_for, paint_image
 from fast_nst.stylize.prefetch import run_ahead
 from fast_nst.stylize.stylizer import Stylizer
@@ -23,14 +24,25 @@ PIPE = "-"
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to paint; None is standard input or output."""
+    """A picture to paint.
+
+    Attributes:
+        source: The photograph; None is standard input.
+        target: The painting; None is standard output.
+        mask: The mask; None without one, or if it is missing.
+    """
 
     source: Path | None
     target: Path | None
+    mask: Path | None = None
 
 
 def plan(
-    inputs: Sequence[str], output: str, suffix: str | None = None, recursive: bool = True
+    inputs: Sequence[str],
+    output: str,
+    suffix: str | None = None,
+    recursive: bool = True,
+    mask: str | None = None,
 ) -> list[Job]:
     """List the pictures with their output files.
 
@@ -40,12 +52,30 @@ def plan(
         suffix: Suffix of the files in an output folder, such as ".jpg"; default: that of the
             photograph, with .png appended if its format cannot be written.
         recursive: Search subfolders, and mirror them in the output folder.
+        mask: The mask of all pictures; or a folder of masks, which have the names of the files in
+            an output folder, with any suffix.
 
     Raises:
-        UserError: An input is missing, an output is another picture's output or input, or several
-            pictures have a single file as output.
+        UserError: An input is missing, an output is another picture's output or input, several
+            pictures have a single file as output, or a picture has several masks.
     """
-    sources = list(_find_sources(inputs, Path(output), recursive))
+    others = [Path(path) for path in (output, mask) if path is not None]
+    sources = list(_find_sources(inputs, others, recursive))
+    jobs = _with_targets(sources, inputs, output, suffix)
+    if mask is not None:
+        names = [name for _, name in sources]
+        masks = _find_masks(Path(mask), inputs, names, recursive)
+        jobs = [replace(job, mask=path) for job, path in zip(jobs, masks, strict=True)]
+    _check_collisions(jobs)
+    return jobs
+
+
+def _with_targets(
+    sources: Sequence[tuple[Path | None, Path]],
+    inputs: Sequence[str],
+    output: str,
+    suffix: str | None,
+) -> list[Job]:
     single = not several(inputs)
     if output == PIPE:
         if not single:
@@ -59,32 +89,43 @@ def plan(
             check_writable_format(output)
         except UserError as error:
             raise UserError(f"{error} (for a folder, end it in /)") from None
-        jobs = [Job(sources[0][0], Path(output))]
-    elif not Path(output).is_dir() and (
+        return [Job(sources[0][0], Path(output))]
+    if not Path(output).is_dir() and (
         Path(output).exists() or (not single and Path(output).suffix.lower() in WRITERS)
     ):
         raise UserError(
             f"{output!r} is a file's name: give a folder as output for several pictures", "output"
         )
-    else:
-        jobs = [Job(source, Path(output) / _output_name(name, suffix)) for source, name in sources]
-    _check_collisions(jobs)
-    return jobs
+    return [Job(source, Path(output) / _output_name(name, suffix)) for source, name in sources]
+
+
+def _find_masks(
+    mask: Path, inputs: Sequence[str], names: Sequence[Path], recursive: bool
+) -> list[Path | None]:
+    if not mask.is_dir():
+        return [mask] * len(names)
+    if PIPE in inputs:
+        raise UserError(f"mask {str(mask)!r} is a folder: give a file for standard input", "mask")
+    folder = MaskFolder(mask, recursive)
+    return [folder.find(name) for name in names]
 
 
 def _find_sources(
-    inputs: Iterable[str], output: Path, recursive: bool
+    inputs: Iterable[str], others: Iterable[Path], recursive: bool
 ) -> Iterator[tuple[Path | None, Path]]:
     """Each picture with its name in an output folder, subfolders included."""
     for item in inputs:
         if item == PIPE:
             yield None, Path("stdin.png")
         elif Path(item).is_dir():
-            # The output may be a subfolder of the input, with paintings of an earlier run.
-            target = _real_path(output)
-            is_inside = _real_path(Path(item)) in target.parents
+            # The paintings of an earlier run, or the masks, may be in the input folder.
+            inner = [
+                other
+                for other in map(_real_path, others)
+                if _real_path(Path(item)) in other.parents
+            ]
             for path in find_images(item, recursive):
-                if not (is_inside and _real_path(path).is_relative_to(target)):
+                if not any(_real_path(path).is_relative_to(other) for other in inner):
                     yield path, path.relative_to(item)
         else:
             yield Path(item), Path(Path(item).name)
@@ -97,7 +138,8 @@ def _output_name(name: Path, suffix: str | None) -> Path:
 
 
 def _check_collisions(jobs: list[Job]) -> None:
-    sources = {_real_path(job.source) for job in jobs if job.source is not None}
+    read = {path for job in jobs for path in (job.source, job.mask) if path is not None}
+    sources = {_real_path(path) for path in read}
     targets: dict[Path, Path | None] = {}
     for job in jobs:
         if job.target is None:
@@ -179,20 +221,24 @@ def paint_one(job: Job, paint: Callable[[Job], Painted], overwrite: bool = False
         return Outcome(job, error=str(error))
 
 
-def paint_file(job: Job, stylizer: Stylizer, options: PaintOptions) -> Painted:
+def paint_file(
+    job: Job, stylizer: Stylizer, options: PaintOptions, masks: Masks | None = None
+) -> Painted:
     """Read, paint and write one picture.
 
     Args:
         job: With a source and a target.
         stylizer: The style and its session.
         options: How the picture is painted.
+        masks: Where it is painted; default: everywhere.
 
     Raises:
         UserError: The picture cannot be read, painted or written.
     """
     if job.source is None or job.target is None:
         raise UserError("standard input and output are not files")
-    painting = paint_image(job.source, stylizer.model, stylizer.session, options)
+    region = None if masks is None else masks.region(job.source, job.mask)
+    painting = paint_image(job.source, stylizer.model, stylizer.session, options, region=region)
     with memory_for(job.source):
         image = to_image(painting.pixels)
         save_image(image, job.target, options.quality)
@@ -205,7 +251,11 @@ def workers_for(jobs: Sequence[Job], threads: int | None) -> int:
 
 
 def paint_folder(
-    jobs: Sequence[Job], stylizer: Stylizer, options: PaintOptions, overwrite: bool = False
+    jobs: Sequence[Job],
+    stylizer: Stylizer,
+    options: PaintOptions,
+    overwrite: bool = False,
+    masks: Masks | None = None,
 ) -> Iterator[Outcome]:
     """Paint a batch, one picture per CPU thread, each thread with a clone of the stylizer.
 
@@ -214,6 +264,7 @@ def paint_folder(
         stylizer: The style and its session.
         options: How the pictures are painted.
         overwrite: Replace existing outputs.
+        masks: Where the pictures are painted; default: everywhere.
 
     Yields:
         The outcome of each job, in their order.
@@ -227,7 +278,7 @@ def paint_folder(
             is_shared = not engine.on_cpu or workers == 1
             threads = (engine.threads or cores()) // workers
             own.stylizer = stylizer if is_shared else stylizer.clone(threads, workers)
-        return paint_file(job, own.stylizer, options)
+        return paint_file(job, own.stylizer, options, masks)
 
     yield from paint_all(jobs, paint, overwrite, workers)
 

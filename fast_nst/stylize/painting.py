@@ -25,6 +25,7 @@ from fast_nst.pictures.edit import (
     scaled_size,
     to_array,
 )
+from fast_nst.pictures.mask import composite, fit_mask
 from fast_nst.pictures.read import Picture, read_pixels
 from fast_nst.pictures.write import QUALITY
 from fast_nst.stylize.session import Session
@@ -84,6 +85,19 @@ class PaintOptions:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Where a picture is painted.
+
+    Attributes:
+        mask: (h, w) uint8, from `pictures.mask.read_mask`; it is stretched to the result's size.
+        outside: The style outside the mask, and how it is painted; None leaves the photograph.
+    """
+
+    mask: Array
+    outside: tuple[Model, PaintOptions] | None = None
+
+
+@dataclass(frozen=True)
 class Painting:
     """A painted picture.
 
@@ -104,6 +118,7 @@ def paint_image(
     session: Session,
     options: PaintOptions,
     on_progress: OnProgress | None = None,
+    region: Region | None = None,
 ) -> Painting:
     """Read a picture, scale it and paint it.
 
@@ -114,17 +129,19 @@ def paint_image(
         session: Runs the model.
         options: How the picture is painted.
         on_progress: For a picture in tiles, see `tiles.paint_in_tiles`.
+        region: Where it is painted; default: everywhere. A style without a pixel is not run.
 
     Raises:
         UserError: The picture cannot be read, has too many pixels, or memory does not suffice.
     """
-    tiles = 0
+    tiles = runs_done = 0
+    runs = 1
 
     def on_tile(done: int, total: int) -> None:
         nonlocal tiles
         tiles = done
         if on_progress is not None:
-            on_progress(done, total)
+            on_progress(runs_done * total + done, runs * total)
 
     with memory_for(source):
         photo = source
@@ -136,7 +153,20 @@ def paint_image(
                 stroke_scale=options.stroke_scale,
             )
         started = time.perf_counter()
-        painted = paint_pixels(photo.rgb, model, session, options, on_tile)
+        if region is None:
+            painted = paint_pixels(photo.rgb, model, session, options, on_tile)
+        else:
+            height, width = photo.rgb.shape[:2]
+            mask = fit_mask(region.mask, width, height)
+            outside = region.outside if mask.min() < 255 else None
+            painted = other = photo.rgb
+            runs = bool(mask.any()) + (outside is not None)
+            if mask.any():
+                painted = paint_pixels(photo.rgb, model, session, options, on_tile)
+                runs_done = 1
+            if outside is not None:
+                other = paint_pixels(photo.rgb, outside[0], session, outside[1], on_tile)
+            painted = composite(other, painted, mask)
     milliseconds = 1000 * (time.perf_counter() - started)
     return Painting(dataclasses.replace(photo, rgb=painted), milliseconds, tiles > 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, overload
 
@@ -11,11 +12,13 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.engines.engine import EngineOptions, choose_engine
+from fast_nst.errors import UserError
 from fast_nst.models.model import Model, ModelSource
 from fast_nst.pictures.detail import DETAIL
 from fast_nst.pictures.edit import Array, to_channels, to_image
+from fast_nst.pictures.mask import MaskSource, read_mask
 from fast_nst.pictures.read import Picture
-from fast_nst.stylize.painting import PaintOptions, paint_image
+from fast_nst.stylize.painting import PaintOptions, Region, paint_image
 from fast_nst.stylize.session import Session
 from fast_nst.stylize.stream import Stream, Task
 from fast_nst.videos.clip import Frame
@@ -204,6 +207,8 @@ class Stylizer:
         keep_colors: bool = ...,
         size: int | None = ...,
         stroke_scale: float = ...,
+        mask: MaskSource | list[Any] | tuple[Any, ...] | None = ...,
+        outside: ModelSource | Mapping[str, float] | Stylizer | None = ...,
     ) -> list[Any]: ...
 
     @overload
@@ -216,6 +221,8 @@ class Stylizer:
         keep_colors: bool = ...,
         size: int | None = ...,
         stroke_scale: float = ...,
+        mask: MaskSource | list[Any] | tuple[Any, ...] | None = ...,
+        outside: ModelSource | Mapping[str, float] | Stylizer | None = ...,
     ) -> Array: ...
 
     @overload
@@ -228,6 +235,8 @@ class Stylizer:
         keep_colors: bool = ...,
         size: int | None = ...,
         stroke_scale: float = ...,
+        mask: MaskSource | list[Any] | tuple[Any, ...] | None = ...,
+        outside: ModelSource | Mapping[str, float] | Stylizer | None = ...,
     ) -> Image.Image: ...
 
     def __call__(
@@ -239,6 +248,8 @@ class Stylizer:
         keep_colors: bool = PaintOptions.keep_colors,
         size: int | None = PaintOptions.size,
         stroke_scale: float = PaintOptions.stroke_scale,
+        mask: MaskSource | list[Any] | tuple[Any, ...] | None = None,
+        outside: ModelSource | Mapping[str, float] | Stylizer | None = None,
     ) -> Any:
         """Stylize a picture, or each of a list.
 
@@ -255,9 +266,16 @@ class Stylizer:
             stroke_scale: How many times larger than trained the strokes are, 0.1 to 10. A copy of
                 the photograph, smaller by this factor, is painted and enlarged, and some of the
                 photograph's fine detail is added.
+            mask: Where to paint: white (255, True, 1.0) is painted, black left, and grey a soft
+                edge. A path, a PIL image, or an array (H, W) of bool, uint8, or floats from 0 to 1;
+                stretched to the result's size. The mask of an image with transparent pixels is its
+                alpha channel. For a list, one mask for all or a list with one for each.
+            outside: What is outside the mask: by default the photograph; or a style, as `Stylizer`
+                takes its model, painted with the same settings; or a `Stylizer`, whose strength and
+                detail are used with its model.
 
         Raises:
-            UserError: A picture cannot be read, or an argument is out of range.
+            UserError: A picture or mask cannot be read, or an argument is out of range.
         """
         options = PaintOptions(
             strength=self.strength if strength is None else strength,
@@ -266,10 +284,41 @@ class Stylizer:
             size=size,
             stroke_scale=stroke_scale,
         )
-        return self._paint(image, options)
+        if outside is not None and mask is None:
+            raise UserError("outside is given without a mask: add mask", "outside")
+        around = None if outside is None else _model_and_options(outside, options)
+        if not isinstance(mask, list | tuple | None):
+            mask = read_mask(mask)
+        return self._paint(image, options, mask, around)
 
-    def _paint(self, image: Picture | list[Any] | tuple[Any, ...], options: PaintOptions) -> Any:
+    def _paint(
+        self,
+        image: Picture | list[Any] | tuple[Any, ...],
+        options: PaintOptions,
+        mask: Any,
+        outside: tuple[Model, PaintOptions] | None,
+    ) -> Any:
         if isinstance(image, list | tuple):
-            return [self._paint(item, options) for item in image]
-        pixels = paint_image(image, self.model, self.session, options).pixels
+            masks = mask if isinstance(mask, list | tuple) else [mask] * len(image)
+            if len(masks) != len(image):
+                raise UserError(
+                    f"mask has {len(masks)} masks for {len(image)} pictures: give one for all, or "
+                    "one for each",
+                    "mask",
+                )
+            return [
+                self._paint(item, options, each, outside)
+                for item, each in zip(image, masks, strict=True)
+            ]
+        region = None if mask is None else Region(read_mask(mask), outside)
+        pixels = paint_image(image, self.model, self.session, options, region=region).pixels
         return to_channels(pixels) if isinstance(image, np.ndarray) else to_image(pixels)
+
+
+def _model_and_options(
+    style: ModelSource | Mapping[str, float] | Stylizer, options: PaintOptions
+) -> tuple[Model, PaintOptions]:
+    """A style, and the options that it is painted with instead of `options`."""
+    if isinstance(style, Stylizer):
+        return style.model, replace(options, strength=style.strength, detail=style.detail)
+    return Model.read(style), options

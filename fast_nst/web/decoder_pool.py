@@ -8,10 +8,13 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from fast_nst.errors import UserError
-from fast_nst.pictures.edit import Pixels
-from fast_nst.web.decoder_worker import Decode, Encode, receive, send, serve
+import numpy as np
 
+from fast_nst.errors import UserError
+from fast_nst.pictures.edit import Array, Pixels
+from fast_nst.web.decoder_worker import Decode, DecodeMask, Encode, receive, send, serve
+
+_Task = Decode | DecodeMask | Encode
 _POLL_SECONDS = 0.05  # between checks for cancellation
 
 
@@ -26,7 +29,7 @@ class _Worker:
             self._process.start()
         theirs.close()
 
-    def run(self, task: Decode | Encode, cancelled: threading.Event) -> object:
+    def run(self, task: _Task, cancelled: threading.Event) -> object:
         """Run a task in the process; an exception of the task is returned.
 
         Raises:
@@ -102,6 +105,12 @@ class DecoderPool:
         assert isinstance(pixels, Pixels)
         return pixels
 
+    def decode_mask(self, task: DecodeMask, cancelled: threading.Event) -> Array:
+        """Decode a mask; the same arguments and errors as `decode`."""
+        mask = self._run(task, cancelled)
+        assert isinstance(mask, np.ndarray)
+        return mask
+
     def encode(self, task: Encode, cancelled: threading.Event) -> bytes:
         """Encode an image.
 
@@ -117,7 +126,7 @@ class DecoderPool:
         assert isinstance(data, bytes)
         return data
 
-    def _run(self, task: Decode | Encode, cancelled: threading.Event) -> object:
+    def _run(self, task: _Task, cancelled: threading.Event) -> object:
         worker = self._acquire()
         is_usable = False
         try:

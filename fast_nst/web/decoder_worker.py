@@ -6,12 +6,14 @@ Each worker process imports this module, so it imports little beside Pillow.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing.connection
 import os
 import pickle
 import signal
 import threading
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.pictures.edit import Pixels, to_image
+from fast_nst.pictures.edit import Array, Pixels, to_image
+from fast_nst.pictures.mask import fit_mask, read_mask
 from fast_nst.pictures.read import TooManyPixels, pixel_limit, read_pixels
 from fast_nst.pictures.write import WRITERS, encode_image
 
@@ -51,19 +54,54 @@ class Decode:
             TooManyPixels: More than `most` pixels are needed.
             UserError: The file is not a readable image.
         """
-        with pixel_limit(self.most):
-            try:
-                return read_pixels(
-                    bytes(self.upload),
-                    self.size,
-                    max_pixels=self.most,
-                    stroke_scale=self.stroke_scale,
-                )
-            except TooManyPixels as error:
-                if not isinstance(error.__cause__, Image.DecompressionBombError):
-                    raise
-                line = f"the image has over {self.most:,} pixels: give a smaller one"
-                raise TooManyPixels(line) from error
+        with _pixel_limit(self.most, "image"):
+            return read_pixels(
+                bytes(self.upload),
+                self.size,
+                max_pixels=self.most,
+                stroke_scale=self.stroke_scale,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeMask:
+    """Decode a mask and stretch it to the result's size.
+
+    Attributes:
+        upload: The mask's file.
+        most: Maximum pixels of the file.
+        size: Width and height of the result, in px.
+    """
+
+    upload: bytes
+    most: int
+    size: tuple[int, int]
+
+    def __call__(self) -> Array:
+        """Run the task.
+
+        Returns:
+            (H, W) uint8.
+
+        Raises:
+            TooManyPixels: The file has more than `most` pixels.
+            UserError: The file is not a readable image.
+        """
+        with _pixel_limit(self.most, "mask"):
+            return fit_mask(read_mask(self.upload), *self.size)
+
+
+@contextlib.contextmanager
+def _pixel_limit(most: int, what: str) -> Iterator[None]:
+    """`pixel_limit`, with an error that names no flag."""
+    with pixel_limit(most):
+        try:
+            yield
+        except TooManyPixels as error:
+            if not isinstance(error.__cause__, Image.DecompressionBombError):
+                raise
+            line = f"the {what} has over {most:,} pixels: give a smaller one"
+            raise TooManyPixels(line) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +164,7 @@ def serve(connection: Connection) -> None:
     """The worker's main loop: runs tasks until the pipe closes or the parent process ends.
 
     Args:
-        connection: Receives `Decode` and `Encode`; sends their results or exceptions.
+        connection: Receives `Decode`, `DecodeMask` and `Encode`; sends their results or exceptions.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service handles Ctrl-C and ends this
     threading.Thread(target=_exit_with_parent, daemon=True).start()

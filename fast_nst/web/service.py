@@ -23,7 +23,7 @@ from fast_nst.web.files import PageFile
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
 from fast_nst.web.settings import Settings, check_name, first_error
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
-from fast_nst.web.upload import UploadTooLarge, UploadTooSlow
+from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
 from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
 _CHUNK = 2**18  # bytes of a response that are sent at a time
@@ -41,6 +41,10 @@ _RETRY_LATER: Mapping[type[Exception], str] = {
     MemoryError: "not enough memory for this image: try a smaller one, or try again later",
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+_MASK = (
+    "Image file of where to paint: white is painted, black left, grey a soft edge. It is stretched "
+    "to the result's size. If it has transparent pixels, the mask is its alpha channel."
+)
 _ERROR = {
     "content": {
         "application/json": {
@@ -62,14 +66,15 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "An image file; or a form with one, whose other fields are parameters.",
+        "description": "An image file; or a form with one, perhaps a mask, and parameters.",
         "content": {
             "image/*": _BINARY,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "image": {"type": "string", "format": "binary"},
+                        "image": _BINARY["schema"],
+                        MASK: {**_BINARY["schema"], "description": _MASK},
                         **Settings.model_json_schema()["properties"],
                     },
                 }
@@ -175,8 +180,10 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
         upload = await backend.uploads.read(request, timeout)
         wanted = settings.with_fields(upload.fields).request()
         stylizers.check(wanted)
+        if wanted.outside is not None and upload.mask is None:
+            raise UserError(f"outside is given without a mask: add a file named {MASK} to the form")
         painting = await queue.run(
-            lambda cancelled: stylizers.paint(upload.image, wanted, cancelled),
+            lambda cancelled: stylizers.paint(upload.image, wanted, cancelled, upload.mask),
             max(deadline - time.monotonic(), 0),
             lambda: _disconnected(request),
         )

@@ -25,6 +25,10 @@ class Settings(BaseModel):
     style: Annotated[
         list[str], Field(description="NAME; or several, each as NAME:WEIGHT, for a blend")
     ] = [DEFAULT_MODEL.stem]
+    outside: Annotated[
+        str | None,
+        Field(description="NAME of a style outside the mask; by default the photograph is left"),
+    ] = None
     strength: Annotated[
         float, Field(ge=0, le=MAX_STRENGTH, description="strength of the style; 1 is as trained")
     ] = PaintOptions.strength
@@ -54,6 +58,7 @@ class Settings(BaseModel):
         """
         return PaintRequest(
             styles=_weights(self.style),
+            outside=self.outside,
             options=PaintOptions(
                 size=self.size,
                 strength=self.strength,

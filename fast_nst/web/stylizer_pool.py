@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from fast_nst.engines.engine import EngineOptions, choose_engine, cores, share_arena
 from fast_nst.errors import UserError, choose
 from fast_nst.models.model import Model
-from fast_nst.stylize.painting import PaintOptions, paint_image
+from fast_nst.pictures.edit import Pixels
+from fast_nst.stylize.painting import PaintOptions, Region, paint_image
 from fast_nst.stylize.session import Session
 from fast_nst.web.decoder_pool import DecoderPool
-from fast_nst.web.decoder_worker import Decode, Encode
+from fast_nst.web.decoder_worker import Decode, DecodeMask, Encode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
 
@@ -31,10 +32,12 @@ class PaintRequest:
     Attributes:
         styles: Names and weights.
         options: How the picture is painted and encoded; the format is a key of `MEDIA_TYPES`.
+        outside: Name of the style outside the mask; None leaves the photograph.
     """
 
     styles: tuple[tuple[str, float], ...]
     options: PaintOptions
+    outside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,21 +83,29 @@ class StylizerPool:
             UnknownStyle: A style is not among the models.
             UserError: The styles do not mix, or not at this strength.
         """
-        for name, _ in request.styles:
+        blend = [name for name, _ in request.styles]
+        outside = [] if request.outside is None else [request.outside]
+        for name in [*blend, *outside]:
             try:
                 choose("style", name, self._models)
             except UserError as error:
                 raise UnknownStyle(str(error)) from error
-        for name, _ in request.styles:
-            reason = self._models[name].unmixable
-            if reason and (request.options.strength > 1 or len(request.styles) > 1):
-                raise UserError(f"style {name!r} takes no strength above 1 and no blend: {reason}")
+        for styles in (blend, outside):
+            for name in styles:
+                reason = self._models[name].unmixable
+                if reason and (request.options.strength > 1 or len(styles) > 1):
+                    line = f"style {name!r} takes no strength above 1 and no blend: {reason}"
+                    raise UserError(line)
         if len({self._models[name].network for name, _ in request.styles}) > 1:
             names = ", ".join(name for name, _ in request.styles)
             raise UserError(f"{names} are of two networks, and styles of two networks do not mix")
 
     def paint(
-        self, upload: bytes | bytearray, request: PaintRequest, stopped: threading.Event
+        self,
+        upload: bytes | bytearray,
+        request: PaintRequest,
+        stopped: threading.Event,
+        mask: bytes | None = None,
     ) -> Response:
         """Decode, paint and encode.
 
@@ -103,9 +114,10 @@ class StylizerPool:
             request: What it asks for; checked.
             stopped: Set when nobody waits any more; the work then ends, while the network paints
                 at the next tile.
+            mask: A mask's file; default: the whole picture is painted.
 
         Raises:
-            TooManyPixels: The picture, or its painting, has too many pixels.
+            TooManyPixels: The picture, its painting or the mask has too many pixels.
             UserError: It cannot be read, painted or encoded.
             MemoryError: There is none for it.
         """
@@ -117,6 +129,7 @@ class StylizerPool:
             stroke_scale=options.stroke_scale,
         )
         photo = self._decoders.decode(task, stopped)
+        region = None if mask is None else self._region(mask, photo, request, stopped)
         model = Model(
             tuple(
                 dataclasses.replace(self._models[name].part, weight=weight)
@@ -129,7 +142,7 @@ class StylizerPool:
                 raise UserError(f"stopped after {done} of {total} tiles: the client disconnected")
 
         try:
-            painting = paint_image(photo, model, self._session, options, on_tile)
+            painting = paint_image(photo, model, self._session, options, on_tile, region)
         except UserError as error:
             if isinstance(error.__cause__, MemoryError):  # of the service, not of the client
                 raise error.__cause__ from error
@@ -139,6 +152,16 @@ class StylizerPool:
             painting=painting.pixels, file_format=options.format, quality=options.quality
         )
         milliseconds = painting.milliseconds
-        del photo, painting
+        del photo, painting, region
         data = self._decoders.encode(result, stopped)
         return Response(data, MEDIA_TYPES[options.format], milliseconds)
+
+    def _region(
+        self, mask: bytes, photo: Pixels, request: PaintRequest, stopped: threading.Event
+    ) -> Region:
+        height, width = photo.rgb.shape[:2]
+        task = DecodeMask(upload=mask, most=self._limits.max_pixels, size=(width, height))
+        outside = None
+        if request.outside is not None:
+            outside = Model((self._models[request.outside].part,)), request.options
+        return Region(self._decoders.decode_mask(task, stopped), outside)

@@ -19,6 +19,7 @@ MIN_RATE = 10_000  # average bytes per second of an upload
 GRACE_PERIOD = 10.0  # seconds that an upload may be behind `MIN_RATE`
 _MIN_AGE = 1.0  # seconds after which an upload may be cancelled for a faster one
 _POLL_SECONDS = 0.25  # between checks of an upload
+MASK = "mask"  # name of the mask's file in a form
 _MAX_FIELDS = 100
 _CHUNK = 2**16  # bytes of a form that are parsed at a time
 
@@ -41,10 +42,12 @@ class Upload:
     Attributes:
         image: The image file.
         fields: Name and value of a form's other fields.
+        mask: The file named `MASK` in a form; None without one.
     """
 
     image: bytes | bytearray
     fields: list[tuple[str, str]] = field(default_factory=list)
+    mask: bytes | None = None
 
 
 class _Transfer:
@@ -88,7 +91,7 @@ class UploadReader:
         self._transfers: set[_Transfer] = set()
 
     async def read(self, request: Request, timeout: float) -> Upload:
-        """Read the image of a request: its body, or the file in its multipart form.
+        """Read the image of a request: its body, or a file of its multipart form; and its mask.
 
         Args:
             request: A request whose body has not been read.
@@ -101,7 +104,8 @@ class UploadReader:
             QueueFull: There are too many uploads, and the others are faster.
             ClientDisconnected: The client closed the connection.
             ShuttingDown: `stop` was called.
-            UserError: The body is empty, or the form is damaged or has not exactly one file.
+            UserError: The body is empty, or the form is damaged or has not exactly one
+                image, and at most one mask.
         """
         deadline = time.monotonic() + timeout
         self._make_room()
@@ -179,22 +183,32 @@ async def _parse_form(headers: Headers, body: bytearray) -> Upload:
             await asyncio.sleep(0)  # let the event loop serve other requests
 
     try:
-        form = await _InMemoryParser(headers, stream(), max_files=1, max_fields=_MAX_FIELDS).parse()
+        form = await _InMemoryParser(headers, stream(), max_files=2, max_fields=_MAX_FIELDS).parse()
     except MultiPartException as error:
         raise UserError(
-            f"the form is invalid ({error.message.rstrip('.')}): send one file, and settings as "
-            "fields or in the URL"
+            f"the form is invalid ({error.message.rstrip('.')}): send one image file, at most one "
+            f"file named {MASK}, and settings as fields or in the URL"
         ) from error
-    image: bytes | None = None
+    images: list[bytes] = []
+    masks: list[bytes] = []
     fields: list[tuple[str, str]] = []
     try:
         for name, item in form.multi_items():
-            if isinstance(item, UploadFile):
-                image = await item.read()
-            else:
+            if not isinstance(item, UploadFile):
                 fields.append((name, item))
+            elif name != MASK:
+                images.append(await item.read())
+            elif item.filename or item.size:  # a browser sends both empty if no file is chosen
+                masks.append(await item.read())
     finally:
         await form.close()
-    if image is None:
-        raise UserError("the form has no file: add an image file to it")
-    return Upload(image, fields)
+    if any(name == MASK for name, _ in fields):
+        raise UserError(f"{MASK} is a text: send it as a file of the form")
+    if not images:
+        raise UserError("the form has no image: add an image file to it")
+    if len(images) > 1 or len(masks) > 1:
+        raise UserError(
+            f"the form has {len(images)} images and {len(masks)} masks: send one image, and at "
+            f"most one file named {MASK}"
+        )
+    return Upload(images[0], fields, masks[0] if masks else None)
