@@ -84,7 +84,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             styles = style_images(names)
             return _report_series(train_series(given, styles, on_progress=on_progress, log=log))
         painting = LivePainting(Path(live)) if live else None
-        callbacks = [painting] if painting else []
+        callbacks: list[LivePainting | Events] = [painting] if painting else []
         if as_json and is_first:
             callbacks.append(Events(_print_json, painting))
         options = {"callbacks": callbacks}
