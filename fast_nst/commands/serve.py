@@ -43,6 +43,10 @@ class ServeOptions(Limits):
     allow_training: bool = option(
         "let the page train styles although other machines reach it (--allow-remote, --name)", False
     )
+    allow_videos: bool = option(
+        "paint films also with --allow-remote or --name; without these it is always allowed",
+        False,
+    )
     name: list[str] = option(
         "host name to accept requests for, such as a reverse proxy's, at any port; IP addresses, "
         "localhost and this machine's name are always accepted",
@@ -70,6 +74,11 @@ class ServeOptions(Limits):
         """Whether the page may train styles: its own machine's may, others' only if allowed."""
         is_own = _is_local(self.host) and not self.allow_remote and not self.name
         return self.allow_training or is_own
+
+    @property
+    def paints_videos(self) -> bool:
+        """Whether films are painted: by default only for the user of this machine."""
+        return self.allow_videos or not (self.allow_remote or self.name)
 
 
 def _is_local(host: str) -> bool:
@@ -105,13 +114,16 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
     runtime = runtime_in(Path(options.runtime)) if options.runtime else None
+    backend = Backend(
+        models, options, allow_videos=options.paints_videos, may_train=options.may_train
+    )
     limits = {
         "max_bytes": options.upload_bytes,
         "max_pixels": options.max_pixels,
         "training": {"allowed": options.may_train, "missing": missing()},
+        "videos": backend.videos.described(),
     }
     files = page_files(models, runtime, limits)
-    backend = Backend(models, options, options.may_train)
     app = make_app(backend, files, tuple(options.name), runtime is not None)
     with _bind(options.host, options.port) as listener:
         address = _url(listener)

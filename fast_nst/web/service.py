@@ -20,6 +20,7 @@ from fast_nst.errors import FadeWarning, UserError, one_line
 from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend
+from fast_nst.web.file_upload import NotStored
 from fast_nst.web.files import PageFile
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
@@ -28,6 +29,14 @@ from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
 from fast_nst.web.training import NoTraining
 from fast_nst.web.training_api import training_router
 from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
+from fast_nst.web.video_api import add_video_api
+from fast_nst.web.videos import (
+    UnknownVideo,
+    VideoBusy,
+    VideoExtraMissing,
+    VideosRefused,
+    VideoUnfinished,
+)
 from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
 _CHUNK = 2**18  # bytes of a response that are sent at a time
@@ -39,6 +48,12 @@ _STATUS: Mapping[type[UserError], int] = {
     UnknownJob: 404,
     JobExists: 409,
     NoTraining: 409,
+    VideosRefused: 403,
+    UnknownVideo: 404,
+    VideoBusy: 409,
+    VideoUnfinished: 409,
+    VideoExtraMissing: 501,
+    NotStored: 507,
 }
 _HTTP_ERRORS = {404: "not found, the page is at /", 405: "method not allowed, see /api.html"}
 _RETRY_LATER: Mapping[type[Exception], str] = {
@@ -141,6 +156,7 @@ def make_app(
     _add_error_handlers(app)
     _add_api(app, backend)
     app.include_router(training_router(backend, _disconnected))
+    add_video_api(app, backend)
 
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Status of the service, and how many of its slots are taken")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from fast_nst.web.backend import Backend
+from fast_nst.web.connections import Server
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.files import page_files
 from fast_nst.web.limits import Limits
@@ -35,6 +39,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
 def client_of(models: dict[str, ServedModel], limits: Limits) -> TestClient:
     files = page_files(models, None, {"max_bytes": limits.upload_bytes})
     return TestClient(make_app(Backend(models, limits), files), base_url=HERE)
+
+
+@contextlib.contextmanager
+def serving(backend: Backend) -> Iterator[tuple[str, int]]:
+    """Serve on a socket; yields the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(make_app(backend, {}), 20, 0.2, backend.stop)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture
