@@ -3,6 +3,7 @@
 import { copyText } from "./clipboard.js";
 import { commandFor } from "./command.js";
 import { isFilm } from "./photo.js";
+import { saveFile } from "./result_exporter.js";
 import { Poller, ask, refusal } from "./service.js";
 import { keep, kept } from "./store.js";
 import { UserError, messageOf, say, sentence, timeLeft } from "./words.js";
@@ -67,6 +68,7 @@ export class Films {
     });
     byId("film-cancel").addEventListener("click", () => this.#cancel());
     byId("film-again").addEventListener("click", () => this.#paint());
+    byId("film-download").addEventListener("click", () => this.#download());
     byId("film-close").addEventListener("click", () => this.#close());
     byId("film-copy").addEventListener("click", () => (
       copyText(byId("film-command").textContent, byId("film-status"))));
@@ -174,6 +176,23 @@ export class Films {
     }
   }
 
+  /** As a blob, since a link would take the file's name from the service. */
+  async #download() {
+    const { id, target } = this.#film;
+    const status = byId("film-status");
+    status.textContent = say("filmFetching");
+    byId("film-error").textContent = "";
+    try {
+      const response = await fetch(`api/videos/${id}/result`);
+      if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+      saveFile(await response.blob(), target);
+      status.textContent = say("downloaded");
+    } catch (error) {
+      status.textContent = "";
+      byId("film-error").textContent = error instanceof UserError ? error.message : say("noResponse");
+    }
+  }
+
   #close() {
     this.#remove();
     this.#film = null;
@@ -210,12 +229,7 @@ export class Films {
     if (total) Object.assign(progress, { max: total, value: loaded ?? done });
     else progress.removeAttribute("value");
     byId("film-text").textContent = this.#text();
-    const download = byId("film-download");
-    download.hidden = state !== "done";
-    if (state === "done") {
-      download.href = `api/videos/${this.#film.id}/result`;
-      download.download = this.#film.target;
-    }
+    byId("film-download").hidden = state !== "done";
     this.#tell();
     this.#advise();
   }

@@ -53,6 +53,7 @@ export default {
   filmFrames: "{done} von {total} Einzelbildern",
   filmDone: "{name} ist gemalt.",
   downloadFilm: "MP4 herunterladen",
+  filmFetching: "Der Film wird geholt …",
   filmAgain: "In diesem Look noch einmal malen",
   closeFilm: "Diesen Film entfernen",
   oneFilm: "Filme werden einzeln gemalt: {name} ist der erste.",

@@ -57,6 +57,7 @@ export default {
   filmFrames: "{done} of {total} frames",
   filmDone: "{name} is painted.",
   downloadFilm: "Download MP4",
+  filmFetching: "Fetching the film …",
   filmAgain: "Paint again in this look",
   closeFilm: "Remove this film",
   oneFilm: "One film at a time is painted: {name} is the first.",

@@ -53,6 +53,7 @@ export default {
   filmFrames: "{done} images sur {total}",
   filmDone: "{name} est peint.",
   downloadFilm: "Télécharger le MP4",
+  filmFetching: "Récupération du film …",
   filmAgain: "Repeindre avec ce rendu",
   closeFilm: "Retirer ce film",
   oneFilm: "Les films sont peints un par un : {name} est le premier.",
