@@ -26,6 +26,8 @@ from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
+from fast_nst.web.training import NoTraining
+from fast_nst.web.training_api import training_router
 from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
 from fast_nst.web.video_api import add_video_api
 from fast_nst.web.videos import (
@@ -45,6 +47,7 @@ _STATUS: Mapping[type[UserError], int] = {
     UnknownStyle: 404,
     UnknownJob: 404,
     JobExists: 409,
+    NoTraining: 409,
     VideosRefused: 403,
     UnknownVideo: 404,
     VideoBusy: 409,
@@ -152,6 +155,7 @@ def make_app(
     )
     _add_error_handlers(app)
     _add_api(app, backend)
+    app.include_router(training_router(backend, _disconnected))
     add_video_api(app, backend)
 
     @app.head("/healthz", include_in_schema=False)
@@ -177,7 +181,8 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
     @app.head("/api/styles", include_in_schema=False)
     @app.get("/api/styles", summary="List the styles, the user's own first")
     async def styles() -> list[dict[str, Any]]:
-        return [model.described() for model in backend.models.values() if model.is_listed]
+        models = sorted(backend.models.values(), key=lambda model: not model.is_own)
+        return [model.described() for model in models if model.is_listed]
 
     @app.get("/api/stylize", include_in_schema=False)
     @app.head("/api/stylize", include_in_schema=False)
@@ -201,13 +206,13 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
             upload = await backend.uploads.read(request, timeout)
             wanted = settings.with_fields(upload.fields).request()
             stylizers.check(wanted)
-            if wanted.outside is not None and upload.mask is None:
+            if wanted.outside is not None and upload.second is None:
                 raise UserError(
                     f"outside is given without a mask: add a file named {MASK} to the form"
                 )
             painting = await queue.run(
                 lambda cancelled: stylizers.paint(
-                    upload.image, wanted, cancelled, upload.mask, job
+                    upload.image, wanted, cancelled, upload.second, job
                 ),
                 max(deadline - time.monotonic(), 0),
                 lambda: _disconnected(request),

@@ -1,22 +1,28 @@
 // Starts the page, and connects its controls.
 
 import { Cropper } from "./crop.js";
+import { Films } from "./film.js";
 import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook, toAddress } from "./look.js";
 import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, panel, queue,
-  refresh, rememberLook, showLook, showPhoto, snap, stage, state, titlesOf, travel,
+  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, paintOptions,
+  panel, queue, refresh, rememberLook, showLook, showPhoto, snap, stage, state, styleNamed, titlesOf,
+  travel,
 } from "./studio.js";
+import { ask } from "./service.js";
 import { forget, kept } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
+import { Training } from "./training.js";
 import { LANGUAGES, fillWords, keepLanguage, preferredLanguage, say, speak } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const stylizers = {}; // service, browser
 let config;
+let films;
+let training = null; // where the service trains
 
 function chooseStylizer(where) {
   state.stylizer = stylizers[where];
@@ -27,7 +33,7 @@ function chooseStylizer(where) {
 
 function listenToSources() {
   byId("file").addEventListener("change", ({ target }) => {
-    if (target.files.length) loadFiles([...target.files]);
+    if (target.files.length) takeFiles([...target.files]);
     target.value = ""; // allows choosing the same file again
   });
   byId("snap").addEventListener("click", snap);
@@ -35,7 +41,7 @@ function listenToSources() {
     chooseStylizer(target.value);
     if (state.photo) showPhoto();
   });
-  listenForFiles(loadFiles, () => {
+  listenForFiles(takeFiles, () => {
     byId("photo-error").textContent = say("notAFile");
   });
   const cropper = new Cropper({ onApply: ({ blob, name }) => loadPhoto(name, () => blob) });
@@ -44,6 +50,47 @@ function listenToSources() {
     queue.current.look = target.checked ? currentLook() : null;
     showLook(currentLook());
   });
+}
+
+function takeFiles(files) {
+  const photographs = films.take(files);
+  if (photographs.length) loadFiles(photographs);
+}
+
+/** Offer what the service does besides photographs. */
+function beginJobs() {
+  films = new Films({
+    limits: config.service?.videos,
+    look: () => ({ options: paintOptions(currentLook()), titles: titlesOf(currentLook()) }),
+    isNamed: (name) => styleNamed(name).named,
+  });
+  if (!config.service?.training?.allowed) return;
+  training = new Training({
+    service: config.service,
+    stylizer: stylizers.service,
+    photograph: () => state.photo,
+    onStyle: addStyle,
+  });
+}
+
+/** Show the styles that the service has now, and choose the one of this name. */
+async function addStyle(name) {
+  await updateStyles();
+  gallery.setStyles(config.styles);
+  panel.fill();
+  const isThere = config.styles.some((style) => style.name === name);
+  const look = currentLook();
+  showLook(isThere ? { ...look, styles: [{ name, share: 1 }] } : look, isThere);
+  gallery.refresh();
+}
+
+/** Styles that were trained since the service has started are not in config.json. */
+async function updateStyles() {
+  try {
+    config.styles = await ask("api/styles");
+  } catch {
+    // They are there when the page is loaded again.
+  }
 }
 
 function listenToLooks() {
@@ -138,6 +185,8 @@ function offerLanguages(language) {
     panel.fill();
     showLook(currentLook(), false);
     gallery.refresh();
+    films.speak();
+    training?.speak();
   });
 }
 
@@ -165,6 +214,7 @@ async function start() {
   const language = preferredLanguage();
   [config] = await Promise.all([fetch("config.json").then((response) => response.json()), speak(language)]);
   fillWords();
+  if (config.service?.training?.allowed) await updateStyles();
   // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
   for (const style of config.styles) style.mixes &&= mixesHere(style.name);
@@ -174,6 +224,7 @@ async function start() {
   fill();
   offerLanguages(language);
   begin(config, lookOfAddress() ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
+  beginJobs();
   listenToSources();
   listenToLooks();
   listenToResults();

@@ -97,7 +97,7 @@ def painted(page: Page) -> Locator:
     return status
 
 
-def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
+def give(page: Page, path: Path, shown: str = "", event: str = "drop", onto: str = "body") -> None:
     """Drop a file on the page, or paste it, and wait for its painting.
 
     Args:
@@ -105,25 +105,26 @@ def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
         path: The file.
         shown: The painting's size, as the page says it; "" does not wait.
         event: "drop" or "paste".
+        onto: Selector of the element that gets it.
     """
     page.evaluate(
-        """([data, name, type, event]) => {
+        """([data, name, type, event, onto]) => {
             const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
             const transfer = new DataTransfer();
             transfer.items.add(new File([bytes], name, { type }));
             const made = event === "paste"
                 ? new ClipboardEvent(event, { clipboardData: transfer, bubbles: true })
                 : new DragEvent(event, { dataTransfer: transfer, bubbles: true, cancelable: true });
-            document.body.dispatchEvent(made);
+            document.querySelector(onto).dispatchEvent(made);
         }""",
-        [base64.b64encode(path.read_bytes()).decode(), path.name, _type(path), event],
+        [base64.b64encode(path.read_bytes()).decode(), path.name, _type(path), event, onto],
     )
     if shown:
         expect(page.locator("#status")).to_contain_text(shown, timeout=30 * SECOND)
 
 
 def _type(path: Path) -> str:
-    kinds = {".png": "image/png", ".jpg": "image/jpeg", ".heic": "image/heic"}
+    kinds = {".png": "image/png", ".jpg": "image/jpeg", ".heic": "image/heic", ".mp4": "video/mp4"}
     return kinds.get(path.suffix, "text/plain")
 
 
