@@ -12,7 +12,7 @@ const RUNTIME_EXCEPTION = "6"; // such as out of memory; other codes mean a bad 
 let ort;
 let settings;
 let device;
-const files = new Map();
+const files = new Map(); // file -> a promise of its bytes
 const sessions = new Map();
 
 /** A missing or damaged file, which does not affect other styles. */
@@ -20,8 +20,8 @@ class FileError extends Error {}
 
 /** A model file, and its parameters' offsets, which are checked to lie inside it. */
 async function modelFile(file, parameters) {
-  if (!files.has(file)) files.set(file, await loaded(file));
-  const bytes = files.get(file);
+  if (!files.has(file)) files.set(file, loaded(file));
+  const bytes = await files.get(file);
   const ends = Object.values(parameters ?? {}).map(([offset, length]) => offset + length);
   if (bytes.length < Math.max(1, ...ends)) throw damaged(file);
   return { bytes, parameters };
@@ -35,6 +35,7 @@ async function loaded(file) {
     if (!response.ok) throw new Error(response.status);
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
+    files.delete(file);
     throw new FileError(`the file ${file} cannot be loaded (${error.message})`);
   }
 }
@@ -47,14 +48,21 @@ function damaged(...names) {
   return new FileError(`the file ${names.join(" or ")} is damaged`);
 }
 
-async function modelOf(styles, strength) {
-  const found = await Promise.all(styles.map(async ({ name, share }) => {
+/** The files of styles at a strength, and that of the identity model where it takes part. */
+async function partsOf(styles, strength) {
+  const parts = await Promise.all(styles.map(async ({ name, share }) => {
+    if (!settings.files[name]) throw new FileError(`the style ${name} is not in this browser`);
     const { file, parameters } = settings.files[name];
     return { ...await modelFile(file, settings.layouts[parameters]), share };
   }));
-  if (styles.length === 1 && strength === 1) return found[0].bytes;
+  if (styles.length === 1 && strength === 1) return { parts, identity: null };
   const { file, parameters } = settings.roots[settings.files[styles[0].name].network];
-  return mix(await modelFile(file, parameters), found, strength);
+  return { parts, identity: await modelFile(file, parameters) };
+}
+
+async function modelOf(styles, strength) {
+  const { parts, identity } = await partsOf(styles, strength);
+  return identity ? mix(identity, parts, strength) : parts[0].bytes;
 }
 
 async function sessionOf(styles, strength) {
@@ -192,7 +200,11 @@ async function answer(data) {
 let ready;
 let last = Promise.resolve();
 
-self.addEventListener("message", ({ data }) => {
+self.addEventListener("message", async ({ data }) => {
+  if (data.options) {
+    // Others are not kept waiting; `answer` gives an error again.
+    await partsOf(data.options.styles, data.options.strength).catch(() => {});
+  }
   last = last.then(async () => {
     try {
       const done = await answer(data);
