@@ -25,9 +25,10 @@ let films;
 let training = null; // where the service trains
 
 function chooseStylizer(where) {
+  byId("where").value = where;
   state.stylizer = stylizers[where];
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  const word = where === "browser" ? "neverLeaves" : isLocal ? "staysHere" : "sentTo";
+  const word = where !== "service" ? "neverLeaves" : isLocal ? "staysHere" : "sentTo";
   byId("privacy").textContent = say(word, { host: location.host });
 }
 
@@ -37,7 +38,8 @@ function listenToSources() {
     target.value = ""; // allows choosing the same file again
   });
   byId("snap").addEventListener("click", snap);
-  byId("where").addEventListener("change", ({ target }) => {
+  byId("where").addEventListener("change", async ({ target }) => {
+    if (target.value === "gpu" && !await isGpuExact()) return;
     chooseStylizer(target.value);
     if (state.photo) showPhoto();
   });
@@ -50,6 +52,20 @@ function listenToSources() {
     queue.current.look = target.checked ? currentLook() : null;
     showLook(currentLook());
   });
+}
+
+/** Whether the graphics card paints as WebAssembly does; if not, it is no longer offered. */
+async function isGpuExact() {
+  byId("status").textContent = say("checkingGpu");
+  const stylizer = new BrowserStylizer(config.browser, "webgpu");
+  const { ok, reason, difference } = await stylizer.check().catch(({ message }) => ({ reason: message }));
+  byId("status").textContent = "";
+  stylizers.gpu = ok ? stylizer : undefined;
+  if (ok) return true;
+  byId("where").querySelector("[value=gpu]").remove();
+  chooseStylizer("browser");
+  byId("paint-error").textContent = say("gpuDiffers", { reason: reason ?? `${difference} / 255` });
+  return false;
 }
 
 function takeFiles(files) {
@@ -155,7 +171,7 @@ function showPanel(name) {
   }
 }
 
-function fill() {
+function fill(hasGpu) {
   for (const [i, path] of config.samples.entries()) {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const name = path.split("/").pop().replace(/\.\w+$/, "");
@@ -163,7 +179,10 @@ function fill() {
     button.addEventListener("click", () => loadSample(path));
     byId("samples").append(button);
   }
-  byId("where-label").hidden = !(config.service && config.browser);
+  const isOffered = { service: config.service, browser: config.browser, gpu: hasGpu };
+  const places = byId("where");
+  for (const option of [...places.options]) if (!isOffered[option.value]) option.remove();
+  byId("where-label").hidden = places.options.length < 2;
   byId("footer").textContent = `fast_nst ${config.version}`;
   if (config.service) {
     const link = Object.assign(document.createElement("a"), { href: "api.html" });
@@ -180,7 +199,7 @@ function offerLanguages(language) {
     keepLanguage(select.value);
     await speak(select.value);
     fillWords();
-    chooseStylizer(state.stylizer === stylizers.browser ? "browser" : "service");
+    chooseStylizer(byId("where").value);
     gallery.setStyles(config.styles);
     panel.fill();
     showLook(currentLook(), false);
@@ -221,7 +240,7 @@ async function start() {
   if (config.service) stylizers.service = new ServiceStylizer(config.service);
   if (config.browser) stylizers.browser = new BrowserStylizer(config.browser);
   chooseStylizer(config.service ? "service" : "browser");
-  fill();
+  fill(config.browser?.runtime.webgpu && await navigator.gpu?.requestAdapter());
   offerLanguages(language);
   begin(config, lookOfAddress() ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
   beginJobs();
