@@ -123,7 +123,7 @@ class Training:
     ) -> None:
         self._folder, self._styles = folder, styles
         self._is_taken, self._add_style = is_taken, add_style
-        self._lock = threading.Lock()
+        self._starting, self._lock = threading.Lock(), threading.Lock()
         self._state = TrainingState()
         self._job: _Job | None = None
         self._painting = b""  # of a training that has ended
@@ -182,10 +182,10 @@ class Training:
             NoTraining: Another training runs.
             UserError: See `check`; or the disk is full, or cannot be written to.
         """
-        name = self.check(order.title)
-        make_folder(self._folder)
         try:
-            with contextlib.ExitStack() as undo:
+            with self._starting, contextlib.ExitStack() as undo:
+                name = self.check(order.title)
+                make_folder(self._folder)
                 undo.enter_context(self._alone())
                 self._clean()
                 self._check_room()
@@ -219,7 +219,7 @@ class Training:
         job, state = self._running()
         if state == "starting":
             self.cancel()
-        elif state == "training":
+        elif not job.is_stopped and state == "training":  # a second signal would abort it
             job.is_stopped = True
             job.process.stop()
 
@@ -261,6 +261,8 @@ class Training:
         for line in job.process.lines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 self._take(job, json.loads(line))
+            if job.model is not None:  # all is written
+                job.process.kill()
         code = job.process.wait()
         job.process.kill()  # closes its pipe
         try:
@@ -298,7 +300,7 @@ class Training:
         """The last state, and why it failed; installs the style."""
         if job.is_cancelled:
             return "cancelled", ""
-        if code == 0 and job.model is not None:
+        if job.model is not None:
             make_folder(self._styles)
             name = self._free_name()
             target = self._styles / f"{name}.onnx"
