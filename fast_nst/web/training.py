@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import re
 import shutil
 import sys
@@ -309,7 +310,7 @@ class Training:
             with self._lock:
                 self._state.name = name
             return "stopped" if job.is_stopped else "done", ""
-        return "failed", self._state.error or _reason(job.folder, code)
+        return "failed", _reason(job.folder, code, self._state.error)
 
     def _free_name(self) -> str:
         """The style's name, numbered if another one has got it in the meantime."""
@@ -362,12 +363,19 @@ def _arguments(folder: Path, name: str, order: Order) -> list[str]:
     return [str(word) for word in words]
 
 
-def _reason(folder: Path, code: int) -> str:
-    """Why a process that said nothing of it has ended."""
+def _reason(folder: Path, code: int, said: str) -> str:
+    """Why a training failed.
+
+    Args:
+        folder: Its folder, which is gone afterwards.
+        code: The exit code.
+        said: Its own error; "" without one.
+    """
     if code == -9:
         return "the training was killed, perhaps for lack of memory: close other programs"
-    lines: list[str] = []
-    with contextlib.suppress(OSError):
-        lines = (folder / _LOG).read_text(errors="replace").strip().splitlines()
-    said = lines[-1][:300] if lines else "it said nothing"
-    return f"the training ended with exit code {code}: {said}"
+    if not said:
+        with contextlib.suppress(OSError):
+            said = (folder / _LOG).read_text(errors="replace").strip().rpartition("\n")[2]
+        return f"the training ended with exit code {code}: {said.removeprefix('error: ')[:300]}"
+    # The rest is advice for the command line.
+    return re.split(r"; |\. ", said.replace(f"{folder}{os.sep}", ""))[0]
