@@ -45,7 +45,7 @@ def read_mask(source: MaskSource) -> Array:
         alpha = np.asarray(image.getchannel("A"))
         if alpha.min() < 255:
             return alpha
-    return np.asarray(image.convert("RGB").convert("L"))
+    return np.asarray(image.convert("L"))
 
 
 def _from_user_array(array: npt.NDArray[np.generic]) -> Array:
@@ -59,7 +59,7 @@ def _from_user_array(array: npt.NDArray[np.generic]) -> Array:
         levels = array.astype(np.uint8, copy=False)
         if levels.max() == 1:
             line = "mask has no value above 1 of 255: give labels 0 and 1 as bool"
-            warnings.warn(line, UserNote, stacklevel=3)
+            warnings.warn(line, UserNote, stacklevel=5)
         return levels
     values = array.astype(np.float32)
     if not ((values >= 0) & (values <= 1)).all():
@@ -85,8 +85,6 @@ def fit_mask(mask: Array, width: int, height: int) -> Array:
     """
     if mask.shape == (height, width):
         return mask
-    if mask.min() == mask.max():  # exact, whatever the filter's rounding
-        return np.full((height, width), mask.flat[0])
     return np.asarray(resize(from_array(mask), (width, height), Image.Resampling.BILINEAR))
 
 

@@ -287,8 +287,6 @@ class Stylizer:
         if outside is not None and mask is None:
             raise UserError("outside is given without a mask: add mask", "outside")
         around = None if outside is None else _model_and_options(outside, options)
-        if not isinstance(mask, list | tuple | None):
-            mask = read_mask(mask)
         return self._paint(image, options, mask, around)
 
     def _paint(
@@ -299,7 +297,10 @@ class Stylizer:
         outside: tuple[Model, PaintOptions] | None,
     ) -> Any:
         if isinstance(image, list | tuple):
-            masks = mask if isinstance(mask, list | tuple) else [mask] * len(image)
+            if isinstance(mask, list | tuple):
+                masks = mask
+            else:  # decoded once
+                masks = [None if mask is None else read_mask(mask)] * len(image)
             if len(masks) != len(image):
                 raise UserError(
                     f"mask has {len(masks)} masks for {len(image)} pictures: give one for all, or "

@@ -25,10 +25,6 @@ class Settings(BaseModel):
     style: Annotated[
         list[str], Field(description="NAME; or several, each as NAME:WEIGHT, for a blend")
     ] = [DEFAULT_MODEL.stem]
-    outside: Annotated[
-        str | None,
-        Field(description="NAME of a style outside the mask; by default the photograph is left"),
-    ] = None
     strength: Annotated[
         float, Field(ge=0, le=MAX_STRENGTH, description="strength of the style; 1 is as trained")
     ] = PaintOptions.strength
@@ -45,6 +41,10 @@ class Settings(BaseModel):
         ),
     ] = PaintOptions.stroke_scale
     keep_colors: Annotated[bool, Field(description="keep the photograph's colours")] = False
+    outside: Annotated[
+        str | None,
+        Field(description="NAME of a style outside the mask; by default the photograph is left"),
+    ] = None
     format: Annotated[str, Field(description=" or ".join(MEDIA_TYPES))] = "png"
     quality: Annotated[int, Field(ge=1, le=100, description="quality of JPEG and WebP")] = (
         PaintOptions.quality

@@ -24,6 +24,7 @@ from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.cluster import Worker, paint_on_cluster
 from fast_nst.stylize.folder import Job
+from fast_nst.stylize.masks import Masks
 from fast_nst.stylize.painting import PaintOptions
 from tests.conftest import inverting_model, noise
 
@@ -46,11 +47,29 @@ def test_a_worker_tells_what_became_of_each(tmp_path: Path):
         "number": np.array([3, 4]),
         "source": [str(tmp_path / name).encode() for name in names],
         "target": [str(tmp_path / "out" / name).encode() for name in names],
+        "mask": [b"", b""],
     }
     rows = Worker(Stylizer(inverting_model()), OPTIONS)(batch)
     assert (rows["number"], rows["width"]) == ([3, 4], [8, 0])
     assert [bool(error) for error in rows["error"]] == [False, True]
     assert open_image(tmp_path / "out" / "good.png").size == (8, 6)
+
+
+def test_a_worker_paints_within_masks(tmp_path: Path):
+    for name in ("one.png", "two.png"):
+        Image.fromarray(noise(6, 8)).save(tmp_path / name)
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (1, 1), 0).save(tmp_path / "masks" / "one.png")
+    batch = {
+        "number": np.array([0, 1]),
+        "source": [str(tmp_path / name).encode() for name in ("one.png", "two.png")],
+        "target": [str(tmp_path / "out" / name).encode() for name in ("one.png", "two.png")],
+        "mask": [str(tmp_path / "masks" / "one.png").encode(), b""],
+    }
+    rows = Worker(Stylizer(inverting_model()), OPTIONS, Masks.open(tmp_path / "masks"))(batch)
+    assert rows["error"][0] == ""
+    assert "no mask for" in rows["error"][1]
+    np.testing.assert_array_equal(to_array(open_image(tmp_path / "out" / "one.png")), noise(6, 8))
 
 
 def test_without_ray(tmp_path: Path, monkeypatch):
