@@ -199,7 +199,7 @@ class StyleTransfer(L.LightningModule):
         Checkpoints do not store it, so that a resumed run follows the settings it is given.
         """
         self.cycle_step, steps = self._cycle_step(), self.config.steps
-        if self.cycle_step >= steps:
+        if self.config.minutes is not None and self.cycle_step >= steps:
             self.trainer.should_stop = True
         rate = self.config.lr / 2**self.recoveries * one_cycle(self.cycle_step, steps)
         for group in optimizer.param_groups:
