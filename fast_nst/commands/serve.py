@@ -111,7 +111,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         "training": {"allowed": options.may_train, "missing": missing()},
     }
     files = page_files(models, runtime, limits)
-    backend = Backend(models, options, options.may_train)
+    backend = Backend(models, options, may_train=options.may_train)
     app = make_app(backend, files, tuple(options.name), runtime is not None)
     with _bind(options.host, options.port) as listener:
         address = _url(listener)

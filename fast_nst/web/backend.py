@@ -9,6 +9,7 @@ from fast_nst.models.home import own_styles, training_folder
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import ServedModel, own_model
+from fast_nst.web.progress import Jobs
 from fast_nst.web.stylizer_pool import StylizerPool
 from fast_nst.web.training import Training
 from fast_nst.web.upload import UploadReader
@@ -30,12 +31,13 @@ class Backend:
         queue: Slots and threads for requests.
         decoders: Processes that decode and encode images.
         stylizers: Opened models.
+        jobs: Progress of the requests.
         uploads: Reads request bodies, at most one for each slot.
         training: Trains styles of the user's own.
     """
 
     def __init__(
-        self, models: dict[str, ServedModel], limits: Limits, may_train: bool = False
+        self, models: dict[str, ServedModel], limits: Limits, *, may_train: bool = False
     ) -> None:
         self.models = models
         self.limits = limits
@@ -43,6 +45,7 @@ class Backend:
         self.queue: WorkQueue = WorkQueue(limits.workers, limits.queue)
         self.decoders: DecoderPool = DecoderPool()
         self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)
+        self.jobs: Jobs = Jobs()
         self.uploads: UploadReader = UploadReader(limits.slots, limits.upload_bytes)
         self.training: Training = Training(
             training_folder(), own_styles(), self._has_style, self._add_style

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -20,8 +21,9 @@ from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend
 from fast_nst.web.files import PageFile
+from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
-from fast_nst.web.settings import Settings, check_name, first_error
+from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
 from fast_nst.web.training import NoTraining
 from fast_nst.web.training_api import training_router
@@ -35,6 +37,8 @@ _STATUS: Mapping[type[UserError], int] = {
     TooManyPixels: 413,
     UnknownStyle: 404,
     NoTraining: 409,
+    UnknownJob: 404,
+    JobExists: 409,
 }
 _HTTP_ERRORS = {404: "not found, the page is at /", 405: "method not allowed, see /api.html"}
 _RETRY_LATER: Mapping[type[Exception], str] = {
@@ -62,6 +66,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     400: {"description": "The image or a parameter is invalid.", **_ERROR},
     404: {"description": "The style is unknown.", **_ERROR},
+    409: {"description": "A running request has this job.", **_ERROR},
     413: {"description": "The image has too many bytes or pixels.", **_ERROR},
     "4XX": {"description": "The request is rejected for another reason.", **_ERROR},
     503: {"description": "Busy or timed out; retry after `Retry-After` seconds.", **_ERROR},
@@ -176,24 +181,41 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
         responses=_RESPONSES,
         openapi_extra=_BODY,
     )
-    async def stylize(request: Request, settings: Annotated[Settings, Query()]) -> Response:
+    async def stylize(request: Request, settings: Annotated[QuerySettings, Query()]) -> Response:
         for name in request.query_params:
-            check_name(name)
+            check_name(name, QuerySettings)
         stylizers.check(settings.request())
         deadline = time.monotonic() + timeout
         queue.check()  # before the upload, which would be in vain
-        upload = await backend.uploads.read(request, timeout)
-        wanted = settings.with_fields(upload.fields).request()
-        stylizers.check(wanted)
-        if wanted.outside is not None and upload.second is None:
-            raise UserError(f"outside is given without a mask: add a file named {MASK} to the form")
-        painting = await queue.run(
-            lambda cancelled: stylizers.paint(upload.image, wanted, cancelled, upload.second),
-            max(deadline - time.monotonic(), 0),
-            lambda: _disconnected(request),
-        )
+        with backend.jobs.run(settings.job) as job:
+            upload = await backend.uploads.read(request, timeout)
+            wanted = settings.with_fields(upload.fields).request()
+            stylizers.check(wanted)
+            if wanted.outside is not None and upload.second is None:
+                raise UserError(
+                    f"outside is given without a mask: add a file named {MASK} to the form"
+                )
+            painting = await queue.run(
+                lambda cancelled: stylizers.paint(
+                    upload.image, wanted, cancelled, upload.second, job
+                ),
+                max(deadline - time.monotonic(), 0),
+                lambda: _disconnected(request),
+            )
         timing = {"Server-Timing": f"paint;dur={painting.milliseconds:.1f}"}
         return ChunkedResponse(painting.data, media_type=painting.media_type, headers=timing)
+
+    @app.get(
+        "/api/progress/{job}",
+        summary="Progress of a running request that has this job",
+        responses={404: {"description": "No running request has it.", **_ERROR}},
+    )
+    async def progress(
+        job: Annotated[str, PathParameter(description="identifier given to /api/stylize")],
+        response: Response,
+    ) -> Progress:
+        response.headers["Cache-Control"] = "no-store"
+        return backend.jobs.progress(job)
 
 
 async def _disconnected(request: Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from fast_nst.stylize.painting import (
     MIN_STROKE_SCALE,
     PaintOptions,
 )
+from fast_nst.web.progress import JOB_PATTERN
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, PaintRequest
 
 
@@ -90,19 +92,31 @@ class Settings(BaseModel):
             raise UserError(first_error(error.errors())) from error
 
 
-def check_name(name: str) -> None:
+class QuerySettings(Settings):
+    """`Settings` in a URL, which may name the request's job too: a form would be read too late."""
+
+    job: Annotated[
+        str | None,
+        Field(
+            pattern=JOB_PATTERN,
+            description="identifier of your choice for /api/progress, 8 to 64 of A-Z a-z 0-9 - _",
+        ),
+    ] = None
+
+
+def check_name(name: str, settings: type[BaseModel] = Settings) -> None:
     """Check that a setting exists.
 
     Raises:
         UserError: The name is unknown; a similar one is suggested.
     """
-    choose("parameter", name, sorted(Settings.model_fields))
+    choose("parameter", name, sorted(settings.model_fields))
 
 
 def first_error(errors: Any) -> str:
     """The first of pydantic's errors, as one line."""
     first = errors[0]
-    reason = first["msg"].replace("Input should be", "it must be")
+    reason = re.sub("^(Input|String) should", "it must", first["msg"])
     return f"{first['loc'][-1]} is {first.get('input')!r}: {reason}"
 
 

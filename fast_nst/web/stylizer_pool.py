@@ -16,6 +16,7 @@ from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.decoder_worker import Decode, DecodeMask, Encode
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import Models
+from fast_nst.web.progress import Job, Progress
 
 CACHED_NETWORKS = 16  # of styles, blends and strengths together
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
@@ -106,6 +107,7 @@ class StylizerPool:
         request: PaintRequest,
         stopped: threading.Event,
         mask: bytes | None = None,
+        job: Job | None = None,
     ) -> Response:
         """Decode, paint and encode.
 
@@ -115,6 +117,7 @@ class StylizerPool:
             stopped: Set when nobody waits any more; the work then ends, while the network paints
                 at the next tile.
             mask: A mask's file; default: the whole picture is painted.
+            job: Gets the progress.
 
         Raises:
             TooManyPixels: The picture, its painting or the mask has too many pixels.
@@ -122,6 +125,8 @@ class StylizerPool:
             MemoryError: There is none for it.
         """
         options = request.options
+        job = job or Job()
+        job.progress = Progress("reading")
         task = Decode(
             upload=upload,
             most=self._limits.max_pixels,
@@ -138,9 +143,11 @@ class StylizerPool:
         )
 
         def on_tile(done: int, total: int) -> None:
+            job.progress = Progress("painting", done, total)
             if stopped.is_set():
                 raise UserError(f"stopped after {done} of {total} tiles: the client disconnected")
 
+        job.progress = Progress("painting")
         try:
             painting = paint_image(photo, model, self._session, options, on_tile, region)
         except UserError as error:
@@ -153,6 +160,7 @@ class StylizerPool:
         )
         milliseconds = painting.milliseconds
         del photo, painting, region
+        job.progress = Progress("writing", job.progress.done, job.progress.total)
         data = self._decoders.encode(result, stopped)
         return Response(data, MEDIA_TYPES[options.format], milliseconds)
 

@@ -54,7 +54,7 @@ def training(tmp_path: Path) -> Iterator[Training]:
 
 
 def backend_of(models: dict[str, ServedModel], may_train: bool = True) -> Backend:
-    return Backend(dict(models), dataclasses.replace(LIMITS), may_train)
+    return Backend(dict(models), dataclasses.replace(LIMITS), may_train=may_train)
 
 
 def client_of(backend: Backend) -> TestClient:

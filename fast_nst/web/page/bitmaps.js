@@ -1,9 +1,16 @@
-// Smaller copies of bitmaps, and files within a size limit.
+// Bitmaps: drawn, smaller copies, and files within a size limit.
 
 import { scaled } from "./pixels.js";
 
 const STEP = 0.75; // factor on the side while a file is too large
 const QUALITY = 0.95;
+
+/** Draw a bitmap on a canvas and give that its size. */
+export function drawBitmap(canvas, bitmap) {
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+}
 
 export function longerSide({ width, height }) {
   return Math.max(width, height);

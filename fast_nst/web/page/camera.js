@@ -1,6 +1,6 @@
 // The camera: its frames one by one, as fast as they are stylized.
 
-import { UserError } from "./stylizers.js";
+import { UserError, say } from "./words.js";
 
 const SIDE = 512; // longer side of a frame, in px
 
@@ -8,9 +8,21 @@ export class Camera {
   #stream;
   #stopped; // AbortController, aborted when the camera stops
   #video = document.getElementById("video");
+  #facing = "user"; // the side of the person who holds the device, or "environment"
 
   get isOn() {
     return Boolean(this.#stream);
+  }
+
+  /** Use the camera on the other side from the next start on. */
+  turn() {
+    this.#facing = this.#facing === "user" ? "environment" : "user";
+  }
+
+  /** Whether there are several cameras; known once one was allowed. */
+  static async canTurn() {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    return devices.filter(({ kind }) => kind === "videoinput").length > 1;
   }
 
   /**
@@ -24,20 +36,18 @@ export class Camera {
    */
   async start(signal, { onFrame, onRate, onEnd }) {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new UserError("Browsers allow the camera on https and localhost only.");
+      throw new UserError(say("cameraInsecure"));
     }
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({
-        video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false,
+        video: { width: { ideal: 1280 }, facingMode: this.#facing }, audio: false,
       });
     } catch (error) {
-      const messages = {
-        NotAllowedError: "The camera was not allowed. Please allow it for this page and try again.",
-        NotFoundError: "This machine has no camera. Please choose a photograph.",
-        NotReadableError: "The camera is in use. Please close the other program and try again.",
+      const words = {
+        NotAllowedError: "cameraDenied", NotFoundError: "cameraMissing", NotReadableError: "cameraBusy",
       };
-      throw new UserError(messages[error.name] ?? `The camera cannot be started: ${error.message}.`);
+      throw new UserError(say(words[error.name] ?? "cameraFailed", { reason: error.message }));
     }
     if (signal.aborted) {
       for (const track of stream.getTracks()) track.stop();
@@ -54,7 +64,7 @@ export class Camera {
       onEnd(error);
     };
     for (const track of stream.getTracks()) {
-      track.addEventListener("ended", () => end(new Error("it was switched off")));
+      track.addEventListener("ended", () => end(new UserError(say("cameraOff"))));
     }
     this.#video.play()
       .then(() => this.#run(stopped.signal, onFrame, onRate))
@@ -62,11 +72,20 @@ export class Camera {
   }
 
   /** The current picture at the camera's full size, as a PNG file. */
-  async still() {
-    const bitmap = await createImageBitmap(this.#video);
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    return canvas.convertToBlob({ type: "image/png" });
+  still() {
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    return this.#drawn(width, height).convertToBlob({ type: "image/png" });
+  }
+
+  /** The current picture; mirrored, as people know themselves, for the side of the user. */
+  #drawn(width, height) {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d");
+    const facing = this.#stream.getVideoTracks()[0].getSettings().facingMode ?? this.#facing;
+    if (facing !== "environment") context.setTransform(-1, 0, 0, 1, width, 0);
+    context.imageSmoothingQuality = "medium";
+    context.drawImage(this.#video, 0, 0, width, height);
+    return canvas;
   }
 
   stop() {
@@ -82,11 +101,8 @@ export class Camera {
     while (!stopped.aborted) {
       const { videoWidth: width, videoHeight: height } = this.#video;
       const scale = Math.min(1, SIDE / Math.max(width, height));
-      const frame = await createImageBitmap(this.#video, {
-        resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale),
-        resizeQuality: "medium",
-      });
-      if (stopped.aborted) return;
+      const canvas = this.#drawn(Math.round(width * scale), Math.round(height * scale));
+      const frame = canvas.transferToImageBitmap();
       await onFrame(frame, stopped);
       frame.close();
       frames++;

@@ -1,5 +1,7 @@
 // The command that gives the page's result, quoted for a POSIX shell.
 
+import { say } from "./words.js";
+
 /** Quote a word for a POSIX shell. */
 export function shellQuote(word) {
   return /^[\w.,:=/+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
@@ -34,6 +36,6 @@ export function commandFor(options, { defaultDetail, isNamed, format }) {
 /** How to use the command. */
 export function hintFor(options, isNamed) {
   const files = options.styles.filter(({ name }) => !isNamed(name)).map(({ name }) => `${name}.onnx`);
-  const place = files.length ? ` Run it in the folder of ${files.join(" and ")}.` : "";
-  return `Replace PHOTO with the path of your photograph.${place}`;
+  const hint = say("commandHint");
+  return files.length ? `${hint} ${say("commandFolder", { files: files.join(say("and")) })}` : hint;
 }

@@ -1,35 +1,31 @@
 // Several styles side by side.
 
-import { draw } from "./gallery.js";
+import { drawBitmap } from "./bitmaps.js";
 import { Latest } from "./job_queue.js";
-
-const SIDE = 512; // of each, in px
+import { messageOf, say } from "./words.js";
 
 export class Comparison {
   #shown = new Latest();
   #failed = new Set();
   #jobs;
   #paint;
-  #messageOf;
 
   /**
    * @param jobs The job queue.
-   * @param paint (style, side, signal) -> an ImageBitmap of the photograph in that style.
-   * @param messageOf (error) -> its message for the visitor.
+   * @param paint (style, signal) -> an ImageBitmap of the photograph in that style.
    */
-  constructor({ jobs, paint, messageOf }) {
+  constructor({ jobs, paint }) {
     this.#jobs = jobs;
     this.#paint = paint;
-    this.#messageOf = messageOf;
   }
 
   /** Show these styles instead of the previous ones. */
   show(styles) {
     const signal = this.#shown.next();
     this.#failed.clear();
-    document.getElementById("compare-section").hidden = !styles.length;
     const figures = styles.map((style) => this.#figure(style));
-    document.getElementById("compare").replaceChildren(...figures.map(({ figure }) => figure));
+    const shown = figures.map(({ figure }) => figure);
+    document.getElementById("compare").replaceChildren(...(shown.length ? shown : [say("compareHint")]));
     for (const entry of figures) this.#paintLater(entry, signal);
   }
 
@@ -44,7 +40,7 @@ export class Comparison {
     const figure = document.createElement("figure");
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `The painting, in the style of ${style.title}`);
+    canvas.setAttribute("aria-label", say("inTheStyle", { styles: style.title }));
     const caption = document.createElement("figcaption");
     caption.textContent = style.title;
     figure.append(canvas, caption);
@@ -56,16 +52,16 @@ export class Comparison {
     this.#jobs.runIdle(async () => {
       if (signal.aborted) return; // other styles are shown now
       try {
-        const bitmap = await this.#paint(style, SIDE, signal);
+        const bitmap = await this.#paint(style, signal);
         if (signal.aborted) return;
-        draw(canvas, bitmap);
+        drawBitmap(canvas, bitmap);
         canvas.dataset.painted = "yes";
         caption.textContent = style.title;
         caption.className = "";
       } catch (error) {
         if (signal.aborted) return;
         this.#failed.add(entry);
-        caption.textContent = `${style.title}: ${this.#messageOf(error)}`;
+        caption.textContent = `${style.title}: ${messageOf(error)}`;
         caption.className = "error";
       }
     });

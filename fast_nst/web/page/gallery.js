@@ -1,50 +1,78 @@
-// The styles as cards, whose thumbnails of the photograph are painted when they come into view.
+// The styles as a strip of cards, whose thumbnails of the photograph are painted when they come
+// into view.
 
-import { sentence } from "./stylizers.js";
+import { resizeBitmap, drawBitmap, longerSide } from "./bitmaps.js";
 import { Latest } from "./job_queue.js";
+import { say, sentence } from "./words.js";
 
-const SIDE = 192; // of a thumbnail, in px
+const SIDE = 320; // of a thumbnail, in px
+const SEARCH_ABOVE = 20; // styles
+const MAX_COMPARED = 6;
 
 export class Gallery {
   #cards = new Map();
   #failed = new Map(); // card -> error message
   #photographs = new Latest();
+  #isComparing = false;
   #jobs;
   #paint;
   #watch;
+  #onStyle;
+  #onCompare;
 
   /**
-   * @param styles The styles of config.json.
    * @param jobs The job queue.
-   * @param paint (style, side, signal) -> an ImageBitmap of the photograph in that style.
+   * @param paint (style, signal) -> an ImageBitmap of the photograph in that style, at the
+   *   preview's size: strokes have the same proportion in the thumbnail.
    * @param onStyle Called with the chosen style.
-   * @param onCompare Called with the styles to show side by side.
+   * @param onCompare Called with the styles to show side by side; null when that mode ends.
    */
-  constructor(styles, { jobs, paint, onStyle, onCompare }) {
+  constructor({ jobs, paint, onStyle, onCompare }) {
     this.#jobs = jobs;
     this.#paint = paint;
+    this.#onStyle = onStyle;
+    this.#onCompare = onCompare;
     this.#watch = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         if (isIntersecting) this.#thumbnail(this.#cards.get(target.dataset.name));
       }
-    }, { rootMargin: "200px" });
-    const list = document.getElementById("gallery");
-    for (const style of styles) {
-      const card = this.#card(style);
-      this.#cards.set(style.name, card);
-      list.append(card.item);
-      card.radio.addEventListener("change", () => onStyle(style));
-      card.compare.addEventListener("change", () => {
-        onCompare(styles.filter(({ name }) => this.#cards.get(name).compare.checked));
-      });
-    }
+    }, { rootMargin: "100px" });
     document.getElementById("search").addEventListener("input", (event) => {
       this.#search(event.target.value);
     });
+    document.getElementById("compare-mode").addEventListener("click", () => {
+      this.compare(!this.#isComparing);
+    });
+  }
+
+  /** Show these styles of config.json, in place of others. */
+  setStyles(styles) {
+    const chosen = this.#chosen?.style.name;
+    this.#cards.clear();
+    for (const style of styles) this.#cards.set(style.name, this.#card(style));
+    const items = [...this.#cards.values()].map(({ item }) => item);
+    document.getElementById("gallery").replaceChildren(...items);
+    document.getElementById("search-label").hidden = styles.length <= SEARCH_ABOVE;
+    if (this.#cards.has(chosen)) this.choose(chosen);
+  }
+
+  get #chosen() {
+    return [...this.#cards.values()].find(({ radio }) => radio.checked);
   }
 
   choose(name) {
-    this.#cards.get(name).radio.checked = true;
+    const card = this.#cards.get(name);
+    card.radio.checked = true;
+    card.item.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** Choose the next style in the strip, or with -1 the one before. */
+  step(by) {
+    const shown = [...this.#cards.values()].filter(({ item }) => !item.hidden);
+    if (!shown.length) return;
+    const next = shown[(shown.indexOf(this.#chosen) + by + shown.length) % shown.length];
+    this.choose(next.style.name);
+    this.#onStyle(next.style);
   }
 
   /** Clear all thumbnails, and repaint those in view; for another photograph. */
@@ -66,28 +94,51 @@ export class Gallery {
     for (const card of this.#failed.keys()) this.#thumbnail(card);
   }
 
+  /** Begin or end the mode in which several styles are shown side by side. */
+  compare(isComparing) {
+    this.#isComparing = isComparing;
+    document.body.classList.toggle("comparing", isComparing);
+    document.getElementById("compare-mode").setAttribute("aria-pressed", isComparing);
+    for (const { label, radio, check } of this.#cards.values()) {
+      label.htmlFor = isComparing ? check.id : radio.id;
+      radio.disabled = isComparing;
+      check.disabled = !isComparing;
+    }
+    const chosen = this.#chosen;
+    if (isComparing && chosen && !this.#compared.length) chosen.check.checked = true;
+    this.#onCompare(isComparing ? this.#compared : null);
+  }
+
+  get #compared() {
+    const cards = [...this.#cards.values()];
+    return cards.filter(({ check }) => check.checked).map(({ style }) => style);
+  }
+
   #card(style) {
     const item = document.createElement("li");
     item.dataset.name = style.name;
-    const label = document.createElement("label");
-    label.className = "card";
     const radio = Object.assign(document.createElement("input"), {
-      type: "radio", name: "style", value: style.name, className: "unseen",
+      type: "radio", name: "style", value: style.name, id: `style-${style.name}`, className: "unseen",
     });
-    const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: 144 });
+    const check = Object.assign(document.createElement("input"), {
+      type: "checkbox", id: `compare-${style.name}`, className: "unseen", disabled: true,
+    });
+    check.setAttribute("aria-label", style.title);
+    const label = Object.assign(document.createElement("label"), { className: "card", htmlFor: radio.id });
+    const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: 240 });
     canvas.setAttribute("aria-hidden", "true");
     const title = Object.assign(document.createElement("span"), { textContent: style.title });
     const credit = [style.artist, style.year].filter(Boolean).join(", ");
     const small = document.createElement("small");
-    small.textContent = style.own ? `yours: ${style.name}` : credit;
-    label.append(radio, canvas, title, small);
-    const check = document.createElement("label");
-    check.className = "check";
-    const compare = Object.assign(document.createElement("input"), { type: "checkbox" });
-    compare.setAttribute("aria-label", `${style.title} side by side with others`);
-    check.append(compare, "side by side");
-    item.append(label, check);
-    return { style, item, radio, canvas, compare, isPainted: false };
+    small.textContent = style.own ? say("yours", { name: style.name }) : credit;
+    label.append(canvas, title, small);
+    item.append(radio, check, label);
+    radio.addEventListener("change", () => this.#onStyle(style));
+    check.addEventListener("change", () => {
+      if (this.#compared.length > MAX_COMPARED) check.checked = false;
+      else this.#onCompare(this.#compared);
+    });
+    return { style, item, label, radio, check, canvas, isPainted: false };
   }
 
   #thumbnail(card) {
@@ -97,9 +148,10 @@ export class Gallery {
     this.#jobs.runIdle(async () => {
       if (signal.aborted) return;
       try {
-        const bitmap = await this.#paint(card.style, SIDE, signal);
+        const bitmap = await this.#paint(card.style, signal);
+        const small = longerSide(bitmap) > SIDE ? await resizeBitmap(bitmap, SIDE) : bitmap;
         if (signal.aborted) return;
-        draw(card.canvas, bitmap);
+        drawBitmap(card.canvas, small);
         card.canvas.dataset.painted = "yes";
         this.#failed.delete(card);
       } catch (reason) {
@@ -118,21 +170,19 @@ export class Gallery {
   }
 
   #search(text) {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(text).split(/\s+/).filter(Boolean);
     let count = 0;
     for (const { style, item } of this.#cards.values()) {
-      const about = `${style.name} ${style.title} ${style.artist} ${style.year}`.toLowerCase();
+      const about = plain(`${style.name} ${style.title} ${style.artist} ${style.year}`);
       item.hidden = !words.every((word) => about.includes(word));
       count += item.hidden ? 0 : 1;
     }
-    const found = document.getElementById("found");
-    found.textContent = words.length ? `${count || "No"} style${count === 1 ? "" : "s"} found.` : "";
+    const key = { 0: "noneFound", 1: "oneFound" }[count] ?? "found";
+    document.getElementById("found").textContent = words.length ? say(key, { count }) : "";
   }
 }
 
-/** Draw a bitmap on a canvas and give that its size. */
-export function draw(canvas, bitmap) {
-  canvas.width = bitmap.width;
-  canvas.height = bitmap.height;
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+/** Lower case without accents, for search. */
+function plain(text) {
+  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }

@@ -1,7 +1,9 @@
 // A photograph: its file, its pixels, and its smaller copies.
 
 import { longerSide, resizeBitmap } from "./bitmaps.js";
-import { UserError } from "./stylizers.js";
+import { UserError, say } from "./words.js";
+
+let count = 0;
 
 export class Photo {
   #copies = new Map();
@@ -12,7 +14,7 @@ export class Photo {
    * @param name Its name, for that of the result.
    */
   constructor(blob, bitmap, name) {
-    Object.assign(this, { blob, bitmap, name });
+    Object.assign(this, { blob, bitmap, name, id: count++ });
   }
 
   get longer() {
@@ -29,7 +31,7 @@ export class Photo {
 
 /** Open a file; one that this browser cannot decode goes to the stylizer. */
 export async function openPhoto(blob, name, stylizer, signal) {
-  if (!blob.size) throw new UserError("That file is empty. Please choose an image.");
+  if (!blob.size) throw new UserError(say("emptyFile", { name }));
   const options = { imageOrientation: "from-image" };
   let bitmap;
   try {
@@ -40,22 +42,23 @@ export async function openPhoto(blob, name, stylizer, signal) {
   return new Photo(blob, bitmap, name.replace(/\.[^.]*$/, "") || "photograph");
 }
 
-/** The first image among dropped or pasted files, else the first file, else null. */
-function pictureIn(transfer) {
+/** The images and films among dropped or pasted files, else all of them. */
+function picturesIn(transfer) {
   const files = [...(transfer?.files ?? [])];
-  return files.find((file) => file.type.startsWith("image/")) ?? files[0] ?? null;
+  const pictures = files.filter(({ type }) => /^(image|video)\//.test(type));
+  return pictures.length ? pictures : files;
 }
 
 /**
  * Listen for files that are dropped or pasted anywhere on the page.
  *
- * @param onPicture Called with a file.
+ * @param onFiles Called with one file or more.
  * @param onNothing Called when something else was dropped.
  */
-export function listenForFiles(onPicture, onNothing) {
+export function listenForFiles(onFiles, onNothing) {
   document.addEventListener("paste", ({ clipboardData }) => {
-    const picture = pictureIn(clipboardData);
-    if (picture) onPicture(picture);
+    const files = picturesIn(clipboardData);
+    if (files.length) onFiles(files);
   });
   const dropping = (is) => document.body.classList.toggle("dropping", is);
   document.addEventListener("dragover", (event) => {
@@ -66,8 +69,8 @@ export function listenForFiles(onPicture, onNothing) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     dropping(false);
-    const picture = pictureIn(event.dataTransfer);
-    if (picture) onPicture(picture);
+    const files = picturesIn(event.dataTransfer);
+    if (files.length) onFiles(files);
     else onNothing();
   });
 }

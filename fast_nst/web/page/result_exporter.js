@@ -1,24 +1,31 @@
-// The result at full size: to a file, or to the clipboard.
+// The result at full size: to a file, the clipboard, or another app; and of all photographs, a zip.
 
-import { UserError } from "./stylizers.js";
+import { UserError, messageOf, say } from "./words.js";
+import { zipped } from "./zip.js";
 
 const URL_LIFETIME = 60_000; // ms in which a download has to begin
 
+/** Download a blob as a file of this name. */
+export function saveFile(blob, name) {
+  const address = URL.createObjectURL(blob);
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), URL_LIFETIME);
+}
+
 export class ResultExporter {
   #paint;
-  #messageOf;
   #onBusy;
   isBusy = false;
 
   /**
    * @param paint (format) -> { blob, copied, name } of the result; see a stylizer's `save`.
-   * @param messageOf (error) -> its message for the visitor.
    * @param onBusy Called when an export begins and when it ends.
    */
-  constructor({ paint, messageOf, onBusy }) {
+  constructor({ paint, onBusy }) {
     this.#paint = paint;
-    this.#messageOf = messageOf;
     this.#onBusy = onBusy;
+    const probe = new File([], "probe.png", { type: "image/png" });
+    document.getElementById("share-result").hidden = !navigator.canShare?.({ files: [probe] });
   }
 
   /** Clear the error of an earlier export. */
@@ -27,21 +34,25 @@ export class ResultExporter {
   }
 
   download(format) {
-    return this.#export("Downloaded.", async () => {
+    return this.#export("downloaded", async () => {
       const made = await this.#paint(format);
-      const address = URL.createObjectURL(made.blob);
-      const download = `${made.name}.${format}`;
-      Object.assign(document.createElement("a"), { href: address, download }).click();
-      setTimeout(() => URL.revokeObjectURL(address), URL_LIFETIME);
+      saveFile(made.blob, `${made.name}.${format}`);
+      return made;
+    });
+  }
+
+  share(format) {
+    return this.#export("shared", async () => {
+      const made = await this.#paint(format);
+      const file = new File([made.blob], `${made.name}.${format}`, { type: made.blob.type });
+      await navigator.share({ files: [file] });
       return made;
     });
   }
 
   copy() {
-    return this.#export("Copied.", async () => {
-      if (!navigator.clipboard?.write) {
-        throw new UserError("Browsers copy images on https and localhost only. Please download it instead.");
-      }
+    return this.#export("copied", async () => {
+      if (!navigator.clipboard?.write) throw new UserError(say("copyInsecure"));
       const made = this.#paint("png");
       const blob = made.then((found) => found.blob);
       try {
@@ -55,16 +66,44 @@ export class ResultExporter {
     });
   }
 
-  async #export(done, job) {
+  /**
+   * Download a zip of several results.
+   *
+   * @param count How many.
+   * @param paint (i, format) -> the same as the constructor's, of each.
+   * @param names (i) -> the photograph's name, for messages.
+   */
+  downloadAll(count, paint, names, format) {
+    return this.#export("", async () => {
+      const files = [];
+      const failed = [];
+      for (let i = 0; i < count; i++) {
+        const values = { number: i + 1, total: count, name: names(i) };
+        document.getElementById("result-status").textContent = say("zipProgress", values);
+        try {
+          const { blob, name } = await paint(i, format);
+          files.push({ name: `${name}.${format}`, blob });
+        } catch (error) {
+          if (error.name === "AbortError") throw error;
+          failed.push(`${names(i)} (${messageOf(error)})`);
+        }
+      }
+      if (files.length) saveFile(await zipped(files), "paintings.zip");
+      const values = { count: files.length, failed: failed.join(", ") };
+      return { done: say(failed.length ? "zippedSome" : "zipped", values) };
+    });
+  }
+
+  async #export(word, job) {
     this.isBusy = true;
     this.#onBusy();
     this.#show("", "");
     try {
-      const { copied } = await job();
-      const size = copied && `${copied.width} × ${copied.height} px`;
-      this.#show(size ? `${done} It was painted from a copy of ${size}.` : done, "");
+      const { copied, done = say(word) } = await job();
+      this.#show(copied ? `${done} ${say("fromCopy", copied)}` : done, "");
     } catch (error) {
-      this.#show("", this.#messageOf(error));
+      if (error.name === "AbortError") this.#show(say("cancelled"), "");
+      else this.#show("", messageOf(error));
     }
     this.isBusy = false;
     this.#onBusy();

@@ -4,14 +4,13 @@
 
 import { encodeWithin, longerSide, maxSideFor } from "./bitmaps.js";
 import { scaled } from "./pixels.js";
+import { UserError, say, sentence } from "./words.js";
 
-const TYPES = { png: "image/png", jpg: "image/jpeg" };
-const QUALITY = 95; // of JPEG files, the default of `fast-nst infer`
+const TYPES = { png: "image/png", jpg: "image/jpeg", webp: "image/webp" };
+const QUALITY = 95; // of JPEG and WebP files, the default of `fast-nst infer`
 const MAX_ATTEMPTS = 4;
+const POLL = 400; // ms between two questions for a job's progress
 const MAX_PIXELS = 40e6; // in a browser, at some 50 bytes of memory per pixel
-
-/** An error whose message is for the visitor. */
-export class UserError extends Error {}
 
 /** The paint options as the service's parameters. */
 function queryOf(options) {
@@ -45,42 +44,54 @@ export class ServiceStylizer {
   note(photo) {
     const { max_bytes: bytes, max_pixels: pixels } = this.#limits;
     if (this.maxSide(photo) < photo.longer) {
-      return `The photograph has ${megapixels(photo.bitmap)} megapixels, and the service accepts ` +
-        `${(pixels / 1e6).toFixed(1)}. A smaller copy of it is painted.`;
+      return say("tooManyPixelsService", {
+        pixels: megapixels(photo.bitmap), most: (pixels / 1e6).toFixed(1),
+      });
     }
     if (photo.blob.size <= bytes) return "";
-    return `The photograph's file has ${megabytes(photo.blob.size)} MB, and the service accepts ` +
-      `${megabytes(bytes)}. A copy of it in a smaller file is painted.`;
+    return say("tooManyBytes", { size: megabytes(photo.blob.size), most: megabytes(bytes) });
   }
 
   /** Stylize a bitmap for display: { bitmap, milliseconds }. */
   async stylize(bitmap, options, signal) {
     const { blob } = await this.#fileOf(bitmap);
-    const { result, milliseconds } = await this.#request(blob, options, "jpg", signal);
+    const { result, milliseconds } = await this.#request(blob, options, { format: "jpg", signal });
     return { bitmap: await createImageBitmap(result), milliseconds };
   }
 
   /**
    * Stylize the photograph's own file, or a copy if that is too large.
    *
+   * @param signal Aborted to cancel it.
+   * @param onProgress Called with the steps that are done and their total number, if it is known.
    * @returns { blob, copied }: the result's file, and the copy's width and height, if there is one.
    */
-  async save(photo, options, format) {
-    if (!this.note(photo)) return { blob: (await this.#request(photo.blob, options, format)).result };
-    const side = Math.min(options.size ?? photo.longer, this.maxSide(photo));
-    const { blob, width, height } = await this.#fileOf(await photo.atMost(side));
-    return { blob: (await this.#request(blob, options, format)).result, copied: { width, height } };
+  async save(photo, options, format, { signal, onProgress }) {
+    let source = photo.blob;
+    let copied;
+    if (this.note(photo)) {
+      const side = Math.min(options.size ?? photo.longer, this.maxSide(photo));
+      const { blob, width, height } = await this.#fileOf(await photo.atMost(side));
+      [source, copied] = [blob, { width, height }];
+    }
+    const job = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+    const polling = setInterval(() => this.#progress(job, onProgress), POLL);
+    try {
+      return { blob: (await this.#request(source, options, { format, signal, job })).result, copied };
+    } finally {
+      clearInterval(polling);
+    }
   }
 
   /** Convert a file that this browser cannot decode to JPEG. */
   async decode(blob, signal) {
     const { max_bytes: limit } = this.#limits;
     if (blob.size > limit) {
-      throw new UserError("This browser cannot read that file, and the service accepts at most " +
-        `${megabytes(limit)} MB, not ${megabytes(blob.size)}. Please choose a smaller one.`);
+      const values = { most: megabytes(limit), size: megabytes(blob.size) };
+      throw new UserError(say("unreadableTooLarge", values));
     }
     const options = { styles: [], strength: 0, detail: 0, strokeScale: 1, keepColors: false };
-    return (await this.#request(blob, options, "jpg", signal)).result;
+    return (await this.#request(blob, options, { format: "jpg", signal })).result;
   }
 
   #fileOf(bitmap) {
@@ -90,17 +101,29 @@ export class ServiceStylizer {
     return this.#files.get(bitmap);
   }
 
-  async #request(blob, options, format, signal) {
+  async #progress(job, onProgress) {
+    try {
+      const response = await fetch(`api/progress/${job}`);
+      if (!response.ok) return; // not begun, or done
+      const { done, total } = await response.json();
+      if (total) onProgress(done, total);
+    } catch {
+      // The request itself tells what is wrong.
+    }
+  }
+
+  async #request(blob, options, { format, signal, job }) {
     const query = queryOf(options);
     query.set("format", format);
     query.set("quality", QUALITY);
+    if (job) query.set("job", job);
     for (let attempt = 1; ; attempt++) {
       let response;
       try {
         response = await fetch(`api/stylize?${query}`, { method: "POST", body: blob, signal });
       } catch {
         signal?.throwIfAborted();
-        throw new UserError("The service does not respond. Is fast-nst serve still running?");
+        throw new UserError(say("noResponse"));
       }
       if (response.ok) {
         const timing = /dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "");
@@ -108,7 +131,7 @@ export class ServiceStylizer {
       }
       const { error } = await response.json().catch(() => ({}));
       if (response.status !== 503 || attempt === MAX_ATTEMPTS) {
-        throw new UserError(sentence(error ?? `the service responded with ${response.status}`));
+        throw new UserError(sentence(error ?? say("serviceStatus", { status: response.status })));
       }
       await new Promise((wake) => {
         setTimeout(wake, 1000 * (Number(response.headers.get("Retry-After")) || 1));
@@ -122,11 +145,11 @@ export class ServiceStylizer {
 export class BrowserStylizer {
   #settings;
   #worker;
-  #pending = new Map();
-  #next = 0;
 
+  /** @param settings The `browser` object of config.json. */
   constructor(settings) {
     this.#settings = settings;
+    this.#worker = new PaintWorker(settings);
   }
 
   maxSide(photo) {
@@ -135,49 +158,70 @@ export class BrowserStylizer {
 
   note(photo) {
     const side = this.maxSide(photo);
-    return side === photo.longer ? "" :
-      `The photograph has ${megapixels(photo.bitmap)} megapixels, and a browser can process ` +
-        `${MAX_PIXELS / 1e6}. A copy of ${side} px is painted.`;
+    if (side === photo.longer) return "";
+    return say("tooManyPixelsBrowser", {
+      pixels: megapixels(photo.bitmap), most: MAX_PIXELS / 1e6, side,
+    });
   }
 
   /** As above, but it cannot be aborted: a worker is not interrupted. */
   async stylize(bitmap, options) {
-    return this.#request({ bitmap, options });
+    return this.#worker.request({ bitmap, options });
   }
 
-  async save(photo, options, format) {
+  /** As above. It has a worker of its own: previews go on, and cancelling ends it. */
+  async save(photo, options, format, { signal }) {
     const longer = (options.size ?? photo.longer) * Math.max(1 / options.strokeScale, 1);
     const [width, height] = scaled(photo.bitmap.width, photo.bitmap.height, longer / photo.longer);
     if (width * height > MAX_PIXELS) {
-      throw new UserError(`This needs ${width} × ${height} px, and a browser can process ` +
-        `${MAX_PIXELS / 1e6} megapixels. Please choose a smaller size or larger strokes.`);
+      throw new UserError(say("needsPixels", { width, height, most: MAX_PIXELS / 1e6 }));
     }
     const isCopied = Boolean(this.note(photo));
     const bitmap = isCopied ? await photo.atMost(options.size ?? this.maxSide(photo)) : photo.bitmap;
-    const request = { bitmap, options, type: TYPES[format], quality: QUALITY / 100 };
-    const { blob } = await this.#request(request);
-    return { blob, ...isCopied && { copied: { width: bitmap.width, height: bitmap.height } } };
+    const worker = new PaintWorker(this.#settings);
+    signal?.addEventListener("abort", () => worker.stop(signal.reason));
+    try {
+      const type = TYPES[format];
+      const { blob } = await worker.request({ bitmap, options, type, quality: QUALITY / 100 });
+      if (blob.type !== type) throw new UserError(say("noFormat", { format: format.toUpperCase() }));
+      return { blob, ...isCopied && { copied: { width: bitmap.width, height: bitmap.height } } };
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      worker.stop(new Error("done"));
+    }
   }
 
   async decode() {
-    throw new UserError("This browser cannot read that file. Please choose a JPEG, PNG or WebP image.");
+    throw new UserError(say("unreadable"));
+  }
+}
+
+/** Sends pictures to a worker (worker.js), which is started again after it has failed. */
+class PaintWorker {
+  #settings;
+  #worker;
+  #pending = new Map(); // id -> { resolve, reject }
+  #next = 0;
+
+  constructor(settings) {
+    this.#settings = settings;
   }
 
-  async #request(request) {
+  async request(request) {
     if (!this.#worker) this.#start();
     const worker = this.#worker;
     try {
       return await this.#send(request);
     } catch (error) {
       if (error.isOfFile) {
-        throw new UserError(
-          `${sentence(error.message)} Please choose another style, or load the page again.`);
+        throw new UserError(say("workerFile", { reason: sentence(error.message) }));
       }
       // It may be out of memory: the next picture gets a new worker.
-      this.#stop(worker, error);
-      const size = request.options.size ?? longerSide(request.bitmap);
-      throw new UserError(`This browser could not process ${size} px (${error.message}). ` +
-        "Please choose a smaller size, or load the page again.");
+      if (worker === this.#worker) this.stop(error);
+      const side = request.options.size ?? longerSide(request.bitmap);
+      throw new UserError(say("workerFailed", { side, reason: error.message }));
     }
   }
 
@@ -186,20 +230,20 @@ export class BrowserStylizer {
     this.#worker = worker;
     worker.addEventListener("message", ({ data }) => {
       const pending = this.#pending.get(data.id);
-      if (!pending) return; // rejected by #stop
+      if (!pending || worker !== this.#worker) return; // rejected by `stop`
       this.#pending.delete(data.id);
       if (!("error" in data)) pending.resolve(data.done);
       else pending.reject(Object.assign(new Error(data.error), { isOfFile: data.isOfFile }));
     });
     worker.addEventListener("error", (event) => {
-      this.#stop(worker, new Error(event.message || "the worker cannot be loaded"));
+      if (worker === this.#worker) this.stop(new Error(event.message || "the worker cannot be loaded"));
     });
     this.#send({ settings: this.#settings }).catch(() => {}); // the picture's request fails too
   }
 
-  #stop(worker, error) {
-    if (this.#worker !== worker) return;
-    worker.terminate();
+  /** End the worker; what it has not done is rejected. */
+  stop(error) {
+    this.#worker?.terminate();
     this.#worker = undefined;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
@@ -212,10 +256,4 @@ export class BrowserStylizer {
       this.#worker.postMessage({ id, ...request });
     });
   }
-}
-
-/** Text with a capital letter and a full stop. */
-export function sentence(text) {
-  const words = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(words) ? words : `${words}.`;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
+from tests.conftest import inverting_model
 from tests.web.browser.helpers import (
     SHOWN,
     apply,
@@ -20,6 +22,7 @@ from tests.web.browser.helpers import (
     give,
     opened,
     painted,
+    serving,
 )
 
 pytestmark = pytest.mark.browser
@@ -51,7 +54,7 @@ def test_thumbnails_show_the_photograph(page: Page, picture: Path):
     page.locator("#gallery li").last.scroll_into_view_if_needed()
     expect(page.locator("#gallery li:last-child canvas[data-painted]")).to_have_count(1)
     last = thumbnails.last
-    assert last.evaluate("canvas => [canvas.width, canvas.height]") == [192, 129]
+    assert last.evaluate("canvas => [canvas.width, canvas.height]") == [320, 215]
 
 
 def test_thumbnails_are_lazy(browser: Browser, address: str):
@@ -65,28 +68,32 @@ def test_thumbnails_are_lazy(browser: Browser, address: str):
         assert 0 < before < 8
 
 
-def test_slider_uncovers_the_photograph(page: Page, picture: Path):
+def test_divider_uncovers_the_photograph(page: Page, picture: Path):
     give(page, picture, SHOWN)
     slider = page.get_by_role("slider", name="How much of the photograph is shown")
+    expect(slider).to_have_value("50")
     slider.focus()
-    for _ in range(30):
-        page.keyboard.press("ArrowRight")
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
     expect(slider).to_have_value("30")
-    after = page.locator("#after")
-    assert after.evaluate("x => getComputedStyle(x).clipPath") == "inset(0px 0px 0px 30%)"
-    box = after.bounding_box()
+    expect(slider).to_have_attribute("aria-valuetext", "30 % photograph, 70 % painting")
+    box = page.locator("#picture").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 20)
+    page.locator("#grip").hover()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 20, steps=4)
+    page.mouse.up()
     expect(slider).to_have_value("70")
     # On the screen: the photograph to the left, the painting to the right.
-    shot = Image.open(io.BytesIO(page.locator("#viewer").screenshot())).convert("RGB")
-    viewer = page.locator("#viewer").bounding_box()
-    assert viewer is not None
-    left = box["x"] - viewer["x"]
+    shot = Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    left, top = box["x"] - stage["x"], box["y"] - stage["y"]
     scale = box["width"] / 373
+    assert scale > 1  # small photographs are enlarged to the stage
     for part in (0.2, 0.45, 0.8, 0.9):
-        x, y = int(part * 373), 125
-        corner = round(left + x * scale), round(y * scale)
+        x, y = int(part * 373), 60
+        corner = round(left + x * scale), round(top + y * scale)
         seen = np.array(shot.crop((*corner, corner[0] + 30, corner[1] + 30))).mean((0, 1))
         side = round(30 / scale)
         near, far = (
@@ -96,28 +103,51 @@ def test_slider_uncovers_the_photograph(page: Page, picture: Path):
         assert 3 * near < far
 
 
-def test_search_filters_styles(page: Page):
-    cards = page.locator("#gallery li:visible")
-    expect(cards).to_have_count(13)
-    page.get_by_role("searchbox", name="Search").fill("gogh 1889")
-    expect(cards).to_have_count(3)
-    expect(page.locator("#found")).to_have_text("3 styles found.")
-    page.get_by_role("searchbox", name="Search").fill("nobody")
-    expect(page.locator("#found")).to_have_text("No styles found.")
+@pytest.fixture(scope="module")
+def many(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The page of a service with more than 20 styles, some with accents in their names."""
+    folder = tmp_path_factory.mktemp("many")
+    for name in ("Été à Nîmes", "Über Brücken", *(f"own {i}" for i in range(8))):
+        (folder / f"{name}.onnx").write_bytes(inverting_model())
+    with serving("--models", folder) as (address, _), opened(browser, address) as page:
+        yield page
+
+
+def test_search_above_twenty_styles_ignores_accents(many: Page, page: Page):
+    expect(page.get_by_role("searchbox")).to_be_hidden()
+    cards = many.locator("#gallery li:visible")
+    expect(cards).to_have_count(22)
+    for words, count, text in (
+        ("gogh 1889", 3, "3 styles found."),
+        ("ete nimes", 1, "1 style found."),
+        ("BRÜCKEN", 1, "1 style found."),
+        ("nobody", 0, "No styles found."),
+    ):
+        many.get_by_role("searchbox", name="Search").fill(words)
+        expect(cards).to_have_count(count)
+        expect(many.locator("#found")).to_have_text(text)
 
 
 def test_comparison_side_by_side(page: Page, picture: Path):
     give(page, picture, SHOWN)
-    for title in ("The Scream", "Woman with a Hat"):
-        page.get_by_role("checkbox", name=f"{title} side by side with others").check()
+    mode = page.get_by_role("button", name="Side by side")
+    mode.click()
+    for style in ("the_scream", "woman_with_a_hat"):
+        page.locator(f'li[data-name="{style}"] .card').click()
     shown = page.locator("#compare canvas[data-painted]")
-    expect(shown).to_have_count(2)
+    expect(shown).to_have_count(3)
     assert page.locator("#compare figcaption").all_text_contents() == [
+        "Composition VII",
         "The Scream",
         "Woman with a Hat",
     ]
-    page.get_by_role("checkbox", name="The Scream side by side with others").uncheck()
-    expect(shown).to_have_count(1)
+    expect(page.locator("#stage")).to_be_hidden()
+    page.locator('li[data-name="the_scream"] .card').click()
+    expect(shown).to_have_count(2)
+    mode.click()
+    expect(page.locator("#stage")).to_be_visible()
+    expect(page.locator("#compare")).to_be_hidden()
+    expect(page.get_by_role("radio", checked=True)).to_have_value("composition_vii")
 
 
 def test_camera_is_stylized_live(page: Page, site_page: Page):
@@ -132,15 +162,21 @@ def test_camera_is_stylized_live(page: Page, site_page: Page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(390, 844), (1280, 900)], ids=["phone", "desk"])
-def test_layout_fits_and_has_contrast(browser: Browser, address: str, tmp_path: Path, scheme, size):
-    width, height = size
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1280, 720), (1440, 900)])
+def test_layout_fits_and_has_contrast(
+    browser: Browser, address: str, tmp_path: Path, scheme: str, width: int, height: int
+):
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
     with opened(browser, address, **options) as page:
         painted(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
-        selectors = "h1, h2, p:not(:empty), label, button, small, select, output, footer, a, code"
+        root = page.evaluate("[document.documentElement.scrollWidth, innerHeight]")
+        assert root <= [width, height]
+        for name in ("#stage", "#gallery li:first-child"):  # together on one screen
+            box = page.locator(name).bounding_box()
+            assert box is not None
+            assert 0 <= box["y"] < box["y"] + box["height"] <= height
+            assert box["height"] > 100
+        selectors = "h1, h2, p:not(:empty), label, button, small, select, output, a, code"
         for item in page.locator(selectors).all():
             if item.is_visible():
                 assert item.evaluate(CONTRAST) >= 4.5, item.evaluate("x => x.outerHTML")
@@ -180,12 +216,12 @@ def test_controls_have_names_and_keyboard_focus(page: Page):
     page.keyboard.press("ArrowDown")
     expect(page.locator("#status")).to_contain_text("Contrast of Forms")
     reached = set()
-    page.locator("#file").focus()
+    page.locator("#language").focus()
     for _ in range(60):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
-    assert {"camera", "split", "strength", "second", "strokes", "colors", "size"} <= reached
-    assert {"format", "download", "copy", "search", "style"} <= reached
+        reached.add(page.evaluate("document.activeElement.name || document.activeElement.id"))
+    assert {"camera", "crop", "split", "zoom-in", "strength", "second", "strokes"} <= reached
+    assert {"colors", "size", "format", "download", "copy", "style", "help"} <= reached
 
 
 def test_forced_colors_show_the_selected_style(browser: Browser, address: str):
@@ -235,5 +271,5 @@ def test_api_page(browser: Browser, address: str):
 
 def test_static_site_has_no_service_controls(site_page: Page, site: str):
     expect(site_page.locator("#where-label")).to_be_hidden()
-    expect(site_page.locator("#privacy")).to_have_text("Your photograph never leaves this browser.")
+    expect(site_page.locator("#privacy")).to_have_text("It never leaves this browser.")
     assert site_page.locator("footer a").count() == 0

@@ -19,6 +19,7 @@ from tests.web.browser.helpers import (
     held_back,
     opened,
     painted,
+    set_range,
 )
 
 pytestmark = pytest.mark.browser
@@ -91,7 +92,7 @@ def test_photograph_during_camera_permission_stops_the_camera(
 def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**") as held:
         apply(quiet, {"style": "udnie"})
-        expect(quiet.locator("#status")).to_have_text("Painting …")
+        expect(quiet.locator("#status")).to_have_text("Painting Udnie …")
         apply(quiet, {"style": "evening"})
         expect(quiet.locator("#status")).to_contain_text("Evening Landscape, ")
         assert held
@@ -102,7 +103,7 @@ def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     # A new photograph does not wait for the preview of the previous one either.
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**"):
         apply(quiet, {"style": "udnie"})
-        expect(quiet.locator("#status")).to_have_text("Painting …")
+        expect(quiet.locator("#status")).to_have_text("Painting Udnie …")
         give(quiet, picture)
         apply(quiet, {"style": "evening"})
         expect(quiet.locator("#status")).to_contain_text(SHOWN)
@@ -126,25 +127,34 @@ def test_late_thumbnail_of_an_old_photograph_is_dropped(quiet: Page, picture: Pa
 
 
 def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
-    quiet.get_by_role("checkbox", name="Udnie").check()
-    expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
     quiet.route(PAINT, lambda route: route.abort())
     give(quiet, picture)
-    for name in ("#paint-error", "#gallery-error", "#compare .error"):
+    for name in ("#paint-error", "#gallery-error"):
         expect(quiet.locator(name)).to_contain_text("Is fast-nst serve still running?")
     assert is_shown(quiet, picture)
     assert quiet.locator("canvas[data-painted]").count() == 0
-    for canvas in ("#after", "#gallery li:first-child canvas", "#compare canvas"):
+    for canvas in ("#after", "#gallery li:first-child canvas"):
         assert is_clear(quiet, canvas)
     expect(quiet.locator("#after")).to_have_attribute("aria-label", "No painting yet")
     # Once the service is back, one change repaints everything.
     quiet.unroute_all()
     apply(quiet, {"strength": 0.9})
     expect(quiet.locator("#status")).to_contain_text(SHOWN)
-    expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
     expect(quiet.locator("#gallery li:first-child canvas[data-painted]")).to_have_count(1)
     for name in ("#paint-error", "#gallery-error", "#photo-error", "#result-error"):
         expect(quiet.locator(name)).to_be_empty()
+
+
+def test_comparison_recovers_from_a_failure(quiet: Page, picture: Path):
+    give(quiet, picture, SHOWN)
+    quiet.get_by_role("button", name="Side by side").click()
+    expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
+    quiet.route(PAINT, lambda route: route.abort())
+    set_range(quiet, "strength", 0.9)
+    expect(quiet.locator("#compare .error")).to_contain_text("Is fast-nst serve still running?")
+    quiet.unroute_all()
+    set_range(quiet, "strength", 0.8)
+    expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
     expect(quiet.locator("#compare .error")).to_have_count(0)
 
 

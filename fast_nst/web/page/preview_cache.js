@@ -1,0 +1,23 @@
+// Paintings at the preview's size, of the current photograph: a style whose thumbnail was painted
+// shows at once when it is chosen.
+
+const CAPACITY = 24;
+
+export class PreviewCache {
+  #paintings = new Map(); // key -> { bitmap, milliseconds }, least recently used first
+
+  clear() {
+    this.#paintings.clear();
+  }
+
+  /** Stylize a copy of a photograph, of `side` px: `{ bitmap, milliseconds }` of a stylizer. */
+  async stylize(stylizer, photo, side, options, signal) {
+    const key = JSON.stringify([stylizer.constructor.name, photo.id, side, options]);
+    let painting = this.#paintings.get(key);
+    this.#paintings.delete(key);
+    painting ??= await stylizer.stylize(await photo.atMost(side), options, signal);
+    this.#paintings.set(key, painting);
+    if (this.#paintings.size > CAPACITY) this.#paintings.delete(this.#paintings.keys().next().value);
+    return painting;
+  }
+}

@@ -1,0 +1,62 @@
+// Keyboard shortcuts, and the list of them.
+
+import { say } from "./words.js";
+
+const KEYS = [
+  ["O", "keyOpen"], ["J", "keyNext"], ["K", "keyPrevious"], ["B", "keyPhotograph"],
+  ["+ − 0 1", "keyZoom"], ["Ctrl+Z  Ctrl+Shift+Z", "keyUndo"], ["D", "keyDownload"], ["?", "keyHelp"],
+];
+
+const byId = (id) => document.getElementById(id);
+
+/** Whether a key is part of what is typed or chosen there. */
+function takesKeys(element) {
+  return element.matches?.("select, textarea, input:not([type=range], [type=radio], [type=checkbox], [type=file])");
+}
+
+/**
+ * Listen for shortcuts.
+ *
+ * @param actions open, next, previous, hold(isHeld), zoomIn, zoomOut, fit, full, undo, redo,
+ *   download, and pan(horizontal, vertical) -> whether it did something.
+ */
+export function listenForKeys(actions) {
+  const dialog = byId("help-dialog");
+  const list = () => byId("shortcut-list").replaceChildren(...KEYS.flatMap(([keys, word]) => {
+    const term = Object.assign(document.createElement("dt"), { textContent: keys });
+    const text = Object.assign(document.createElement("dd"), { textContent: say(word) });
+    return [term, text];
+  }));
+  const help = () => {
+    list();
+    dialog.showModal();
+  };
+  byId("help").addEventListener("click", help);
+  const single = {
+    o: actions.open, j: actions.next, k: actions.previous, d: actions.download, "?": help,
+    "+": actions.zoomIn, "=": actions.zoomIn, "-": actions.zoomOut, 0: actions.fit, 1: actions.full,
+  };
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  document.addEventListener("keydown", (event) => {
+    if (event.target.closest?.("dialog") || takesKeys(event.target)) return;
+    const key = event.key.toLowerCase();
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && "zy".includes(key)) {
+      event.preventDefault();
+      if (key === "y" || event.shiftKey) actions.redo();
+      else actions.undo();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || !byId("shortcuts-on").checked) return;
+    const isControl = event.target.matches?.("input, [role=slider]");
+    if (event.key in arrows && !isControl) {
+      if (actions.pan(...arrows[event.key])) event.preventDefault();
+    } else if (key === "b") {
+      actions.hold(true);
+    } else if (key in single) {
+      event.preventDefault();
+      single[key]();
+    }
+  });
+  document.addEventListener("keyup", (event) => event.key.toLowerCase() === "b" && actions.hold(false));
+  window.addEventListener("blur", () => actions.hold(false));
+}

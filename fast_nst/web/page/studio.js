@@ -1,0 +1,395 @@
+// What is painted: the photograph, the look, and everything that follows from a change of them.
+
+import { CameraPanel } from "./camera_panel.js";
+import { commandFor, hintFor } from "./command.js";
+import { Comparison } from "./compare.js";
+import { Cropper } from "./crop.js";
+import { Gallery } from "./gallery.js";
+import { JobQueue, Latest } from "./job_queue.js";
+import { History, plainLook, strokeScaleOf, toAddress } from "./look.js";
+import { LookPanel } from "./look_panel.js";
+import { openPhoto } from "./photo.js";
+import { scaled } from "./pixels.js";
+import { PreviewCache } from "./preview_cache.js";
+import { MAX_FILES, PhotoQueue } from "./queue.js";
+import { ResultExporter } from "./result_exporter.js";
+import { Results } from "./results.js";
+import { Stage } from "./stage.js";
+import { keep } from "./store.js";
+import { UserError, messageOf, say } from "./words.js";
+
+const PREVIEW = 1024; // longer side, in px
+const PREVIEW_PATIENCE = 1000; // ms after which a new look cancels a running preview
+const VIEW_DELAY = 350; // ms from the last zoom or pan to painting at full resolution
+
+const byId = (id) => document.getElementById(id);
+const jobs = new JobQueue();
+const sources = new Latest(); // photographs from files, samples and the camera
+const previews = new Latest();
+const views = new Latest(); // at full resolution
+const painted = new PreviewCache();
+export const state = { photo: null, look: null, stylizer: null, compared: null };
+let config;
+let camera;
+let results;
+let history;
+let comparison;
+export let gallery;
+export let panel;
+export let exporter;
+export let queue;
+export let stage;
+let previewStarted = 0;
+let viewTimer = 0;
+
+const round = (value) => Math.round(100 * value) / 100;
+const isSize = () => byId("size").validity.valid; // empty is valid
+const sizeAsked = () => (isSize() && byId("size").valueAsNumber) || null;
+const sideOfResult = (photo) => sizeAsked() ?? state.stylizer.maxSide(photo);
+const sideOfPreview = (photo) => (
+  Math.min(PREVIEW, sideOfResult(photo), state.stylizer.maxSide(photo)));
+export const styleNamed = (name) => config.styles.find((style) => style.name === name);
+export const titlesOf = ({ styles }) => styles.map(({ name }) => styleNamed(name).title);
+
+/** The look of the current photograph: its own, or that of all. */
+export const currentLook = () => queue.current?.look ?? state.look;
+
+/** A look as paint options; see stylizers.js. */
+function paintOptions(look) {
+  const isMixed = look.styles.every(({ name }) => styleNamed(name).mixes);
+  return {
+    styles: look.styles,
+    strength: isMixed ? look.strength : Math.min(look.strength, 1),
+    detail: look.detail,
+    strokeScale: strokeScaleOf(look),
+    keepColors: look.colors,
+    size: null,
+  };
+}
+
+/** The same for the camera: without detail, and with the styles' fast models if all have one. */
+function cameraOptions() {
+  const options = { ...paintOptions(currentLook()), detail: 0 };
+  const live = options.styles.map(({ name }) => styleNamed(name).live);
+  if (!live.every(Boolean)) return options;
+  return { ...options, styles: options.styles.map(({ share }, i) => ({ name: live[i], share })) };
+}
+
+/** The same for the result: at its own size, with strokes scaled as in the preview. */
+function resultOptions(photo, look) {
+  const result = sideOfResult(photo);
+  const factor = byId("same").checked ? result / sideOfPreview(photo) : 1;
+  const [least, most] = config.stroke_scale;
+  const scale = Math.min(Math.max(round(strokeScaleOf(look) * factor), least), most);
+  const size = sizeAsked() || result < photo.longer ? result : null;
+  return { ...paintOptions(look), strokeScale: scale, size };
+}
+
+function showCommand() {
+  const options = resultOptions(state.photo, currentLook());
+  const isNamed = (name) => styleNamed(name).named;
+  byId("line").textContent = commandFor(options, {
+    defaultDetail: config.detail, isNamed, format: byId("format").value,
+  });
+  byId("line-hint").textContent = hintFor(options, isNamed);
+}
+
+function enableResult() {
+  const isThere = state.photo || camera.isOn;
+  for (const id of ["download", "copy", "share-result", "download-all"]) {
+    byId(id).disabled = !isThere || !isSize() || exporter.isBusy;
+  }
+  byId("crop").disabled = !state.photo || camera.isOn;
+}
+
+/** Take over the controls' look; a running preview is still shown while a slider moves. */
+function takeLook() {
+  panel.refresh();
+  const entry = queue.current;
+  if (entry && byId("own-look").checked) entry.look = panel.look;
+  else state.look = panel.look;
+  refresh();
+}
+
+/** The same once a control rests: the look can be undone, linked and found on the next visit. */
+export function settleLook() {
+  takeLook();
+  history.add(currentLook());
+  rememberLook();
+}
+
+export function rememberLook() {
+  const look = currentLook();
+  byId("undo").disabled = !history.canUndo;
+  byId("redo").disabled = !history.canRedo;
+  window.history.replaceState(null, "", `#${toAddress(look)}`);
+  keep("look", look);
+  compare();
+}
+
+/** Show a look in the controls, and paint it. */
+export function showLook(look, isNew = true) {
+  panel.look = look;
+  gallery.choose(look.styles[0].name);
+  previews.next();
+  takeLook();
+  if (isNew) history.add(currentLook());
+  rememberLook();
+}
+
+export const travel = (direction) => showLook(history[direction](), false);
+
+/** Update the page after a change of the controls, and repaint the preview. */
+export function refresh() {
+  const { photo } = state;
+  enableResult();
+  exporter.clear();
+  byId("size-error").textContent = isSize() ? "" : say("sizeError");
+  results.dropViews();
+  views.next();
+  stage.hideFull();
+  if (!photo) return;
+  showCommand();
+  if (camera.isOn) return;
+  stage.setSize(...resultSize(photo));
+  byId("status").textContent = say("paintingStyle", { styles: titlesOf(currentLook()).join(" + ") });
+  if (performance.now() - previewStarted > PREVIEW_PATIENCE) previews.next();
+  jobs.runNext("preview", preview);
+}
+
+function resultSize(photo) {
+  const { width, height } = photo.bitmap;
+  return scaled(width, height, sideOfResult(photo) / photo.longer);
+}
+
+async function preview() {
+  if (camera.isOn) return;
+  const { photo, stylizer } = state;
+  const { signal } = previews;
+  previewStarted = performance.now();
+  try {
+    const options = paintOptions(currentLook());
+    const titles = titlesOf(options);
+    const side = sideOfPreview(photo);
+    const small = await photo.atMost(side);
+    if (signal.aborted) return;
+    stage.showPhoto(photo, small);
+    const { bitmap, milliseconds } = await painted.stylize(stylizer, photo, side, options, signal);
+    if (signal.aborted) return;
+    stage.showPainting(photo, small, bitmap, titles);
+    byId("paint-error").textContent = "";
+    const { width, height } = bitmap;
+    const ms = milliseconds.toFixed(0);
+    byId("status").textContent = say("painted", { styles: titles.join(" + "), width, height, ms });
+    gallery.retry();
+    comparison.retry();
+    viewChanged();
+  } catch (error) {
+    if (signal.aborted) return;
+    stage.clear(); // the painting does not match the look
+    byId("status").textContent = "";
+    byId("paint-error").textContent = messageOf(error);
+  }
+}
+
+/** Paint at full resolution once the visitor has zoomed in. */
+function viewChanged() {
+  clearTimeout(viewTimer);
+  viewTimer = setTimeout(paintView, VIEW_DELAY);
+}
+
+async function paintView() {
+  const { photo, stylizer } = state;
+  if (!photo || camera.isOn || state.compared || !stage.needsFull) return;
+  const { signal } = views;
+  try {
+    const options = resultOptions(photo, currentLook());
+    const { blob } = await results.get(stylizer, photo, options, byId("format").value, false);
+    const bitmap = await createImageBitmap(blob);
+    if (signal.aborted) return;
+    stage.showFull(photo.bitmap, bitmap);
+    byId("status").textContent = say("fullShown");
+  } catch (error) {
+    if (!signal.aborted && error.name !== "AbortError") {
+      byId("paint-error").textContent = messageOf(error);
+    }
+  }
+}
+
+/**
+ * Load a photograph, unless another one is chosen meanwhile.
+ *
+ * @param name The file's name.
+ * @param load (signal) -> the file.
+ * @param entry That of the queue; else the photograph replaces the queue.
+ * @returns The photograph; null if it was not loaded.
+ */
+export async function loadPhoto(name, load, entry = null) {
+  const signal = sources.next();
+  byId("photo-error").textContent = "";
+  byId("status").textContent = say("opening", { name });
+  try {
+    const blob = await load(signal);
+    const photo = await openPhoto(blob, name, state.stylizer, signal);
+    if (signal.aborted) return null;
+    camera.stop();
+    if (entry) queue.choose(entry);
+    else queue.set([{ blob, name }]);
+    state.photo = photo;
+    queue.show(queue.current, photo.bitmap);
+    keep("photograph", { blob, name });
+    showPhoto();
+    return photo;
+  } catch (reason) {
+    if (!signal.aborted) {
+      byId("photo-error").textContent = messageOf(reason);
+      if (!camera.isOn && state.photo) refresh();
+      else byId("status").textContent = "";
+    }
+    return null;
+  }
+}
+
+export function loadFiles(files) {
+  if (files.length === 1) {
+    loadPhoto(files[0].name, () => files[0]);
+    return;
+  }
+  const taken = files.slice(0, MAX_FILES);
+  queue.set(taken.map((file) => ({ blob: file, name: file.name })));
+  openEntry(queue.current).then(() => {
+    if (files.length > MAX_FILES) {
+      byId("photo-note").textContent = say("tooManyFiles", { most: MAX_FILES });
+    }
+  });
+}
+
+const openEntry = (entry) => loadPhoto(entry.name, () => entry.blob, entry);
+
+export function loadSample(path) {
+  return loadPhoto(path.split("/").pop(), async (signal) => {
+    try {
+      const response = await fetch(path, { signal });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return await response.blob();
+    } catch (error) {
+      throw new UserError(say("sampleFailed", { reason: error.message }));
+    }
+  });
+}
+
+/** Repaint everything, for another photograph or stylizer. */
+export function showPhoto() {
+  jobs.clearIdle();
+  previews.next();
+  painted.clear();
+  byId("photo-note").textContent = state.stylizer.note(state.photo);
+  panel.look = currentLook();
+  gallery.choose(currentLook().styles[0].name);
+  refresh();
+  gallery.refresh();
+  compare();
+}
+
+/** A painting of the photograph at the preview's size. */
+async function paintSmall(look, signal) {
+  const { photo, stylizer } = state;
+  const side = sideOfPreview(photo);
+  return (await painted.stylize(stylizer, photo, side, paintOptions(look), signal)).bitmap;
+}
+
+function compare() {
+  const isOn = Boolean(state.compared);
+  byId("compare").hidden = !isOn;
+  for (const id of ["stage", "view-bar"]) byId(id).hidden = isOn;
+  comparison.show(isOn && state.photo ? state.compared : []);
+}
+
+/**
+ * The result as a file; with the camera on, of its current picture.
+ *
+ * @returns { blob, copied } of a stylizer's `save`, and a `name` of photograph and styles.
+ */
+async function result(format) {
+  const photo = camera.isOn ? await snap() : state.photo;
+  if (!photo) throw new UserError(say("noPicture"));
+  return resultOf(photo, currentLook(), format);
+}
+
+async function resultOf(photo, look, format) {
+  const options = resultOptions(photo, look);
+  const saved = await results.get(state.stylizer, photo, options, format, true);
+  return { ...saved, name: [photo.name, ...options.styles.map(({ name }) => name)].join("-") };
+}
+
+export function downloadAll() {
+  const entries = [...queue.entries];
+  const paint = async (i, format) => {
+    const { blob, name, look } = entries[i];
+    const photo = await openPhoto(blob, name, state.stylizer);
+    return resultOf(photo, look ?? state.look, format);
+  };
+  exporter.downloadAll(entries.length, paint, (i) => entries[i].name, byId("format").value);
+}
+
+/** Photograph what the camera sees. */
+export const snap = () => loadPhoto("camera.png", () => camera.still());
+
+async function paintFrame(frame, signal) {
+  const { bitmap } = await state.stylizer.stylize(frame, cameraOptions(), signal);
+  if (signal.aborted) return;
+  stage.setSize(frame.width, frame.height);
+  stage.showPainting(null, frame, bitmap, titlesOf(currentLook()));
+  byId("paint-error").textContent = "";
+}
+
+/**
+ * Create the page's parts.
+ *
+ * @param given The page's config.json.
+ * @param look The first look.
+ */
+export function begin(given, look) {
+  config = given;
+  state.look = look;
+  history = new History(look);
+  results = new Results();
+  stage = new Stage({ onView: viewChanged });
+  exporter = new ResultExporter({ paint: result, onBusy: enableResult });
+  queue = new PhotoQueue({ onChoose: openEntry, onRemove: openEntry });
+  panel = new LookPanel(config, { onInput: takeLook, onChange: settleLook });
+  gallery = new Gallery({
+    jobs,
+    paint: (style, signal) => paintSmall(plainLook(style.name, config.detail), signal),
+    onStyle: ({ name }) => {
+      panel.choose(name);
+      previews.next();
+      settleLook();
+    },
+    onCompare: (styles) => {
+      state.compared = styles;
+      compare();
+      if (!styles) refresh();
+    },
+  });
+  comparison = new Comparison({
+    jobs,
+    paint: (style, signal) => {
+      const chosen = { ...currentLook(), styles: [{ name: style.name, share: 1 }] };
+      return paintSmall(chosen, signal);
+    },
+  });
+  camera = new CameraPanel({
+    sources,
+    paint: paintFrame,
+    onStart: () => previews.next(),
+    onSwitch: enableResult,
+    onLeave: () => {
+      if (!state.photo) stage.empty();
+      refresh();
+    },
+  });
+  gallery.setStyles(config.styles);
+  panel.look = look;
+  gallery.choose(look.styles[0].name);
+}
