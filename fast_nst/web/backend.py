@@ -13,6 +13,7 @@ from fast_nst.web.progress import Jobs
 from fast_nst.web.stylizer_pool import StylizerPool
 from fast_nst.web.training import Training
 from fast_nst.web.upload import UploadReader
+from fast_nst.web.videos import Videos
 from fast_nst.web.work_queue import WorkQueue
 
 
@@ -22,6 +23,7 @@ class Backend:
     Args:
         models: Models that requests may name; styles that are trained are added.
         limits: Limits of the service.
+        allow_videos: Whether films are painted.
         may_train: Whether requests may train styles.
 
     Attributes:
@@ -32,12 +34,17 @@ class Backend:
         decoders: Processes that decode and encode images.
         stylizers: Opened models.
         jobs: Progress of the requests.
+        videos: Films, and what paints them.
         uploads: Reads request bodies, at most one for each slot.
         training: Trains styles of the user's own.
     """
 
     def __init__(
-        self, models: dict[str, ServedModel], limits: Limits, *, may_train: bool = False
+        self,
+        models: dict[str, ServedModel],
+        limits: Limits,
+        allow_videos: bool = False,
+        may_train: bool = False,
     ) -> None:
         self.models = models
         self.limits = limits
@@ -46,6 +53,7 @@ class Backend:
         self.decoders: DecoderPool = DecoderPool()
         self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)
         self.jobs: Jobs = Jobs()
+        self.videos: Videos = Videos(models, limits, allow_videos)
         self.uploads: UploadReader = UploadReader(limits.slots, limits.upload_bytes)
         self.training: Training = Training(
             training_folder(), own_styles(), self._has_style, self._add_style
@@ -62,3 +70,4 @@ class Backend:
         self.uploads.stop()
         self.queue.stop()
         self.decoders.close()
+        self.videos.stop()

@@ -1,21 +1,28 @@
 // Starts the page, and connects its controls.
 
 import { Cropper } from "./crop.js";
+import { Films } from "./film.js";
+import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook, toAddress } from "./look.js";
 import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, panel, queue,
-  refresh, rememberLook, showLook, showPhoto, snap, stage, state, titlesOf, travel,
+  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, paintOptions,
+  panel, queue, refresh, rememberLook, showLook, showPhoto, snap, stage, state, styleNamed, titlesOf,
+  travel,
 } from "./studio.js";
+import { ask } from "./service.js";
 import { forget, kept } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
+import { Training } from "./training.js";
 import { LANGUAGES, fillWords, keepLanguage, preferredLanguage, say, speak } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const stylizers = {}; // service, browser
 let config;
+let films;
+let training = null; // where the service trains
 
 function chooseStylizer(where) {
   state.stylizer = stylizers[where];
@@ -26,7 +33,7 @@ function chooseStylizer(where) {
 
 function listenToSources() {
   byId("file").addEventListener("change", ({ target }) => {
-    if (target.files.length) loadFiles([...target.files]);
+    if (target.files.length) takeFiles([...target.files]);
     target.value = ""; // allows choosing the same file again
   });
   byId("snap").addEventListener("click", snap);
@@ -34,7 +41,7 @@ function listenToSources() {
     chooseStylizer(target.value);
     if (state.photo) showPhoto();
   });
-  listenForFiles(loadFiles, () => {
+  listenForFiles(takeFiles, () => {
     byId("photo-error").textContent = say("notAFile");
   });
   const cropper = new Cropper({ onApply: ({ blob, name }) => loadPhoto(name, () => blob) });
@@ -43,6 +50,47 @@ function listenToSources() {
     queue.current.look = target.checked ? currentLook() : null;
     showLook(currentLook());
   });
+}
+
+function takeFiles(files) {
+  const photographs = films.take(files);
+  if (photographs.length) loadFiles(photographs);
+}
+
+/** Offer what the service does besides photographs. */
+function beginJobs() {
+  films = new Films({
+    limits: config.service?.videos,
+    look: () => ({ options: paintOptions(currentLook()), titles: titlesOf(currentLook()) }),
+    isNamed: (name) => styleNamed(name).named,
+  });
+  if (!config.service?.training?.allowed) return;
+  training = new Training({
+    service: config.service,
+    stylizer: stylizers.service,
+    photograph: () => state.photo,
+    onStyle: addStyle,
+  });
+}
+
+/** Show the styles that the service has now, and choose the one of this name. */
+async function addStyle(name) {
+  await updateStyles();
+  gallery.setStyles(config.styles);
+  panel.fill();
+  const isThere = config.styles.some((style) => style.name === name);
+  const look = currentLook();
+  showLook(isThere ? { ...look, styles: [{ name, share: 1 }] } : look, isThere);
+  gallery.refresh();
+}
+
+/** Styles that were trained since the service has started are not in config.json. */
+async function updateStyles() {
+  try {
+    config.styles = await ask("api/styles");
+  } catch {
+    // They are there when the page is loaded again.
+  }
 }
 
 function listenToLooks() {
@@ -108,10 +156,10 @@ function showPanel(name) {
 }
 
 function fill() {
-  for (const path of config.samples) {
+  for (const [i, path] of config.samples.entries()) {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const name = path.split("/").pop().replace(/\.\w+$/, "");
-    button.append(Object.assign(new Image(), { src: path, alt: name }));
+    button.append(Object.assign(new Image(), { src: config.sample_thumbnails[i], alt: name }));
     button.addEventListener("click", () => loadSample(path));
     byId("samples").append(button);
   }
@@ -137,6 +185,8 @@ function offerLanguages(language) {
     panel.fill();
     showLook(currentLook(), false);
     gallery.refresh();
+    films.speak();
+    training?.speak();
   });
 }
 
@@ -164,6 +214,7 @@ async function start() {
   const language = preferredLanguage();
   [config] = await Promise.all([fetch("config.json").then((response) => response.json()), speak(language)]);
   fillWords();
+  if (config.service?.training?.allowed) await updateStyles();
   // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
   for (const style of config.styles) style.mixes &&= mixesHere(style.name);
@@ -173,6 +224,7 @@ async function start() {
   fill();
   offerLanguages(language);
   begin(config, lookOfAddress() ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
+  beginJobs();
   listenToSources();
   listenToLooks();
   listenToResults();
@@ -181,6 +233,16 @@ async function start() {
   const photograph = await kept("photograph");
   const isOpen = photograph && await loadPhoto(photograph.name, () => photograph.blob);
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
+  await install(offerUpdate);
+}
+
+/** Offer a new version of the page; `load` loads it. */
+function offerUpdate(load) {
+  const button = Object.assign(document.createElement("button"), { type: "button", id: "update" });
+  button.textContent = say("update");
+  button.addEventListener("click", load);
+  byId("update")?.remove();
+  document.querySelector("header .row").prepend(button);
 }
 
 start().catch((error) => {

@@ -47,12 +47,14 @@ export class Gallery {
 
   /** Show these styles of config.json, in place of others. */
   setStyles(styles) {
+    if (this.#isComparing) this.compare(false);
     const chosen = this.#chosen?.style.name;
     this.#cards.clear();
     for (const style of styles) this.#cards.set(style.name, this.#card(style));
     const items = [...this.#cards.values()].map(({ item }) => item);
     document.getElementById("gallery").replaceChildren(...items);
     document.getElementById("search-label").hidden = styles.length <= SEARCH_ABOVE;
+    this.#search(document.getElementById("search").value);
     if (this.#cards.has(chosen)) this.choose(chosen);
   }
 

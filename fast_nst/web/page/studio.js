@@ -55,7 +55,7 @@ export const titlesOf = ({ styles }) => styles.map(({ name }) => styleNamed(name
 export const currentLook = () => queue.current?.look ?? state.look;
 
 /** A look as paint options; see stylizers.js. */
-function paintOptions(look) {
+export function paintOptions(look) {
   const isMixed = look.styles.every(({ name }) => styleNamed(name).mixes);
   return {
     styles: look.styles,

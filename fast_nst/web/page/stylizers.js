@@ -210,6 +210,9 @@ class PaintWorker {
   }
 
   async request(request) {
+    const { files } = this.#settings;
+    const isHere = ({ name }) => name in files;
+    if (!request.options.styles.every(isHere)) throw new UserError(say("onlyByService"));
     if (!this.#worker) this.#start();
     const worker = this.#worker;
     try {
