@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = 200  # in addition to one for each slot of the work queue
 _GRACE = 5  # seconds that running requests get on shutdown
-_EXPORT = 60  # seconds that a training gets to save its style
+_EXPORT = 120  # seconds that a training gets to save its style
 _LAST_TILE = 1  # seconds that running networks get after that, to finish their tile
 
 

@@ -82,8 +82,8 @@ class Events(Callback):
 
     Args:
         emit: Called with `state`, which is "training" or, after the last step, "exporting";
-            `seconds` since the first step; `left`, the estimated seconds to the last one, None
-            before the first; `step`, `steps`, `loss`; and `paintings`, the number of live ones.
+            `seconds` since the first step; `left`, the estimated seconds to the last one; `step`,
+            `steps`, `loss`; and `paintings`, the number of live ones.
         painting: The callback that counts them.
     """
 
@@ -110,15 +110,18 @@ class Events(Callback):
     def _report(self, state: str, trainer: L.Trainer, module: L.LightningModule) -> None:
         if not isinstance(module, StyleTransfer):
             return
-        seconds, share = module.seconds, module.cycle_step / module.config.steps
-        left = 0.0 if state == "exporting" else seconds * (1 - share) / share if share else None
+        step, steps, minutes = trainer.global_step, module.config.steps, module.config.minutes
+        seconds = module.seconds
+        left = seconds / max(step, 1) * (steps - step)
+        if minutes is not None:
+            left = min(left, max(60 * minutes - seconds, 0.0))
         self._emit(
             {
                 "state": state,
-                "step": trainer.global_step,
-                "steps": module.config.steps,
+                "step": step,
+                "steps": steps,
                 "seconds": round(seconds, 2),
-                "left": None if left is None else round(left, 2),
+                "left": 0.0 if state == "exporting" else round(left, 2),
                 "loss": module.step_loss if math.isfinite(module.step_loss) else None,
                 "paintings": self._painting.count if self._painting else 0,
             }

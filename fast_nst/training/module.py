@@ -61,8 +61,6 @@ class StyleTransfer(L.LightningModule):
 
     Attributes:
         step_loss: The total loss of the last step; of several batches or devices, their mean.
-        cycle_step: Place of the last step in the schedule: its number, or further on if `minutes`
-            are too few for the steps.
     """
 
     def __init__(
@@ -81,7 +79,6 @@ class StyleTransfer(L.LightningModule):
         self.recoveries = recoveries
         self.style_reference = style_reference
         self.step_loss: float = math.nan
-        self.cycle_step: int = 0
         self._totals: list[Tensor] = []  # of the step at hand
         self._seconds = 0.0  # of the run, up to the checkpoint that is resumed
         self._began = time.monotonic()
@@ -185,6 +182,7 @@ class StyleTransfer(L.LightningModule):
         return time.monotonic() - self._began
 
     def _cycle_step(self) -> int:
+        """The step of the schedule: ahead of the optimizer's if `minutes` are too few for all."""
         if self.config.minutes is None:
             return self.global_step
         seconds = self.seconds
@@ -198,10 +196,10 @@ class StyleTransfer(L.LightningModule):
 
         Checkpoints do not store it, so that a resumed run follows the settings it is given.
         """
-        self.cycle_step, steps = self._cycle_step(), self.config.steps
-        if self.cycle_step >= steps:
+        step, steps = self._cycle_step(), self.config.steps
+        if self.config.minutes is not None and step >= steps:
             self.trainer.should_stop = True
-        rate = self.config.lr / 2**self.recoveries * one_cycle(self.cycle_step, steps)
+        rate = self.config.lr / 2**self.recoveries * one_cycle(step, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.log("train/lr", rate)

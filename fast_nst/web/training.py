@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import re
 import shutil
 import sys
@@ -123,7 +124,7 @@ class Training:
     ) -> None:
         self._folder, self._styles = folder, styles
         self._is_taken, self._add_style = is_taken, add_style
-        self._lock = threading.Lock()
+        self._starting, self._lock = threading.Lock(), threading.Lock()
         self._state = TrainingState()
         self._job: _Job | None = None
         self._painting = b""  # of a training that has ended
@@ -182,10 +183,10 @@ class Training:
             NoTraining: Another training runs.
             UserError: See `check`; or the disk is full, or cannot be written to.
         """
-        name = self.check(order.title)
-        make_folder(self._folder)
         try:
-            with contextlib.ExitStack() as undo:
+            with self._starting, contextlib.ExitStack() as undo:
+                name = self.check(order.title)
+                make_folder(self._folder)
                 undo.enter_context(self._alone())
                 self._clean()
                 self._check_room()
@@ -219,7 +220,7 @@ class Training:
         job, state = self._running()
         if state == "starting":
             self.cancel()
-        elif state == "training":
+        elif not job.is_stopped and state == "training":  # a second signal would abort it
             job.is_stopped = True
             job.process.stop()
 
@@ -261,6 +262,8 @@ class Training:
         for line in job.process.lines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 self._take(job, json.loads(line))
+            if job.model is not None:  # all is written
+                job.process.kill()
         code = job.process.wait()
         job.process.kill()  # closes its pipe
         try:
@@ -298,7 +301,7 @@ class Training:
         """The last state, and why it failed; installs the style."""
         if job.is_cancelled:
             return "cancelled", ""
-        if code == 0 and job.model is not None:
+        if job.model is not None:
             make_folder(self._styles)
             name = self._free_name()
             target = self._styles / f"{name}.onnx"
@@ -307,7 +310,7 @@ class Training:
             with self._lock:
                 self._state.name = name
             return "stopped" if job.is_stopped else "done", ""
-        return "failed", self._state.error or _reason(job.folder, code)
+        return "failed", _reason(job.folder, code, self._state.error)
 
     def _free_name(self) -> str:
         """The style's name, numbered if another one has got it in the meantime."""
@@ -360,12 +363,19 @@ def _arguments(folder: Path, name: str, order: Order) -> list[str]:
     return [str(word) for word in words]
 
 
-def _reason(folder: Path, code: int) -> str:
-    """Why a process that said nothing of it has ended."""
+def _reason(folder: Path, code: int, said: str) -> str:
+    """Why a training failed.
+
+    Args:
+        folder: Its folder, which is gone afterwards.
+        code: The exit code.
+        said: Its own error; "" without one.
+    """
     if code == -9:
         return "the training was killed, perhaps for lack of memory: close other programs"
-    lines: list[str] = []
-    with contextlib.suppress(OSError):
-        lines = (folder / _LOG).read_text(errors="replace").strip().splitlines()
-    said = lines[-1][:300] if lines else "it said nothing"
-    return f"the training ended with exit code {code}: {said}"
+    if not said:
+        with contextlib.suppress(OSError):
+            said = (folder / _LOG).read_text(errors="replace").strip().rpartition("\n")[2]
+        return f"the training ended with exit code {code}: {said.removeprefix('error: ')[:300]}"
+    # The rest is advice for the command line.
+    return re.split(r"; |\. ", said.replace(f"{folder}{os.sep}", ""))[0]

@@ -209,7 +209,7 @@ async def _parse_form(headers: Headers, body: bytearray, second: str) -> Upload:
         raise UserError("the form has no image: add an image file to it")
     if len(images) > 1 or len(others) > 1:
         raise UserError(
-            f"the form has {len(images)} images and {len(others)} files named {second}: send one "
-            "image, and at most one of these"
+            f"the form has {len(images)} images and {len(others)} {second}s: send one image, "
+            f"and at most one file named {second}"
         )
     return Upload(images[0], fields, others[0] if others else None)
