@@ -81,6 +81,7 @@ export class Training {
     byId("training-close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("close", () => {
       if (!runs(this.#state)) this.#forget();
+      if (document.activeElement === document.body) byId("new-style").focus();
     });
     byId("training-copy").addEventListener("click", () => (
       copyText(this.#limits.training.missing, byId("training-status"))));
