@@ -37,8 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def service(home: Path) -> Iterator[str]:
-    with serving() as (address, _):
+def service(home: Path, runtime: Path) -> Iterator[str]:
+    with serving("--runtime", runtime) as (address, _):
         yield address
 
 
@@ -113,6 +113,11 @@ def test_style_of_ones_own(page: Page, home: Path, painting: Path, picture: Path
     page.reload()
     painted(page)
     expect(card.locator("input[type=radio]")).to_be_checked()
+    page.locator("#where").select_option("browser")
+    expect(page.locator("#paint-error")).to_contain_text("is painted by the service only")
+    page.locator("#where").select_option("service")
+    painted(page)
+    expect(page.locator("#paint-error")).to_be_empty()
     assert [path.name for path in (home / "styles").iterdir()] == ["my_stripes.onnx"]
 
 
@@ -169,7 +174,7 @@ def test_photograph_as_painting_and_dropped_painting(page: Page, painting: Path)
     assert page.locator("#status").text_content() == shown  # it is not the photograph
 
 
-def test_what_training_needs_is_said(browser: Browser, service: str):
+def test_what_training_needs_is_said(page: Page):
     install = "pip install 'fast-nst[train]'"
 
     def without_packages(route: Route) -> None:
@@ -177,12 +182,13 @@ def test_what_training_needs_is_said(browser: Browser, service: str):
         config["service"]["training"]["missing"] = install
         route.fulfill(body=json.dumps(config), content_type="application/json")
 
-    with opened(browser, "about:blank") as page:
-        page.route("**/config.json", without_packages)
-        page.goto(service)
-        page.get_by_role("button", name="New style").click()
-        expect(page.locator("#training-install")).to_have_text(install)
-        expect(page.locator("#training-begin")).to_be_hidden()
+    page.route("**/config.json", without_packages)
+    page.reload()
+    page.get_by_role("button", name="New style").click()
+    expect(page.locator("#training-install")).to_have_text(install)
+    expect(page.locator("#training-begin")).to_be_hidden()
+    page.locator("#training-copy").click()
+    expect(page.locator("#training-status")).not_to_be_empty()
 
 
 def test_training_is_for_the_user_of_this_machine(browser: Browser, site: str):
