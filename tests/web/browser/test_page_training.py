@@ -60,9 +60,10 @@ def painting(tmp_path: Path) -> Path:
 
 
 def begin(page: Page, painting: Path) -> None:
+    title = painting.stem.replace("_", " ").capitalize()
     page.get_by_role("button", name="New style").click()
     page.locator("#painting-file").set_input_files(painting)
-    expect(page.locator("#training-name")).to_have_value("My stripes")
+    expect(page.locator("#training-name")).to_have_value(title)
     page.locator("#training-minutes").select_option("5")
     page.locator("#training-begin").click()
     expect(page.locator("#training-status")).to_have_text("Starting …")
@@ -122,7 +123,7 @@ def test_style_of_ones_own(page: Page, home: Path, painting: Path, picture: Path
 
 
 def test_cancelled_training_leaves_nothing(page: Page, home: Path, painting: Path):
-    begin(page, painting)
+    begin(page, painting.rename(painting.with_name("my_waves.png")))
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Cancel and remove").click()
     expect(page.locator("#training-cancel")).to_be_visible()
@@ -132,7 +133,7 @@ def test_cancelled_training_leaves_nothing(page: Page, home: Path, painting: Pat
     assert not list((home / "training").glob("job-*"))
     page.locator("#training-another").click()
     expect(page.locator("#training-begin")).to_be_visible()
-    expect(page.locator("#training-name")).to_have_value("My stripes")
+    expect(page.locator("#training-name")).to_have_value("My waves")
 
 
 def test_what_is_wrong_is_said_until_it_is_right(page: Page, painting: Path, tmp_path: Path):
