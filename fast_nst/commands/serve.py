@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fast_nst.commands.shared import models_option, runtime_option
+from fast_nst.commands.shared import models_option, runtime_option, webgpu_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_flags
 from fast_nst.web.limits import Limits
@@ -38,6 +38,7 @@ class ServeOptions(Limits):
     )
     models: str | None = models_option()
     runtime: str | None = runtime_option("; without it, networks run in the service only")
+    webgpu: bool = webgpu_option()
     no_browser: bool = option("do not open the page in a browser", False)
     allow_remote: bool = option("allow a --host that other machines can reach", False)
     allow_training: bool = option(
@@ -60,10 +61,15 @@ class ServeOptions(Limits):
         """Validate the values.
 
         Raises:
-            UserError: A value is out of range, or `host` is not a loopback address and
-                `allow_remote` is not set.
+            UserError: A value is out of range, `webgpu` lacks a `runtime`, or `host` is not a
+                loopback address and `allow_remote` is not set.
         """
         super().__post_init__()
+        if self.webgpu and not self.runtime:
+            raise UserError(
+                "--webgpu runs networks in the browser: add --runtime, a folder of the npm "
+                "package onnxruntime-web"
+            )
         if not self.allow_remote and not _is_local(self.host):
             raise UserError(
                 f"--host {self.host} is open to other machines: add --allow-remote to allow that"
@@ -113,7 +119,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         Path(options.models) if options.models else None,
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
-    runtime = runtime_in(Path(options.runtime)) if options.runtime else None
+    runtime = runtime_in(Path(options.runtime), options.webgpu) if options.runtime else None
     backend = Backend(
         models, options, allow_videos=options.paints_videos, may_train=options.may_train
     )

@@ -21,7 +21,7 @@ from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend
 from fast_nst.web.file_upload import NotStored
-from fast_nst.web.files import PageFile
+from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
@@ -165,13 +165,12 @@ def make_app(
         return {"status": "ok", "version": __version__, **slots}
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def page(path: str) -> Response:
+    async def page(path: str, request: Request) -> Response:
         file = files.get(path or "index.html")
         if file is None:
             raise HTTPException(404)
-        return ChunkedResponse(
-            file.data, media_type=file.media_type, headers={"Cache-Control": "no-cache"}
-        )
+        status, body, headers = await asyncio.to_thread(represent, file, request.headers)
+        return ChunkedResponse(body, status, headers)
 
     return SecurityMiddleware(app, names, runs_wasm)
 

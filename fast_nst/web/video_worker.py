@@ -54,6 +54,7 @@ class VideoTask:
         detail: As for `Stylizer`.
         keep_colors: As for `Stylizer`.
         max_pixels: Maximum pixels of a frame.
+        max_memory: As for `Stylizer`.
     """
 
     source: str
@@ -62,6 +63,7 @@ class VideoTask:
     detail: float
     keep_colors: bool
     max_pixels: int
+    max_memory: str
 
     def to_json(self) -> str:
         """The task as an argument of this program."""
@@ -77,7 +79,7 @@ class VideoTask:
         stylize_video(
             self.source,
             RESULT,
-            Stylizer(self.models, pictures=math.inf),
+            Stylizer(self.models, pictures=math.inf, max_memory=self.max_memory),
             strength=self.strength,
             detail=self.detail,
             keep_colors=self.keep_colors,

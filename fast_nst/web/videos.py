@@ -347,6 +347,7 @@ class Videos:
             detail=wanted.options.detail,
             keep_colors=wanted.options.keep_colors,
             max_pixels=self._limits.max_pixels,
+            max_memory=self._limits.max_memory,
         )
 
     def _write_models(self, folder: Path, wanted: PaintRequest) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from fast_nst.web.service import make_app
 from tests.conftest import inverting_model
 
 LIMITS = Limits(max_upload="1MB", max_pixels=1_000_000, workers=2, queue=2)
+FILM_LIMITS = Limits(max_video="2MB", max_pixels=1_000_000)
 HERE = "http://127.0.0.1:8000"
 
 
@@ -39,6 +41,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
 def client_of(models: dict[str, ServedModel], limits: Limits) -> TestClient:
     files = page_files(models, None, {"max_bytes": limits.upload_bytes})
     return TestClient(make_app(Backend(models, limits), files), base_url=HERE)
+
+
+def films_client(models: dict[str, ServedModel], allowed: bool = True) -> TestClient:
+    return TestClient(make_app(Backend(models, FILM_LIMITS, allowed), {}), base_url=HERE)
 
 
 @contextlib.contextmanager
@@ -71,3 +77,19 @@ def decoders() -> Iterator[DecoderPool]:
 @pytest.fixture
 def photograph() -> bytes:
     return Path("fast_nst/assets/photos/coffee.jpg").read_bytes()
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, which is empty."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def films(models: dict[str, ServedModel], temporary: Path) -> Iterator[TestClient]:
+    """A service that paints films."""
+    with films_client(models) as client:
+        yield client

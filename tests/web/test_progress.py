@@ -57,7 +57,7 @@ def test_stylizer_pool_reports_each_tile(
     job = Recorder()
     wanted = Settings(style=["udnie_fast"], size=1200, format="jpg").request()
     pool = StylizerPool(models, IN_TILES, decoders)
-    pool.paint(photograph, wanted, threading.Event(), job)
+    pool.paint(photograph, wanted, threading.Event(), job=job)
     assert [state for state, _ in itertools.groupby(p.state for p in found)] == STATES
     painting = [(p.done, p.total) for p in found if p.state == "painting"]
     total = painting[-1][1]

@@ -2,6 +2,7 @@
 
 import { Cropper } from "./crop.js";
 import { Films } from "./film.js";
+import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook, toAddress } from "./look.js";
 import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
@@ -155,10 +156,10 @@ function showPanel(name) {
 }
 
 function fill() {
-  for (const path of config.samples) {
+  for (const [i, path] of config.samples.entries()) {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const name = path.split("/").pop().replace(/\.\w+$/, "");
-    button.append(Object.assign(new Image(), { src: path, alt: name }));
+    button.append(Object.assign(new Image(), { src: config.sample_thumbnails[i], alt: name }));
     button.addEventListener("click", () => loadSample(path));
     byId("samples").append(button);
   }
@@ -232,6 +233,16 @@ async function start() {
   const photograph = await kept("photograph");
   const isOpen = photograph && await loadPhoto(photograph.name, () => photograph.blob);
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
+  await install(offerUpdate);
+}
+
+/** Offer a new version of the page; `load` loads it. */
+function offerUpdate(load) {
+  const button = Object.assign(document.createElement("button"), { type: "button", id: "update" });
+  button.textContent = say("update");
+  button.addEventListener("click", load);
+  byId("update")?.remove();
+  document.querySelector("header .row").prepend(button);
 }
 
 start().catch((error) => {

@@ -5,6 +5,7 @@ export default {
   where: "Gemalt",
   byService: "von diesem Dienst",
   inBrowser: "in diesem Browser",
+  update: "Eine neue Version ist da: laden",
   language: "Sprache",
   staysHere: "Es bleibt auf diesem Rechner.",
   sentTo: "Es wird an {host} gesendet und dort nicht gespeichert.",

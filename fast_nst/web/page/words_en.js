@@ -6,6 +6,7 @@ export default {
   where: "Painted",
   byService: "by this service",
   inBrowser: "in this browser",
+  update: "A new version is ready: load it",
   language: "Language",
   staysHere: "It stays on this machine.",
   sentTo: "It is sent to {host}, which does not store it.",

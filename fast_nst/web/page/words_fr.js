@@ -5,6 +5,7 @@ export default {
   where: "Peint",
   byService: "par ce service",
   inBrowser: "dans ce navigateur",
+  update: "Une nouvelle version est prête : la charger",
   language: "Langue",
   staysHere: "Elle reste sur cette machine.",
   sentTo: "Elle est envoyée à {host}, qui ne la conserve pas.",

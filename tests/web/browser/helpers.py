@@ -51,10 +51,22 @@ def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
-    """Open a page; fails if it requests another host, or logs an error or a warning."""
+def opened(
+    browser: Browser, address: str, service_worker: bool = False, **options: object
+) -> Iterator[Page]:
+    """Open a page; fails if it requests another host, or logs an error or a warning.
+
+    Args:
+        browser: Chromium.
+        address: Where the page is.
+        service_worker: Whether the page may register its service worker, whose requests
+            `Page.route` does not see.
+        options: Of the browser's context.
+    """
     wrong: list[str] = []
     context = browser.new_context(accept_downloads=True, **options)  # type: ignore[arg-type]
+    if not service_worker:
+        context.add_init_script("delete Navigator.prototype.serviceWorker")
     page = context.new_page()
     page.set_default_timeout(20 * SECOND)
     page.on(
@@ -145,7 +157,7 @@ def set_range(page: Page, name: str, value: float) -> None:
 def downloaded(page: Page, target: Path) -> np.ndarray:
     """(H, W, 3) of what the download button gives."""
     with page.expect_download(timeout=60 * SECOND) as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download", exact=True).click()
     download.value.save_as(target)
     return to_array(open_image(target))
 
