@@ -139,8 +139,10 @@ export class Films {
 
   /** Find the film of an earlier visit. */
   async #find() {
-    this.#film = await kept(KEY) ?? null;
-    if (this.#film) this.#poller.start();
+    const film = await kept(KEY);
+    if (!film || this.#film) return;
+    this.#film = film;
+    this.#poller.start();
   }
 
   #take(state) {
@@ -154,9 +156,14 @@ export class Films {
       this.#poller.stop();
       keep(KEY, null);
     }
-    if (isGone && !this.#isBusy) this.#film = null; // of an earlier visit
-    else if (isGone) this.#set({ state: "failed", error: error.message });
-    else byId("film-error").textContent = error.message;
+    if (isGone && !this.#isBusy) {
+      this.#film = null; // of an earlier visit
+    } else if (isGone) {
+      this.#set({ state: "failed", error: error.message });
+    } else {
+      this.#show();
+      byId("film-error").textContent = error.message;
+    }
   }
 
   async #cancel() {

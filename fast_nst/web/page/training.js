@@ -63,8 +63,8 @@ export class Training {
     byId("training-minutes").append(...MINUTES.map((minutes) => (
       new Option("", minutes, minutes === USUAL, minutes === USUAL))));
     this.#listen();
-    if (!service.training.missing) this.#poller.start();
     this.speak();
+    this.#look();
   }
 
   /** Say everything again, in another language. */
@@ -81,6 +81,7 @@ export class Training {
     byId("training-close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("close", () => {
       if (!runs(this.#state)) this.#forget();
+      if (document.activeElement === document.body) byId("new-style").focus();
     });
     byId("training-copy").addEventListener("click", () => (
       copyText(this.#limits.training.missing, byId("training-status"))));
@@ -92,6 +93,7 @@ export class Training {
       const photo = this.#photograph();
       this.#choose(photo.blob, photo.name);
     });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#look());
     this.#listenForDrops();
     byId("training-name").addEventListener("input", ({ target }) => {
       target.dataset.isTyped = target.value && "yes";
@@ -143,7 +145,14 @@ export class Training {
     this.#complain("");
     this.#show();
     this.#dialog.showModal();
-    if (!this.#limits.training.missing) this.#poller.start(); // another page may have begun one
+    this.#look();
+  }
+
+  /** Ask for the state, since another page may have begun a training; unless one's end is told. */
+  #look() {
+    if (!this.#limits.training.missing && (runs(this.#state) || !this.#line.isConnected)) {
+      this.#poller.start();
+    }
   }
 
   /** Offer another training once this one has ended. */
@@ -191,11 +200,10 @@ export class Training {
       const state = await ask("api/training", { method: "POST", body: form });
       this.#isAsking = false;
       this.#take(state);
-      this.#poller.start();
       byId("training-close").focus();
     } catch (error) {
       this.#complain(messageOf(error));
-      if (error.status === 409) this.#poller.start(); // another page has begun one
+      if (error.status === 409) this.#look();
     } finally {
       begin.disabled = false;
     }

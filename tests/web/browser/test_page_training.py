@@ -37,8 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def service(home: Path) -> Iterator[str]:
-    with serving() as (address, _):
+def service(home: Path, runtime: Path) -> Iterator[str]:
+    with serving("--runtime", runtime) as (address, _):
         yield address
 
 
@@ -60,9 +60,10 @@ def painting(tmp_path: Path) -> Path:
 
 
 def begin(page: Page, painting: Path) -> None:
+    title = painting.stem.replace("_", " ").capitalize()
     page.get_by_role("button", name="New style").click()
     page.locator("#painting-file").set_input_files(painting)
-    expect(page.locator("#training-name")).to_have_value("My stripes")
+    expect(page.locator("#training-name")).to_have_value(title)
     page.locator("#training-minutes").select_option("5")
     page.locator("#training-begin").click()
     expect(page.locator("#training-status")).to_have_text("Starting …")
@@ -113,11 +114,16 @@ def test_style_of_ones_own(page: Page, home: Path, painting: Path, picture: Path
     page.reload()
     painted(page)
     expect(card.locator("input[type=radio]")).to_be_checked()
+    page.locator("#where").select_option("browser")
+    expect(page.locator("#paint-error")).to_contain_text("is painted by the service only")
+    page.locator("#where").select_option("service")
+    painted(page)
+    expect(page.locator("#paint-error")).to_be_empty()
     assert [path.name for path in (home / "styles").iterdir()] == ["my_stripes.onnx"]
 
 
 def test_cancelled_training_leaves_nothing(page: Page, home: Path, painting: Path):
-    begin(page, painting)
+    begin(page, painting.rename(painting.with_name("my_waves.png")))
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Cancel and remove").click()
     expect(page.locator("#training-cancel")).to_be_visible()
@@ -127,7 +133,7 @@ def test_cancelled_training_leaves_nothing(page: Page, home: Path, painting: Pat
     assert not list((home / "training").glob("job-*"))
     page.locator("#training-another").click()
     expect(page.locator("#training-begin")).to_be_visible()
-    expect(page.locator("#training-name")).to_have_value("My stripes")
+    expect(page.locator("#training-name")).to_have_value("My waves")
 
 
 def test_what_is_wrong_is_said_until_it_is_right(page: Page, painting: Path, tmp_path: Path):
@@ -169,7 +175,7 @@ def test_photograph_as_painting_and_dropped_painting(page: Page, painting: Path)
     assert page.locator("#status").text_content() == shown  # it is not the photograph
 
 
-def test_what_training_needs_is_said(browser: Browser, service: str):
+def test_what_training_needs_is_said(page: Page):
     install = "pip install 'fast-nst[train]'"
 
     def without_packages(route: Route) -> None:
@@ -177,12 +183,13 @@ def test_what_training_needs_is_said(browser: Browser, service: str):
         config["service"]["training"]["missing"] = install
         route.fulfill(body=json.dumps(config), content_type="application/json")
 
-    with opened(browser, "about:blank") as page:
-        page.route("**/config.json", without_packages)
-        page.goto(service)
-        page.get_by_role("button", name="New style").click()
-        expect(page.locator("#training-install")).to_have_text(install)
-        expect(page.locator("#training-begin")).to_be_hidden()
+    page.route("**/config.json", without_packages)
+    page.reload()
+    page.get_by_role("button", name="New style").click()
+    expect(page.locator("#training-install")).to_have_text(install)
+    expect(page.locator("#training-begin")).to_be_hidden()
+    page.locator("#training-copy").click()
+    expect(page.locator("#training-status")).not_to_be_empty()
 
 
 def test_training_is_for_the_user_of_this_machine(browser: Browser, site: str):
