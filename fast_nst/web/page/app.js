@@ -6,8 +6,8 @@ import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, panel, queue,
-  refresh, rememberLook, showLook, showPhoto, snap, stage, state, titlesOf, travel,
+  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks,
+  panel, queue, refresh, rememberLook, saveMask, showLook, showPhoto, snap, stage, state, titlesOf, travel,
 } from "./studio.js";
 import { forget, kept } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
@@ -80,8 +80,12 @@ function listenToResults() {
   byId("share-result").addEventListener("click", () => exporter.share(format()));
   byId("copy").addEventListener("click", () => exporter.copy());
   byId("download-all").addEventListener("click", downloadAll);
+  byId("save-mask").addEventListener("click", saveMask);
   for (const button of document.querySelectorAll("#panels button")) {
-    button.addEventListener("click", () => showPanel(button.dataset.panel));
+    button.addEventListener("click", () => {
+      masks.open(false);
+      showPanel(button.dataset.panel);
+    });
   }
   listenForKeys({
     open: () => byId("file").click(),
@@ -135,6 +139,7 @@ function offerLanguages(language) {
     chooseStylizer(state.stylizer === stylizers.browser ? "browser" : "service");
     gallery.setStyles(config.styles);
     panel.fill();
+    masks.fill();
     showLook(currentLook(), false);
     gallery.refresh();
   });

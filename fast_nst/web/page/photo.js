@@ -42,6 +42,17 @@ export async function openPhoto(blob, name, stylizer, signal) {
   return new Photo(blob, bitmap, name.replace(/\.[^.]*$/, "") || "photograph");
 }
 
+/** Fetch a sample photograph. */
+export async function fetchSample(path, signal) {
+  try {
+    const response = await fetch(path, { signal });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return await response.blob();
+  } catch (error) {
+    throw new UserError(say("sampleFailed", { reason: error.message }));
+  }
+}
+
 /** The images and films among dropped or pasted files, else all of them. */
 function picturesIn(transfer) {
   const files = [...(transfer?.files ?? [])];
