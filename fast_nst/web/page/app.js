@@ -91,6 +91,7 @@ function listenToResults() {
     open: () => byId("file").click(),
     next: () => gallery.step(1),
     previous: () => gallery.step(-1),
+    mask: () => byId("mask").click(),
     hold: (isHeld) => stage.hold(isHeld),
     zoomIn: () => stage.zoomIn(),
     zoomOut: () => stage.zoomOut(),

@@ -7,6 +7,7 @@ let count = 0;
 /** A mask, which is never changed, only replaced. */
 export class Mask {
   #png;
+  #share;
 
   constructor({ data, width, height }) {
     Object.assign(this, { data, width, height, id: count++ });
@@ -14,7 +15,8 @@ export class Mask {
 
   /** How much of the picture is painted, in 0..1. */
   get share() {
-    return this.data.reduce((sum, level) => sum + level, 0) / (255 * this.data.length);
+    this.#share ??= this.data.reduce((sum, level) => sum + level, 0) / (255 * this.data.length);
+    return this.#share;
   }
 
   /** The mask's file, in gray. */
@@ -32,7 +34,8 @@ export class Mask {
 async function encoded({ data, width, height }) {
   const canvas = new OffscreenCanvas(width, height);
   const image = new ImageData(width, height);
-  data.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
+  image.data.fill(255);
+  for (let i = 0; i < data.length; i++) image.data.fill(data[i], 4 * i, 4 * i + 3);
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas.convertToBlob({ type: "image/png" });
 }

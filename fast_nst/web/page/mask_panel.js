@@ -106,7 +106,7 @@ export class MaskPanel {
     byId("mask-size").disabled = !isPressed("mask-brush");
     byId("mask-box").hidden = !this.isOpen || isPressed("mask-brush");
     const percent = current && Math.round(100 * current.share);
-    byId("mask-status").textContent = current ? say("maskShare", { percent }) : say("maskHint");
+    this.#say(current ? say("maskShare", { percent }) : say("maskHint"));
   }
 
   /**
@@ -277,7 +277,12 @@ export class MaskPanel {
     Object.assign(byId("mask-box").style, {
       left: `${left}%`, top: `${top}%`, width: `${right - left}%`, height: `${bottom - top}%`,
     });
-    byId("mask-status").textContent = say("maskBoxAt", { left, top, right, bottom });
+    this.#say(say("maskBoxAt", { left, top, right, bottom }));
+  }
+
+  #say(text) {
+    const status = byId("mask-status");
+    if (status.textContent !== text) status.textContent = text; // screen readers repeat every change
   }
 
   /** Show the brush's size at the pointer. */

@@ -68,7 +68,8 @@ function resultOptions(photo, look, { region }) {
 }
 
 function showCommand() {
-  const options = resultOptions(state.photo, currentLook(), queue.current.mask);
+  const mask = camera.isOn ? {} : queue.current.mask;
+  const options = resultOptions(state.photo, currentLook(), mask);
   const isNamed = (name) => styleNamed(name).named;
   byId("line").textContent = commandFor(options, {
     defaultDetail: config.detail, isNamed, format: byId("format").value,

@@ -156,6 +156,7 @@ export default {
   keyNext: "nächster Stil",
   keyPrevious: "voriger Stil",
   keyPhotograph: "das Foto zeigen, solange die Taste gedrückt ist",
+  keyMask: "eine Maske zeichnen",
   keyZoom: "vergrößern, verkleinern, ganz, volle Größe",
   keyUndo: "rückgängig machen und wiederholen",
   keyDownload: "herunterladen",

@@ -166,6 +166,7 @@ export default {
   keyNext: "next style",
   keyPrevious: "previous style",
   keyPhotograph: "show the photograph while it is held",
+  keyMask: "draw a mask",
   keyZoom: "zoom in, zoom out, fit, full size",
   keyUndo: "undo and redo",
   keyDownload: "download",

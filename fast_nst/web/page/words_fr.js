@@ -156,6 +156,7 @@ export default {
   keyNext: "style suivant",
   keyPrevious: "style précédent",
   keyPhotograph: "montrer la photo tant que la touche est tenue",
+  keyMask: "dessiner un masque",
   keyZoom: "agrandir, réduire, entière, taille réelle",
   keyUndo: "annuler et rétablir",
   keyDownload: "télécharger",

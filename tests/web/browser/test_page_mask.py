@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.mask import composite, fit_mask, read_mask
@@ -22,6 +22,9 @@ from tests.web.browser.helpers import (
     canvas_pixels,
     downloaded,
     give,
+    opened,
+    painted,
+    serving,
     set_range,
 )
 
@@ -244,3 +247,16 @@ def test_a_mask_belongs_to_its_photograph(page: Page, picture: Path, tmp_path: P
     page.locator("#crop").click()
     page.locator("#crop-apply").click()
     expect(page.locator("#mask")).to_have_text("Mask")
+
+
+def test_a_photograph_that_is_too_large_with_its_mask(
+    browser: Browser, picture: Path, tmp_path: Path
+):
+    limit = f"{(picture.stat().st_size + 500) / 1e6}MB"
+    with serving("--max-upload", limit) as (address, _), opened(browser, address) as page:
+        painted(page)
+        give(page, picture, SHOWN)
+        draw(page)
+        assert downloaded(page, tmp_path / "found.png").shape == (251, 373, 3)
+        status = page.locator("#result-status")
+        expect(status).to_have_text("Downloaded. It was painted from a copy of 373 × 251 px.")
