@@ -131,7 +131,7 @@ export default {
   anyAspect: "beliebig",
   apply: "Anwenden",
   cropSize: "{width} × {height} px",
-  maskBar: "Maske: wo gemalt wird",
+  maskBar: "Werkzeuge für die Maske",
   maskTool: "Werkzeug",
   brush: "Pinsel",
   rectangle: "Rechteck",

@@ -140,7 +140,7 @@ export default {
   apply: "Apply",
   cropSize: "{width} × {height} px",
   // masks
-  maskBar: "Mask: where it is painted",
+  maskBar: "Mask tools",
   maskTool: "Tool",
   brush: "Brush",
   rectangle: "Rectangle",

@@ -131,7 +131,7 @@ export default {
   anyAspect: "libres",
   apply: "Appliquer",
   cropSize: "{width} × {height} px",
-  maskBar: "Masque : où l’on peint",
+  maskBar: "Outils du masque",
   maskTool: "Outil",
   brush: "Pinceau",
   rectangle: "Rectangle",
