@@ -4,13 +4,13 @@ import { Cropper } from "./crop.js";
 import { Films } from "./film.js";
 import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook, toAddress } from "./look.js";
+import { paintOptions } from "./paint_options.js";
 import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, paintOptions,
-  panel, queue, refresh, rememberLook, showLook, showPhoto, snap, stage, state, styleNamed, titlesOf,
-  travel,
+  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel, queue,
+  refresh, rememberLook, saveMask, showLook, showPhoto, snap, stage, state, styleNamed, titlesOf, travel,
 } from "./studio.js";
 import { ask } from "./service.js";
 import { forget, kept } from "./store.js";
@@ -77,7 +77,7 @@ function takeFiles(files) {
 function beginJobs() {
   films = new Films({
     limits: config.service?.videos,
-    look: () => ({ options: paintOptions(currentLook()), titles: titlesOf(currentLook()) }),
+    look: () => ({ options: paintOptions(currentLook(), config.styles), titles: titlesOf(currentLook()) }),
     isNamed: (name) => styleNamed(name).named,
   });
   if (!config.service?.training?.allowed) return;
@@ -144,13 +144,18 @@ function listenToResults() {
   byId("share-result").addEventListener("click", () => exporter.share(format()));
   byId("copy").addEventListener("click", () => exporter.copy());
   byId("download-all").addEventListener("click", downloadAll);
+  byId("save-mask").addEventListener("click", saveMask);
   for (const button of document.querySelectorAll("#panels button")) {
-    button.addEventListener("click", () => showPanel(button.dataset.panel));
+    button.addEventListener("click", () => {
+      masks.open(false);
+      showPanel(button.dataset.panel);
+    });
   }
   listenForKeys({
     open: () => byId("file").click(),
     next: () => gallery.step(1),
     previous: () => gallery.step(-1),
+    mask: () => byId("mask").click(),
     hold: (isHeld) => stage.hold(isHeld),
     zoomIn: () => stage.zoomIn(),
     zoomOut: () => stage.zoomOut(),
@@ -202,6 +207,7 @@ function offerLanguages(language) {
     chooseStylizer(byId("where").value);
     gallery.setStyles(config.styles);
     panel.fill();
+    masks.fill();
     showLook(currentLook(), false);
     gallery.refresh();
     films.speak();

@@ -31,12 +31,19 @@ export function commandFor(options, { defaultDetail, isNamed, format, command = 
   if (options.strokeScale !== 1) parts.push(`--stroke-scale ${options.strokeScale}`);
   if (options.keepColors) parts.push("--keep-colors");
   if (options.size) parts.push(`--size ${options.size}`);
+  if (options.region) parts.push("--mask MASK.png");
+  const outside = options.region?.outside;
+  if (outside) {
+    const word = shellQuote(isNamed(outside) ? outside : `./${outside}.onnx`);
+    parts.push(outside.startsWith("-") && isNamed(outside) ? `--outside=${word}` : `--outside ${word}`);
+  }
   return [...parts, `-o painting.${format}`].join(" ");
 }
 
 /** How to use the command. */
 export function hintFor(options, isNamed) {
-  const files = options.styles.filter(({ name }) => !isNamed(name)).map(({ name }) => `${name}.onnx`);
-  const hint = say("commandHint");
+  const names = [...options.styles.map(({ name }) => name), options.region?.outside];
+  const files = names.filter((name) => name && !isNamed(name)).map((name) => `${name}.onnx`);
+  const hint = say(options.region ? "commandHintMask" : "commandHint");
   return files.length ? `${hint} ${say("commandFolder", { files: files.join(say("and")) })}` : hint;
 }

@@ -47,6 +47,17 @@ export function isFilm({ type, name }) {
   return type.startsWith("video/") || (!type && /\.(mp4|m4v|mov|mkv|webm|avi|mts|m2ts)$/i.test(name));
 }
 
+/** Fetch a sample photograph. */
+export async function fetchSample(path, signal) {
+  try {
+    const response = await fetch(path, { signal });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return await response.blob();
+  } catch (error) {
+    throw new UserError(say("sampleFailed", { reason: error.message }));
+  }
+}
+
 /** The images and films among dropped or pasted files, else all of them. */
 function picturesIn(transfer) {
   const files = [...(transfer?.files ?? [])];

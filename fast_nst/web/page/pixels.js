@@ -1,7 +1,8 @@
 // The pixel operations of pictures/edit.py and pictures/detail.py, equal to Python's within a level.
 // A picture is { data, width, height } with `channels` interleaved bytes per pixel.
 
-const LANCZOS = 3;
+const LANCZOS = { reach: 3, at: (x) => sinc(x) * sinc(x / 3) };
+const BILINEAR = { reach: 1, at: (x) => 1 - Math.abs(x) };
 const FIXED = 2 ** 22; // Pillow's fixed-point weights are multiples of 1 / FIXED
 const SIDE_PER_SIGMA = 512; // px of the longer side for each px of the blur's sigma
 const LEAST_SIGMA = 0.5;
@@ -12,19 +13,19 @@ function sinc(x) {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** For each pixel of a resized side: its first source pixel, and the Lanczos weights. */
-function weights(from, to) {
+/** For each pixel of a resized side: its first source pixel, and the filter's weights. */
+function weights(from, to, { reach, at }) {
   const scale = from / to;
   const widened = Math.max(scale, 1);
   return Array.from({ length: to }, (_, place) => {
     const center = (place + 0.5) * scale;
-    const first = Math.max(Math.trunc(center - LANCZOS * widened + 0.5), 0);
-    const end = Math.min(Math.trunc(center + LANCZOS * widened + 0.5), from);
+    const first = Math.max(Math.trunc(center - reach * widened + 0.5), 0);
+    const end = Math.min(Math.trunc(center + reach * widened + 0.5), from);
     const found = new Float64Array(end - first);
     let sum = 0;
     for (let i = 0; i < found.length; i++) {
       const x = (i + first - center + 0.5) / widened;
-      found[i] = Math.abs(x) < LANCZOS ? sinc(x) * sinc(x / LANCZOS) : 0;
+      found[i] = Math.abs(x) < reach ? at(x) : 0;
       sum += found[i];
     }
     return { first, weights: found.map((w) => Math.round((w / sum) * FIXED)) };
@@ -46,15 +47,15 @@ function resizeSide(data, out, table, count, line, step, outLine, outStep, chann
   }
 }
 
-/** Resize a picture with a Lanczos filter, first its rows, then its columns. */
-export function resize(picture, width, height, channels) {
+/** Resize a picture with a filter, first its rows, then its columns. */
+export function resize(picture, width, height, channels, filter = LANCZOS) {
   if (width === picture.width && height === picture.height) return picture;
   const wide = new Uint8ClampedArray(width * picture.height * channels);
   const row = width * channels;
-  resizeSide(picture.data, wide, weights(picture.width, width), picture.height,
+  resizeSide(picture.data, wide, weights(picture.width, width, filter), picture.height,
     picture.width * channels, channels, row, channels, channels);
   const data = new Uint8ClampedArray(width * height * channels);
-  resizeSide(wide, data, weights(picture.height, height), width,
+  resizeSide(wide, data, weights(picture.height, height, filter), width,
     channels, row, channels, row, channels);
   return { data, width, height };
 }
@@ -209,6 +210,25 @@ export function blend(photo, painting, share) {
     data[i] = halfEven(photo.data[i] + share * (painting.data[i] - photo.data[i]));
   }
   return { ...photo, data };
+}
+
+/** Stretch a mask to a picture's size; see pictures/mask.py. */
+export function fitMask(mask, width, height) {
+  return resize(mask, width, height, 1, BILINEAR);
+}
+
+/** `outside + mask / 255 * (inside - outside)`, rounded, of pictures with any number of channels. */
+export function compose(outside, inside, mask) {
+  const channels = inside.data.length / mask.data.length;
+  const data = new Uint8ClampedArray(inside.data.length);
+  for (let i = 0, at = 0; i < mask.data.length; i++) {
+    const weight = mask.data[i];
+    for (let c = 0; c < channels; c++, at++) {
+      const sum = outside.data[at] * (255 - weight) + inside.data[at] * weight;
+      data[at] = Math.trunc((sum + 127) / 255);
+    }
+  }
+  return { width: inside.width, height: inside.height, data };
 }
 
 /** Split RGBA into RGB and alpha, which is null if everything is opaque. */

@@ -1,20 +1,21 @@
 // The visitor's photographs: a strip of them, from which one is chosen.
 
 import { drawBitmap, resizeBitmap } from "./bitmaps.js";
+import { PhotoMask } from "./mask.js";
 import { say } from "./words.js";
 
 const SIDE = 96; // of a thumbnail, in px
 export const MAX_FILES = 100;
 
 export class PhotoQueue {
-  #entries = []; // { blob, name, look, item, button }
+  #entries = []; // { blob, name, look, mask, item, button }
   #current = null;
   #onChoose;
   #onRemove;
 
   /**
-   * @param onChoose Called with an entry that was clicked: { blob, name, look }, where the look is
-   *   the photograph's own or null.
+   * @param onChoose Called with an entry that was clicked: { blob, name, look, mask }, where the look
+   *   is the photograph's own or null, and the mask a `PhotoMask`.
    * @param onRemove Called with the entry that is current after one was removed.
    */
   constructor({ onChoose, onRemove }) {
@@ -62,7 +63,7 @@ export class PhotoQueue {
     const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
     remove.setAttribute("aria-label", say("removePhotograph", { name }));
     item.append(button, remove);
-    const entry = { blob, name, look: null, item, button, canvas };
+    const entry = { blob, name, look: null, mask: new PhotoMask(), item, button, canvas };
     button.addEventListener("click", () => this.#onChoose(entry));
     remove.addEventListener("click", () => this.#remove(entry));
     return entry;

@@ -3,7 +3,7 @@
 import { say } from "./words.js";
 
 const KEYS = [
-  ["O", "keyOpen"], ["J", "keyNext"], ["K", "keyPrevious"], ["B", "keyPhotograph"],
+  ["O", "keyOpen"], ["J", "keyNext"], ["K", "keyPrevious"], ["B", "keyPhotograph"], ["M", "keyMask"],
   ["+ − 0 1", "keyZoom"], ["Ctrl+Z  Ctrl+Shift+Z", "keyUndo"], ["D", "keyDownload"], ["?", "keyHelp"],
 ];
 
@@ -17,7 +17,7 @@ function takesKeys(element) {
 /**
  * Listen for shortcuts.
  *
- * @param actions open, next, previous, hold(isHeld), zoomIn, zoomOut, fit, full, undo, redo,
+ * @param actions open, next, previous, hold(isHeld), mask, zoomIn, zoomOut, fit, full, undo, redo,
  *   download, and pan(horizontal, vertical) -> whether it did something.
  */
 export function listenForKeys(actions) {
@@ -33,7 +33,8 @@ export function listenForKeys(actions) {
   };
   byId("help").addEventListener("click", help);
   const single = {
-    o: actions.open, j: actions.next, k: actions.previous, d: actions.download, "?": help,
+    o: actions.open, j: actions.next, k: actions.previous, d: actions.download, m: actions.mask,
+    "?": help,
     "+": actions.zoomIn, "=": actions.zoomIn, "-": actions.zoomOut, 0: actions.fit, 1: actions.full,
   };
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

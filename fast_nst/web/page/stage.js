@@ -11,8 +11,7 @@ const STILL = 6; // px that a finger may move in a tap
 const KEY_PAN = 60; // px
 
 export class Stage {
-  /** { down(point), move(point), up() } of a tool that takes the pointer, points in 0..1; or null. */
-  tool = null;
+  #tool = null;
   #stage = document.getElementById("stage");
   #picture = document.getElementById("picture");
   #before = document.getElementById("before");
@@ -39,6 +38,21 @@ export class Stage {
     this.clear();
   }
 
+  get tool() {
+    return this.#tool;
+  }
+
+  /**
+   * A tool that takes the pointer: { down(point), move(point), up(), cancel() }, with points in 0..1
+   * of the picture; or null. All of the painting is shown, at the preview's size.
+   */
+  set tool(tool) {
+    this.#tool = tool;
+    this.#split.disabled = Boolean(tool);
+    this.hideFull();
+    this.#onView();
+  }
+
   /** Show a new photograph without a painting. */
   showPhoto(photo, bitmap) {
     if (photo === this.#shown) return;
@@ -54,6 +68,11 @@ export class Stage {
     drawBitmap(this.#after, painted);
     this.#after.setAttribute("aria-label", say("inTheStyle", { styles: titles.join(say("and")) }));
     this.#render();
+  }
+
+  /** Show a part of the painting: { image, left, top }, an ImageData and its place. */
+  showPart({ image, left, top }) {
+    this.#after.getContext("2d").putImageData(image, left, top);
   }
 
   /** Remove the painting. */
@@ -87,7 +106,7 @@ export class Stage {
   /** Whether the painting is shown larger than it was painted. */
   get needsFull() {
     const painted = this.#after.width;
-    return !this.#isFitted && painted < this.#size.width
+    return !this.#tool && !this.#isFitted && painted < this.#size.width
       && this.#view.scale * this.#size.width * devicePixelRatio > 1.05 * painted;
   }
 
@@ -181,12 +200,13 @@ export class Stage {
     [style.left, style.top] = [`${x}px`, `${y}px`];
     style.width = `${scale * this.#size.width}px`;
     style.height = `${scale * this.#size.height}px`;
-    const percent = this.#isHeld ? 100 : this.#split.valueAsNumber;
+    const percent = this.#isHeld ? 100 : this.#tool ? 0 : this.#split.valueAsNumber;
     const seen = visible(this.#view, room, this.#size);
     const edge = seen.left + ((seen.right - seen.left) * percent) / 100;
     this.#after.style.clipPath = `inset(0px 0px 0px ${edge - x}px)`;
     this.#divider.style.left = `${edge}px`;
-    this.#divider.hidden = this.#isHeld;
+    this.#divider.hidden = this.#isHeld || Boolean(this.#tool);
+    this.#stage.classList.toggle("tooled", Boolean(this.#tool));
     this.#stage.classList.toggle("zoomed", !this.#isFitted);
     const values = { percent: Math.round(percent), rest: Math.round(100 - percent) };
     this.#split.setAttribute("aria-valuetext", say("splitText", values));
@@ -254,8 +274,8 @@ export class Stage {
     const { clientX: x, clientY: y } = event;
     const isGrip = this.#divider.contains(event.target);
     this.#pointers.set(event.pointerId, { x, y, startX: x, startY: y, isGrip, isMoved: false });
-    if (this.#pointers.size > 1) this.tool?.up();
-    else if (this.tool && !isGrip) this.tool.down(this.#pointOf(event));
+    if (this.#pointers.size > 1) this.#tool?.cancel();
+    else if (this.#tool && !isGrip) this.#tool.down(this.#pointOf(event));
   }
 
   #pointerMove(event) {
@@ -267,7 +287,7 @@ export class Stage {
     pointer.isMoved ||= Math.hypot(pointer.x - pointer.startX, pointer.y - pointer.startY) > STILL;
     if (this.#pointers.size === 2) this.#pinch(pointer, before);
     else if (pointer.isGrip) this.#setSplit(pointer.x);
-    else if (this.tool) this.tool.move(this.#pointOf(event));
+    else if (this.#tool) this.#tool.move(this.#pointOf(event));
     else if (!pointer.isMoved) return;
     else if (this.#isFitted) this.#setSplit(pointer.x);
     else this.#change(pan(this.#view, dx, dy, this.#room(), this.#size));
@@ -289,8 +309,8 @@ export class Stage {
     const pointer = this.#pointers.get(event.pointerId);
     if (!pointer) return;
     this.#pointers.delete(event.pointerId);
-    if (this.tool) {
-      this.tool.up();
+    if (this.#tool) {
+      this.#tool.up();
       return;
     }
     if (pointer.isMoved || pointer.isGrip || event.type === "pointercancel") return;

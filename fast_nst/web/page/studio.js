@@ -3,16 +3,17 @@
 import { CameraPanel } from "./camera_panel.js";
 import { commandFor, hintFor } from "./command.js";
 import { Comparison } from "./compare.js";
-import { Cropper } from "./crop.js";
 import { Gallery } from "./gallery.js";
 import { JobQueue, Latest } from "./job_queue.js";
 import { History, plainLook, strokeScaleOf, toAddress } from "./look.js";
 import { LookPanel } from "./look_panel.js";
-import { openPhoto } from "./photo.js";
+import { MaskPanel } from "./mask_panel.js";
+import { cameraOptions, paintOptions, withStyle } from "./paint_options.js";
+import { fetchSample, openPhoto } from "./photo.js";
 import { scaled } from "./pixels.js";
 import { PreviewCache } from "./preview_cache.js";
 import { MAX_FILES, PhotoQueue } from "./queue.js";
-import { ResultExporter } from "./result_exporter.js";
+import { ResultExporter, saveFile } from "./result_exporter.js";
 import { Results } from "./results.js";
 import { Stage } from "./stage.js";
 import { keep } from "./store.js";
@@ -37,6 +38,7 @@ let comparison;
 export let gallery;
 export let panel;
 export let exporter;
+export let masks;
 export let queue;
 export let stage;
 let previewStarted = 0;
@@ -48,45 +50,26 @@ const sizeAsked = () => (isSize() && byId("size").valueAsNumber) || null;
 const sideOfResult = (photo) => sizeAsked() ?? state.stylizer.maxSide(photo);
 const sideOfPreview = (photo) => (
   Math.min(PREVIEW, sideOfResult(photo), state.stylizer.maxSide(photo)));
+const sizeOf = ({ bitmap, longer }, side) => scaled(bitmap.width, bitmap.height, side / longer);
 export const styleNamed = (name) => config.styles.find((style) => style.name === name);
 export const titlesOf = ({ styles }) => styles.map(({ name }) => styleNamed(name).title);
 
 /** The look of the current photograph: its own, or that of all. */
 export const currentLook = () => queue.current?.look ?? state.look;
 
-/** A look as paint options; see stylizers.js. */
-export function paintOptions(look) {
-  const isMixed = look.styles.every(({ name }) => styleNamed(name).mixes);
-  return {
-    styles: look.styles,
-    strength: isMixed ? look.strength : Math.min(look.strength, 1),
-    detail: look.detail,
-    strokeScale: strokeScaleOf(look),
-    keepColors: look.colors,
-    size: null,
-  };
-}
-
-/** The same for the camera: without detail, and with the styles' fast models if all have one. */
-function cameraOptions() {
-  const options = { ...paintOptions(currentLook()), detail: 0 };
-  const live = options.styles.map(({ name }) => styleNamed(name).live);
-  if (!live.every(Boolean)) return options;
-  return { ...options, styles: options.styles.map(({ share }, i) => ({ name: live[i], share })) };
-}
-
-/** The same for the result: at its own size, with strokes scaled as in the preview. */
-function resultOptions(photo, look) {
+/** Paint options of the result: at its own size, with strokes scaled as in the preview. */
+function resultOptions(photo, look, { region }) {
   const result = sideOfResult(photo);
   const factor = byId("same").checked ? result / sideOfPreview(photo) : 1;
   const [least, most] = config.stroke_scale;
   const scale = Math.min(Math.max(round(strokeScaleOf(look) * factor), least), most);
   const size = sizeAsked() || result < photo.longer ? result : null;
-  return { ...paintOptions(look), strokeScale: scale, size };
+  return { ...paintOptions(look, config.styles, region?.outside), strokeScale: scale, size, region };
 }
 
 function showCommand() {
-  const options = resultOptions(state.photo, currentLook());
+  const mask = camera.isOn ? {} : queue.current.mask;
+  const options = resultOptions(state.photo, currentLook(), mask);
   const isNamed = (name) => styleNamed(name).named;
   byId("line").textContent = commandFor(options, {
     defaultDetail: config.detail, isNamed, format: byId("format").value,
@@ -100,6 +83,7 @@ function enableResult() {
     byId(id).disabled = !isThere || !isSize() || exporter.isBusy;
   }
   byId("crop").disabled = !state.photo || camera.isOn;
+  masks.allow(state.photo && !camera.isOn && !state.compared);
 }
 
 /** Take over the controls' look; a running preview is still shown while a slider moves. */
@@ -118,10 +102,14 @@ export function settleLook() {
   rememberLook();
 }
 
+function enableUndo() {
+  byId("undo").disabled = !masks.canUndo && !history.canUndo;
+  byId("redo").disabled = !masks.canRedo && !history.canRedo;
+}
+
 export function rememberLook() {
   const look = currentLook();
-  byId("undo").disabled = !history.canUndo;
-  byId("redo").disabled = !history.canRedo;
+  enableUndo();
   window.history.replaceState(null, "", `#${toAddress(look)}`);
   keep("look", look);
   compare();
@@ -137,7 +125,12 @@ export function showLook(look, isNew = true) {
   rememberLook();
 }
 
-export const travel = (direction) => showLook(history[direction](), false);
+/** Undo or redo: strokes of the mask while its tools are shown, else looks. */
+export function travel(direction) {
+  const isOfMask = direction === "undo" ? masks.canUndo : masks.canRedo;
+  if (isOfMask) masks.travel(direction);
+  else showLook(history[direction](), false);
+}
 
 /** Update the page after a change of the controls, and repaint the preview. */
 export function refresh() {
@@ -148,18 +141,15 @@ export function refresh() {
   results.dropViews();
   views.next();
   stage.hideFull();
+  masks.refresh();
+  enableUndo();
   if (!photo) return;
   showCommand();
   if (camera.isOn) return;
-  stage.setSize(...resultSize(photo));
+  stage.setSize(...sizeOf(photo, sideOfResult(photo)));
   byId("status").textContent = say("paintingStyle", { styles: titlesOf(currentLook()).join(" + ") });
   if (performance.now() - previewStarted > PREVIEW_PATIENCE) previews.next();
   jobs.runNext("preview", preview);
-}
-
-function resultSize(photo) {
-  const { width, height } = photo.bitmap;
-  return scaled(width, height, sideOfResult(photo) / photo.longer);
 }
 
 async function preview() {
@@ -168,7 +158,8 @@ async function preview() {
   const { signal } = previews;
   previewStarted = performance.now();
   try {
-    const options = paintOptions(currentLook());
+    const outside = queue.current.mask.region?.outside;
+    const options = paintOptions(currentLook(), config.styles, outside);
     const titles = titlesOf(options);
     const side = sideOfPreview(photo);
     const small = await photo.atMost(side);
@@ -176,7 +167,10 @@ async function preview() {
     stage.showPhoto(photo, small);
     const { bitmap, milliseconds } = await painted.stylize(stylizer, photo, side, options, signal);
     if (signal.aborted) return;
-    stage.showPainting(photo, small, bitmap, titles);
+    const around = !outside ? small
+      : (await painted.stylize(stylizer, photo, side, withStyle(options, outside), signal)).bitmap;
+    if (signal.aborted) return;
+    stage.showPainting(photo, small, masks.shown(bitmap, around), titles);
     byId("paint-error").textContent = "";
     const { width, height } = bitmap;
     const ms = milliseconds.toFixed(0);
@@ -203,7 +197,7 @@ async function paintView() {
   if (!photo || camera.isOn || state.compared || !stage.needsFull) return;
   const { signal } = views;
   try {
-    const options = resultOptions(photo, currentLook());
+    const options = resultOptions(photo, currentLook(), queue.current.mask);
     const { blob } = await results.get(stylizer, photo, options, byId("format").value, false);
     const bitmap = await createImageBitmap(blob);
     if (signal.aborted) return;
@@ -266,17 +260,8 @@ export function loadFiles(files) {
 
 const openEntry = (entry) => loadPhoto(entry.name, () => entry.blob, entry);
 
-export function loadSample(path) {
-  return loadPhoto(path.split("/").pop(), async (signal) => {
-    try {
-      const response = await fetch(path, { signal });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      return await response.blob();
-    } catch (error) {
-      throw new UserError(say("sampleFailed", { reason: error.message }));
-    }
-  });
-}
+export const loadSample = (path) => (
+  loadPhoto(path.split("/").pop(), (signal) => fetchSample(path, signal)));
 
 /** Repaint everything, for another photograph or stylizer. */
 export function showPhoto() {
@@ -295,13 +280,14 @@ export function showPhoto() {
 async function paintSmall(look, signal) {
   const { photo, stylizer } = state;
   const side = sideOfPreview(photo);
-  return (await painted.stylize(stylizer, photo, side, paintOptions(look), signal)).bitmap;
+  return (await painted.stylize(stylizer, photo, side, paintOptions(look, config.styles), signal)).bitmap;
 }
 
 function compare() {
   const isOn = Boolean(state.compared);
   byId("compare").hidden = !isOn;
   for (const id of ["stage", "view-bar"]) byId(id).hidden = isOn;
+  enableResult();
   comparison.show(isOn && state.photo ? state.compared : []);
 }
 
@@ -313,11 +299,11 @@ function compare() {
 async function result(format) {
   const photo = camera.isOn ? await snap() : state.photo;
   if (!photo) throw new UserError(say("noPicture"));
-  return resultOf(photo, currentLook(), format);
+  return resultOf(photo, currentLook(), queue.current.mask, format);
 }
 
-async function resultOf(photo, look, format) {
-  const options = resultOptions(photo, look);
+async function resultOf(photo, look, mask, format) {
+  const options = resultOptions(photo, look, mask);
   const saved = await results.get(state.stylizer, photo, options, format, true);
   return { ...saved, name: [photo.name, ...options.styles.map(({ name }) => name)].join("-") };
 }
@@ -325,18 +311,24 @@ async function resultOf(photo, look, format) {
 export function downloadAll() {
   const entries = [...queue.entries];
   const paint = async (i, format) => {
-    const { blob, name, look } = entries[i];
+    const { blob, name, look, mask } = entries[i];
     const photo = await openPhoto(blob, name, state.stylizer);
-    return resultOf(photo, look ?? state.look, format);
+    return resultOf(photo, look ?? state.look, mask, format);
   };
   exporter.downloadAll(entries.length, paint, (i) => entries[i].name, byId("format").value);
+}
+
+/** Download the mask, for the command. */
+export async function saveMask() {
+  saveFile(await queue.current.mask.current.png(), `${state.photo.name}-mask.png`);
 }
 
 /** Photograph what the camera sees. */
 export const snap = () => loadPhoto("camera.png", () => camera.still());
 
 async function paintFrame(frame, signal) {
-  const { bitmap } = await state.stylizer.stylize(frame, cameraOptions(), signal);
+  const options = cameraOptions(currentLook(), config.styles);
+  const { bitmap } = await state.stylizer.stylize(frame, options, signal);
   if (signal.aborted) return;
   stage.setSize(frame.width, frame.height);
   stage.showPainting(null, frame, bitmap, titlesOf(currentLook()));
@@ -357,6 +349,13 @@ export function begin(given, look) {
   stage = new Stage({ onView: viewChanged });
   exporter = new ResultExporter({ paint: result, onBusy: enableResult });
   queue = new PhotoQueue({ onChoose: openEntry, onRemove: openEntry });
+  masks = new MaskPanel({
+    stage,
+    styles: () => config.styles,
+    current: () => queue.current?.mask,
+    size: () => sizeOf(state.photo, Math.min(PREVIEW, state.stylizer.maxSide(state.photo))),
+    onChange: refresh,
+  });
   panel = new LookPanel(config, { onInput: takeLook, onChange: settleLook });
   gallery = new Gallery({
     jobs,

@@ -1,6 +1,7 @@
 // Stylizers: the service, or this browser. Both take a photograph (see photo.js) and paint options:
-// { styles: [{ name, share }], strength, detail, strokeScale, keepColors, size }. An aborted signal
-// means that the result is no longer needed.
+// { styles: [{ name, share }], strength, detail, strokeScale, keepColors, size, region }, where the
+// region is { mask, outside } of mask.js; without one, all of the picture is painted. An aborted
+// signal means that the result is no longer needed.
 
 import { encodeWithin, longerSide, maxSideFor } from "./bitmaps.js";
 import { scaled } from "./pixels.js";
@@ -9,6 +10,7 @@ import { UserError, say, sentence } from "./words.js";
 const TYPES = { png: "image/png", jpg: "image/jpeg", webp: "image/webp" };
 const QUALITY = 95; // of JPEG and WebP files, the default of `fast-nst infer`
 const MAX_ATTEMPTS = 4;
+const FORM_BYTES = 1000; // around the files of a form, at most
 const POLL = 400; // ms between two questions for a job's progress
 const MAX_PIXELS = 40e6; // in a browser, at some 50 bytes of memory per pixel
 
@@ -21,7 +23,15 @@ function queryOf(options) {
   query.set("stroke_scale", options.strokeScale);
   query.set("keep_colors", options.keepColors);
   if (options.size) query.set("size", options.size);
+  if (options.region?.outside) query.set("outside", options.region.outside);
   return query;
+}
+
+function formOf(image, mask) {
+  const form = new FormData();
+  form.append("image", image, "image");
+  form.append("mask", mask, "mask.png");
+  return form;
 }
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
@@ -70,15 +80,21 @@ export class ServiceStylizer {
   async save(photo, options, format, { signal, onProgress }) {
     let source = photo.blob;
     let copied;
-    if (this.note(photo)) {
+    const mask = await options.region?.mask.png();
+    const taken = mask ? mask.size + FORM_BYTES : 0; // of the bytes that the service accepts
+    if (this.note(photo) || photo.blob.size + taken > this.#limits.max_bytes) {
       const side = Math.min(options.size ?? photo.longer, this.maxSide(photo));
-      const { blob, width, height } = await this.#fileOf(await photo.atMost(side));
+      const copy = await photo.atMost(side);
+      const { blob, width, height } = await (taken
+        ? encodeWithin(copy, Math.max(this.#limits.max_bytes - taken, FORM_BYTES))
+        : this.#fileOf(copy));
       [source, copied] = [blob, { width, height }];
     }
     const job = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
     const polling = setInterval(() => this.#progress(job, onProgress), POLL);
     try {
-      return { blob: (await this.#request(source, options, { format, signal, job })).result, copied };
+      const body = mask ? formOf(source, mask) : source;
+      return { blob: (await this.#request(body, options, { format, signal, job })).result, copied };
     } finally {
       clearInterval(polling);
     }
@@ -113,7 +129,7 @@ export class ServiceStylizer {
     }
   }
 
-  async #request(blob, options, { format, signal, job }) {
+  async #request(body, options, { format, signal, job }) {
     const query = queryOf(options);
     query.set("format", format);
     query.set("quality", QUALITY);
@@ -121,7 +137,7 @@ export class ServiceStylizer {
     for (let attempt = 1; ; attempt++) {
       let response;
       try {
-        response = await fetch(`api/stylize?${query}`, { method: "POST", body: blob, signal });
+        response = await fetch(`api/stylize?${query}`, { method: "POST", body, signal });
       } catch {
         signal?.throwIfAborted();
         throw new UserError(say("noResponse"));
@@ -180,7 +196,8 @@ export class BrowserStylizer {
   }
 
   /** As above. It has a worker of its own: previews go on, and cancelling ends it. */
-  async save(photo, options, format, { signal }) {
+  async save(photo, { region, ...given }, format, { signal }) {
+    const options = { ...given, region: region && { ...region, mask: { ...region.mask } } };
     const longer = (options.size ?? photo.longer) * Math.max(1 / options.strokeScale, 1);
     const [width, height] = scaled(photo.bitmap.width, photo.bitmap.height, longer / photo.longer);
     if (width * height > MAX_PIXELS) {

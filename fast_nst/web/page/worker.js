@@ -3,7 +3,9 @@
 import { checkDevice } from "./device_check.js";
 import { fetchKept, forget, keep } from "./kept_files.js";
 import { mix, paintingShare } from "./mixing.js";
-import { addDetail, blend, enlarge, join, keepColors, resize, scaled, split } from "./pixels.js";
+import {
+  addDetail, blend, compose, enlarge, fitMask, join, keepColors, resize, scaled, split,
+} from "./pixels.js";
 
 const MAX_SESSIONS = 12;
 const MAX_THREADS = 4; // more gain little: networks are small
@@ -128,6 +130,16 @@ async function paint(photo, options) {
   return blend(photo, painting, Math.min(share, 1));
 }
 
+/** Paint inside a mask and perhaps, in another style, outside of it, as Python's `paint_image`. */
+async function paintRegion(photo, options) {
+  const mask = fitMask(options.region.mask, photo.width, photo.height);
+  const { outside } = options.region;
+  const isAround = outside && mask.data.some((level) => level < 255);
+  const inside = mask.data.some(Boolean) ? await paint(photo, options) : photo;
+  const styles = [{ name: outside, share: 1 }];
+  return compose(isAround ? await paint(photo, { ...options, styles }) : photo, inside, mask);
+}
+
 async function work({ bitmap, options, type, quality }) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -140,7 +152,7 @@ async function work({ bitmap, options, type, quality }) {
     alpha = alpha && resize(alpha, width, height, 1);
   }
   const begun = performance.now();
-  const painting = await paint(rgb, options);
+  const painting = await (options.region ? paintRegion : paint)(rgb, options);
   const milliseconds = performance.now() - begun;
   const image = join(painting, alpha);
   if (!type) return { bitmap: await createImageBitmap(image), milliseconds };

@@ -162,11 +162,12 @@ def downloaded(page: Page, target: Path) -> np.ndarray:
     return to_array(open_image(target))
 
 
-def by_command(page: Page, photo: Path, target: Path) -> np.ndarray:
+def by_command(page: Page, photo: Path, target: Path, mask: Path | None = None) -> np.ndarray:
     """(H, W, 3) of what the command gives that the page shows."""
     words = shlex.split(page.locator("#line").text_content() or "")
     assert words[:3] == ["fast-nst", "infer", "PHOTO"]
-    words = [str(photo) if word == "PHOTO" else word for word in words[1:]]
+    paths = {"PHOTO": str(photo), "MASK.png": str(mask)}
+    words = [paths.get(word, word) for word in words[1:]]
     assert words[-2] == "-o"
     assert main([*words[:-1], str(target), "--overwrite", "-q"]) == 0
     return to_array(open_image(target))
