@@ -258,7 +258,6 @@ async function start() {
   const photograph = await kept("photograph");
   const isOpen = photograph && await loadPhoto(photograph.name, () => photograph.blob);
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
-  await install(offerUpdate);
 }
 
 /** Offer a new version of the page; `load` loads it. */
@@ -270,7 +269,8 @@ function offerUpdate(load) {
   document.querySelector("header .row").prepend(button);
 }
 
-start().catch((error) => {
-  byId("loading").textContent = `The page did not start (${error.message}). Please load it again.`;
-  byId("loading").className = "error";
+start().then(() => install(offerUpdate), (error) => {
+  const place = byId("loading") ?? byId("photo-error");
+  place.textContent = `The page did not start (${error.message}). Please load it again.`;
+  place.className = "error";
 });

@@ -103,8 +103,8 @@ export class Gallery {
     document.getElementById("compare-mode").setAttribute("aria-pressed", isComparing);
     for (const { label, radio, check } of this.#cards.values()) {
       label.htmlFor = isComparing ? check.id : radio.id;
-      radio.disabled = isComparing;
-      check.disabled = !isComparing;
+      radio.hidden = isComparing;
+      check.hidden = !isComparing;
     }
     const chosen = this.#chosen;
     if (isComparing && chosen && !this.#compared.length) chosen.check.checked = true;
@@ -123,7 +123,7 @@ export class Gallery {
       type: "radio", name: "style", value: style.name, id: `style-${style.name}`, className: "unseen",
     });
     const check = Object.assign(document.createElement("input"), {
-      type: "checkbox", id: `compare-${style.name}`, className: "unseen", disabled: true,
+      type: "checkbox", id: `compare-${style.name}`, className: "unseen", hidden: true,
     });
     check.setAttribute("aria-label", style.title);
     const label = Object.assign(document.createElement("label"), { className: "card", htmlFor: radio.id });

@@ -80,7 +80,7 @@ export default {
   zoomOut: "Verkleinern (−)",
   zoomIn: "Vergrößern (+)",
   fit: "Ganz",
-  fullSize: "Volle Größe (1)",
+  fullSize: "1:1, volle Größe (1)",
   paintingStyle: "{styles} wird gemalt …",
   painted: "{styles}, {width} × {height} px in {ms} ms",
   paintingFull: "{side} px werden gemalt …",

@@ -85,7 +85,7 @@ export default {
   zoomOut: "Zoom out (−)",
   zoomIn: "Zoom in (+)",
   fit: "Fit",
-  fullSize: "Full size (1)",
+  fullSize: "1:1, full size (1)",
   paintingStyle: "Painting {styles} …",
   painted: "{styles}, {width} × {height} px in {ms} ms",
   paintingFull: "Painting {side} px …",

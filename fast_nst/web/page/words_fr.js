@@ -80,7 +80,7 @@ export default {
   zoomOut: "Réduire (−)",
   zoomIn: "Agrandir (+)",
   fit: "Entière",
-  fullSize: "Taille réelle (1)",
+  fullSize: "1:1, taille réelle (1)",
   paintingStyle: "{styles} se peint …",
   painted: "{styles}, {width} × {height} px en {ms} ms",
   paintingFull: "Peinture de {side} px …",
