@@ -15,7 +15,6 @@ import {
 import { ask } from "./service.js";
 import { forget, kept } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
-import { Training } from "./training.js";
 import { LANGUAGES, fillWords, keepLanguage, preferredLanguage, say, speak } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -74,13 +73,14 @@ function takeFiles(files) {
 }
 
 /** Offer what the service does besides photographs. */
-function beginJobs() {
+async function beginJobs() {
   films = new Films({
     limits: config.service?.videos,
     look: () => ({ options: paintOptions(currentLook(), config.styles), titles: titlesOf(currentLook()) }),
     isNamed: (name) => styleNamed(name).named,
   });
   if (!config.service?.training?.allowed) return;
+  const { Training } = await import("./training.js"); // which static sites do not have
   training = new Training({
     service: config.service,
     stylizer: stylizers.service,
