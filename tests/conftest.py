@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from fast_nst.commands.main import main
+from fast_nst.models.home import HOME
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.training import models
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             folder in item.path.parents for folder in folders
         ):
             item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_styles_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HOME, str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

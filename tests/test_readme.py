@@ -14,11 +14,11 @@ from fast_nst.commands.optimize import OptimizeOptions
 from fast_nst.commands.serve import ServeOptions
 from fast_nst.commands.site import SiteOptions
 from fast_nst.commands.styles import StylesOptions
+from fast_nst.commands.train import TrainOptions
 from fast_nst.commands.video import VideoOptions
 from fast_nst.options import Parser, add_options
 from fast_nst.pictures.read import open_image
 from fast_nst.training.preview import PreviewSettings
-from fast_nst.training.settings import TrainConfig
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +52,7 @@ def test_readme_examples_in_python_run(snippet: str, tmp_path: Path, monkeypatch
 
 def test_readme_flags_exist():
     options = (
-        TrainConfig,
+        TrainOptions,
         InferOptions,
         StylesOptions,
         BlendOptions,

@@ -12,14 +12,19 @@ import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fast_nst.commands.shared import models_option, runtime_option
+from fast_nst.commands.shared import models_option, runtime_option, webgpu_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_flags
 from fast_nst.web.limits import Limits
 
+if TYPE_CHECKING:
+    from fast_nst.web.training import Training
+
 _CONNECTIONS = 200  # in addition to one for each slot of the work queue
 _GRACE = 5  # seconds that running requests get on shutdown
+_EXPORT = 120  # seconds that a training gets to save its style
 _LAST_TILE = 1  # seconds that running networks get after that, to finish their tile
 
 
@@ -33,8 +38,16 @@ class ServeOptions(Limits):
     )
     models: str | None = models_option()
     runtime: str | None = runtime_option("; without it, networks run in the service only")
+    webgpu: bool = webgpu_option()
     no_browser: bool = option("do not open the page in a browser", False)
     allow_remote: bool = option("allow a --host that other machines can reach", False)
+    allow_training: bool = option(
+        "let the page train styles although other machines reach it (--allow-remote, --name)", False
+    )
+    allow_videos: bool = option(
+        "paint films also with --allow-remote or --name; without these it is always allowed",
+        False,
+    )
     name: list[str] = option(
         "host name to accept requests for, such as a reverse proxy's, at any port; IP addresses, "
         "localhost and this machine's name are always accepted",
@@ -48,14 +61,30 @@ class ServeOptions(Limits):
         """Validate the values.
 
         Raises:
-            UserError: A value is out of range, or `host` is not a loopback address and
-                `allow_remote` is not set.
+            UserError: A value is out of range, `webgpu` lacks a `runtime`, or `host` is not a
+                loopback address and `allow_remote` is not set.
         """
         super().__post_init__()
+        if self.webgpu and not self.runtime:
+            raise UserError(
+                "--webgpu runs networks in the browser: add --runtime, a folder of the npm "
+                "package onnxruntime-web"
+            )
         if not self.allow_remote and not _is_local(self.host):
             raise UserError(
                 f"--host {self.host} is open to other machines: add --allow-remote to allow that"
             )
+
+    @property
+    def may_train(self) -> bool:
+        """Whether the page may train styles: its own machine's may, others' only if allowed."""
+        is_own = _is_local(self.host) and not self.allow_remote and not self.name
+        return self.allow_training or is_own
+
+    @property
+    def paints_videos(self) -> bool:
+        """Whether films are painted: by default only for the user of this machine."""
+        return self.allow_videos or not (self.allow_remote or self.name)
 
 
 def _is_local(host: str) -> bool:
@@ -84,15 +113,23 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     from fast_nst.web.files import page_files
     from fast_nst.web.models import count_listed, find_models
     from fast_nst.web.runtime import runtime_in
+    from fast_nst.web.training import missing
 
     models = find_models(
         Path(options.models) if options.models else None,
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
-    runtime = runtime_in(Path(options.runtime)) if options.runtime else None
-    limits = {"max_bytes": options.upload_bytes, "max_pixels": options.max_pixels}
+    runtime = runtime_in(Path(options.runtime), options.webgpu) if options.runtime else None
+    backend = Backend(
+        models, options, allow_videos=options.paints_videos, may_train=options.may_train
+    )
+    limits = {
+        "max_bytes": options.upload_bytes,
+        "max_pixels": options.max_pixels,
+        "training": {"allowed": options.may_train, "missing": missing()},
+        "videos": backend.videos.described(),
+    }
     files = page_files(models, runtime, limits)
-    backend = Backend(models, options)
     app = make_app(backend, files, tuple(options.name), runtime is not None)
     with _bind(options.host, options.port) as listener:
         address = _url(listener)
@@ -104,6 +141,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         server = Server(app, _CONNECTIONS + options.slots, _GRACE, backend.stop)
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after shutdown
             server.run(sockets=[listener])
+    _keep_training(backend.training, options.quiet)
     has_ended = backend.queue.join(_LAST_TILE)
     if not options.quiet:
         print("stopped", file=sys.stderr)
@@ -111,6 +149,18 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _keep_training(training: Training, quiet: bool) -> None:
+    """End a training, and keep its style, unless another Ctrl-C comes."""
+    if not training.state().runs:
+        return
+    if not quiet:
+        print("saving the style in training (Ctrl-C discards it)", file=sys.stderr, flush=True)
+    try:
+        training.close(_EXPORT)
+    except KeyboardInterrupt:
+        training.kill()
 
 
 def _bind(host: str, port: int) -> socket.socket:

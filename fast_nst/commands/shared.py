@@ -58,6 +58,11 @@ def models_option() -> Any:
     )
 
 
+def webgpu_option() -> Any:
+    """--webgpu."""
+    return option("add ONNX Runtime for GPUs, 27 MB, to paint in browsers with WebGPU", False)
+
+
 def runtime_option(without: str) -> Any:
     """--runtime.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fast_nst.commands.shared import models_option, runtime_option
+from fast_nst.commands.shared import models_option, runtime_option, webgpu_option
 from fast_nst.errors import UserError
 from fast_nst.options import check, option, parse_flags
 
@@ -19,6 +19,7 @@ class SiteOptions:
     output: str = option("folder to write; an earlier site is replaced", "", "-o", metavar="DIR")
     models: str | None = models_option()
     runtime: str | None = runtime_option("; default: download it with npm")
+    webgpu: bool = webgpu_option()
     quiet: bool = option("print errors only", False, "-q")
 
     def __post_init__(self) -> None:
@@ -51,7 +52,10 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         Path(options.models) if options.models else None,
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
-    runtime = runtime_in(Path(options.runtime)) if options.runtime else runtime_from_npm()
+    if options.runtime:
+        runtime = runtime_in(Path(options.runtime), options.webgpu)
+    else:
+        runtime = runtime_from_npm(options.webgpu)
     size = write_site(folder, page_files(models, runtime, None))
     if not options.quiet:
         line = f"wrote {options.output}: {count_listed(models)} styles, {size / 1e6:.1f} MB"

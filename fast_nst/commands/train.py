@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
 from fast_nst.commands.defects import report_defects
 from fast_nst.commands.parsing import parse_given
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, one_line
 from fast_nst.files import claim_file
 from fast_nst.models.catalogue import RUNS
 from fast_nst.options import option
 from fast_nst.pictures.write import save_image
+from fast_nst.training.live import Events, LivePainting
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.series import Outcome, series_sheet, style_images, train_series
 from fast_nst.training.settings import TrainConfig
@@ -35,6 +38,14 @@ class TrainOptions(TrainConfig):
         [],
         metavar="IMAGE",
     )
+    live: str | None = option(
+        "photograph to paint every few seconds of the training, into the run's live.jpg",
+        None,
+        metavar="PHOTO",
+    )
+    json: bool = option(
+        "print one JSON object a second on standard output: state, step, seconds, left, loss", False
+    )
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
@@ -48,12 +59,15 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     given = parse_given(TrainOptions, argv, prog, description)
     names = _split(given.pop("style", None) or [])
+    live, as_json = given.pop("live", None), given.pop("json", False)
     is_series = len(names) > 1 or any(Path(name).is_dir() for name in names)
+    if is_series and (live or as_json):
+        raise UserError("--live and --json belong to one style: give one style")
     if names and not is_series:
         given["style"] = names[0]
     # With several devices Lightning starts this command again for each; the first one speaks.
     is_first = int(os.environ.get("LOCAL_RANK", "0")) == 0
-    quiet = not is_first or given.get("trainer", {}).get("enable_progress_bar") is False
+    quiet = not is_first or as_json or given.get("trainer", {}).get("enable_progress_bar") is False
     with Progress(quiet, unit="step") as progress:
 
         def on_progress(step: int, steps: int, loss: float) -> bool:
@@ -69,10 +83,26 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         if is_series:
             styles = style_images(names)
             return _report_series(train_series(given, styles, on_progress=on_progress, log=log))
-        result = train(given, on_progress=on_progress, log=log)
-    if result.is_main_process:
+        painting = LivePainting(Path(live)) if live else None
+        callbacks: list[LivePainting | Events] = [painting] if painting else []
+        if as_json and is_first:
+            callbacks.append(Events(_print_json, painting))
+        options = {"callbacks": callbacks}
+        try:
+            result = train(given, options, on_progress=on_progress, log=log)
+        except (UserError, OSError) as error:
+            if as_json and is_first:
+                _print_json({"state": "failed", "error": one_line(error)})
+            raise
+    if result.is_main_process and as_json:
+        _print_json({"state": "done", "model": str(result.model), "steps": result.steps})
+    elif result.is_main_process:
         _report(result)
     return 0
+
+
+def _print_json(event: dict[str, Any]) -> None:
+    print(json.dumps(event), flush=True)
 
 
 def _split(words: Sequence[str]) -> list[str]:

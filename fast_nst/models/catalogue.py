@@ -1,4 +1,7 @@
-"""Names of models: the styles in the package, and the runs of `fast-nst train` in `runs/`.
+"""Names of models: styles of the package, runs of `fast-nst train` in `runs/`, the user's styles.
+
+If several have one name, the package's is meant, or else the newest run, which the current folder
+decides, or else the file in the user's folder (`home.own_styles`).
 
 A word without a path separator and without the suffix of a model file is a style's name, even if a
 file of that name exists in the current folder; anything else is a path.
@@ -14,6 +17,7 @@ from pathlib import Path
 
 from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, STYLES
 from fast_nst.errors import UserNote, choose
+from fast_nst.models.home import own_styles
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
@@ -69,9 +73,10 @@ def live_name(name: str, steady: bool = True) -> str | None:
 
 
 def style_names() -> list[str]:
-    """The names of all styles in the package and in `runs/`, sorted."""
+    """The names of all styles in the package, in `runs/` and in the user's folder, sorted."""
     trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
-    return sorted(trained | {path.stem for path in style_files()})
+    files = [*style_files(), *own_styles().glob("*.onnx")]
+    return sorted(trained | {path.stem for path in files})
 
 
 def is_name(name: str | os.PathLike[str]) -> bool:
@@ -84,12 +89,16 @@ def is_name(name: str | os.PathLike[str]) -> bool:
 
 def is_style(name: str) -> bool:
     """Whether a style, or a film model, has this name."""
-    return _shipped(name) is not None or bool(runs_of(name, MODEL))
+    return bool(_shipped(name) or runs_of(name, MODEL) or _named(name, own_styles()))
 
 
 def _shipped(name: str) -> Path | None:
-    """The package's model of that name; case matters on any file system."""
-    files = (file for folder in (STYLES, LIVE_STYLES) for file in folder.glob("*.onnx"))
+    return _named(name, STYLES, LIVE_STYLES)
+
+
+def _named(name: str, *folders: Path) -> Path | None:
+    """The .onnx file of that name in the first folder that has it; case matters everywhere."""
+    files = (file for folder in folders for file in folder.glob("*.onnx"))
     return next((file for file in files if file.stem == name), None)
 
 
@@ -98,28 +107,33 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
 
     Args:
         name: A path; or the name of a style in the package, or else of a run in `runs/`, the newest
-            if there are several; None is the package's default style.
+            if there are several, or else of a file in the user's folder; None is the package's
+            default style.
 
     Raises:
         UserError: There is no style of this name; the message lists all styles.
 
     Warns:
-        UserNote: A run has the name of a style in the package, which is used.
+        UserNote: Several have the name; says which one is used.
     """
     if name is None:
         return DEFAULT_MODEL
     if not is_name(name):
         return Path(name)
     word = os.fspath(name)
-    shipped, runs = _shipped(word), runs_of(word, MODEL)
+    shipped, runs, own = _shipped(word), runs_of(word, MODEL), _named(word, own_styles())
+    yours = [*([own] if own else []), *runs]
     if shipped is not None:
-        if runs:
-            line = f"{word!r} is the style in the package; your run is the model {runs[-1]}"
+        if yours:
+            line = f"{word!r} is the style in the package; yours is the model {yours[-1]}"
             warnings.warn(line, UserNote, stacklevel=2)
         return shipped
-    if not runs:
+    if not yours:
         check_name(word, "style", style_names())
-    return runs[-1]
+    if runs and own:
+        line = f"{word!r} is your run {runs[-1]}; the style in your folder is the model {own}"
+        warnings.warn(line, UserNote, stacklevel=2)
+    return yours[-1]
 
 
 def check_name(word: str, kind: str, names: Iterable[str]) -> None:

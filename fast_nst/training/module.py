@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections import deque
 from typing import Any
 
@@ -79,6 +80,8 @@ class StyleTransfer(L.LightningModule):
         self.style_reference = style_reference
         self.step_loss: float = math.nan
         self._totals: list[Tensor] = []  # of the step at hand
+        self._seconds = 0.0  # of the run, up to the checkpoint that is resumed
+        self._began = time.monotonic()
         self._recent: deque[float] = deque(maxlen=_MEDIAN_OF)
         network = build_network(config.network)
         if self.initialization.state is not None:
@@ -169,12 +172,34 @@ class StyleTransfer(L.LightningModule):
         """Adam; each step sets its learning rate."""
         return torch.optim.Adam(self.network.parameters(), lr=self.config.lr)
 
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self._began = time.monotonic() - self._seconds
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the training so far; a resumed run's begins with its checkpoint's."""
+        return time.monotonic() - self._began
+
+    def _cycle_step(self) -> int:
+        """The step of the schedule: ahead of the optimizer's if `minutes` are too few for all."""
+        if self.config.minutes is None:
+            return self.global_step
+        seconds = self.seconds
+        if self.trainer.world_size > 1:  # clocks differ, and all have one learning rate
+            seconds = self.trainer.strategy.broadcast(seconds)
+        share = min(seconds / (60 * self.config.minutes), 1.0)
+        return max(self.global_step, round(share * self.config.steps))
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Set this step's learning rate, which depends on the settings and the step only.
+        """Set this step's learning rate, which depends on the settings, and the step or the time.
 
         Checkpoints do not store it, so that a resumed run follows the settings it is given.
         """
-        rate = self.config.lr / 2**self.recoveries * one_cycle(self.global_step, self.config.steps)
+        step, steps = self._cycle_step(), self.config.steps
+        if self.config.minutes is not None and step >= steps:
+            self.trainer.should_stop = True
+        rate = self.config.lr / 2**self.recoveries * one_cycle(step, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.log("train/lr", rate)
@@ -191,6 +216,7 @@ class StyleTransfer(L.LightningModule):
             "root": self.initialization.identity_sha256,
             "halvings": self.recoveries,
             "recent_losses": list(self._recent),
+            "seconds": self.seconds,
         }
         if self.style_reference is not None:
             checkpoint[RECORD]["style_reference"] = self.style_reference.to_json()
@@ -198,3 +224,4 @@ class StyleTransfer(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the recent losses, so that spikes are found as in an uninterrupted run."""
         self._recent.extend(checkpoint[RECORD].get("recent_losses", ()))
+        self._seconds = checkpoint[RECORD].get("seconds", 0.0)

@@ -48,6 +48,12 @@ class Recipe(LossSettings):
         former=("start",),
     )
     steps: int = option("optimizer steps", 600, least=1)
+    minutes: float | None = option(
+        "end the steps after so many minutes; the learning rate follows the time where it runs out "
+        "before the steps. Start and export are extra",
+        None,
+        above=0,
+    )
     batch_size: int = option("photographs a step", 1, least=1)
     size: int = option("side of the square training crop, in px", 224, least=32, metavar="PX")
     style_size: int = option(

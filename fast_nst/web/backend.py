@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from fast_nst.models.catalogue import is_style
+from fast_nst.models.home import own_styles, training_folder
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
-from fast_nst.web.models import Models
+from fast_nst.web.models import ServedModel, own_model
 from fast_nst.web.progress import Jobs
 from fast_nst.web.stylizer_pool import StylizerPool
+from fast_nst.web.training import Training
 from fast_nst.web.upload import UploadReader
+from fast_nst.web.videos import Videos
 from fast_nst.web.work_queue import WorkQueue
 
 
@@ -15,30 +21,53 @@ class Backend:
     """The service's resources, which start and stop together.
 
     Args:
-        models: Models that requests may name.
+        models: Models that requests may name; styles that are trained are added.
         limits: Limits of the service.
+        allow_videos: Whether films are painted.
+        may_train: Whether requests may train styles.
 
     Attributes:
         models: As given.
         limits: As given.
+        may_train: As given.
         queue: Slots and threads for requests.
         decoders: Processes that decode and encode images.
         stylizers: Opened models.
         jobs: Progress of the requests.
+        videos: Films, and what paints them.
         uploads: Reads request bodies, at most one for each slot.
+        training: Trains styles of the user's own.
     """
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(
+        self,
+        models: dict[str, ServedModel],
+        limits: Limits,
+        allow_videos: bool = False,
+        may_train: bool = False,
+    ) -> None:
         self.models = models
         self.limits = limits
+        self.may_train = may_train
         self.queue: WorkQueue = WorkQueue(limits.workers, limits.queue)
         self.decoders: DecoderPool = DecoderPool()
         self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)
         self.jobs: Jobs = Jobs()
+        self.videos: Videos = Videos(models, limits, allow_videos)
         self.uploads: UploadReader = UploadReader(limits.slots, limits.upload_bytes)
+        self.training: Training = Training(
+            training_folder(), own_styles(), self._has_style, self._add_style
+        )
+
+    def _has_style(self, name: str) -> bool:
+        return name in self.models or is_style(name)
+
+    def _add_style(self, name: str, path: Path) -> None:
+        self.models[name] = own_model(name, path)
 
     def stop(self) -> None:
         """Reject all requests and cancel all work; to be called in the event loop's thread."""
         self.uploads.stop()
         self.queue.stop()
         self.decoders.close()
+        self.videos.stop()

@@ -16,6 +16,9 @@ from typing import IO
 _NICENESS = 10
 _FIRST_TO_KILL = "500"  # of 1000, for the out-of-memory killer
 _MAX_LINE = 2**16  # characters
+_WINDOWS_FLAGS = 0
+if sys.platform == "win32":
+    _WINDOWS_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.BELOW_NORMAL_PRIORITY_CLASS
 
 
 class ChildProcess:
@@ -41,6 +44,7 @@ class ChildProcess:
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
+            creationflags=_WINDOWS_FLAGS,
         )
 
     def lines(self) -> Iterator[str]:

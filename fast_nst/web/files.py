@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fast_nst.assets import DEFAULT_MODEL, SAMPLE_PHOTOGRAPHS, STARTS
 from fast_nst.errors import UserError
 from fast_nst.models.onnx_fields import Offset, initializer_offsets
 from fast_nst.pictures.detail import DETAIL
+from fast_nst.pictures.read import open_image
 from fast_nst.stylize.painting import (
     FADE_BELOW,
     LOST_DETAIL,
@@ -21,29 +23,15 @@ from fast_nst.stylize.painting import (
 )
 from fast_nst.version import __version__
 from fast_nst.web.models import Models, ServedModel
+from fast_nst.web.offline import WORKER, service_worker, shell_version
+from fast_nst.web.page_file import PageFile
 from fast_nst.web.runtime import Runtime
 
 PAGE = Path(__file__).parent / "page"
 CONFIG = "config.json"
-_MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".jpg": "image/jpeg",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-    ".onnx": "application/octet-stream",
-}
-
-
-@dataclass(frozen=True)
-class PageFile:
-    """A file of the page: content and media type."""
-
-    data: bytes
-    media_type: str
+_SERVICE_ONLY = ("api.html", "api.js")
+_THUMBNAIL = 240  # longer side of a sample's, in px
+_QUALITY = 80  # of its JPEG file
 
 
 def page_files(
@@ -56,50 +44,84 @@ def page_files(
         runtime: ONNX Runtime for the browser; None leaves out everything that runs there.
         service: The service's limits, for the page's config; None for a static site.
     """
-    contents = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.is_file()}
-    samples = sorted(SAMPLE_PHOTOGRAPHS.glob("*.jpg"))
-    contents |= {f"samples/{path.name}": path.read_bytes() for path in samples}
+    shell = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.is_file()}
+    if service is None:
+        shell = {path: data for path, data in shell.items() if path not in _SERVICE_ONLY}
+    photographs = sorted(SAMPLE_PHOTOGRAPHS.glob("*.jpg"))
+    samples = {f"samples/{path.name}": path.read_bytes() for path in photographs}
+    thumbnails = {f"samples/small/{path.name}": _thumbnail(path) for path in photographs}
+    shell |= samples | thumbnails
+    version = shell_version(shell)
+    shell[WORKER] = service_worker(shell[WORKER], shell, list(samples)[1:])
     config: dict[str, Any] = {
         "version": __version__,
+        "shell": version,
         "default": DEFAULT_MODEL.stem,
         "styles": [model.described() for model in models.values() if model.is_listed],
-        "samples": [f"samples/{path.name}" for path in samples],
+        "samples": list(samples),
+        "sample_thumbnails": list(thumbnails),
         "most_strength": MAX_STRENGTH,
         "detail": DETAIL,
         "stroke_scale": [MIN_STROKE_SCALE, MAX_STROKE_SCALE],
         "service": service,
         "browser": None,
     }
+    kept: dict[str, bytes] = {}
     if runtime is not None:
-        identity_models = {
-            network: (f"roots/{network}.onnx", starts["photograph"].read_bytes())
-            for network, starts in STARTS.items()
-        }
-        styles = {f"styles/{model.name}.onnx": model for model in models.values()}
-        contents |= {path: model.part.data for path, model in styles.items()}
-        contents |= {**dict(identity_models.values()), **runtime.files}
+        kept |= runtime.files
         config["browser"] = {
-            "runtime": runtime.module,
+            "runtime": runtime.builds,
             "fade_below": FADE_BELOW,
             "lost_detail": LOST_DETAIL,
-            "roots": {
-                network: {"file": path, "parameters": initializer_offsets(data)}
-                for network, (path, data) in identity_models.items()
-            },
-            "files": {
-                model.name: {
-                    "file": path,
-                    "network": model.network,
-                    "parameters": _parameter_offsets(model),
-                }
-                for path, model in styles.items()
-            },
+            **_describe_models(models, kept),
         }
-    config["paths"] = sorted([*contents, CONFIG])
-    contents[CONFIG] = json.dumps(config, allow_nan=False).encode()
-    return {
-        path: PageFile(data, _MEDIA_TYPES[Path(path).suffix]) for path, data in contents.items()
-    }
+    config["paths"] = sorted([*shell, *kept, CONFIG])
+    shell[CONFIG] = json.dumps(config, allow_nan=False, separators=(",", ":")).encode()
+    files = [PageFile(path, data) for path, data in shell.items()]
+    files += [PageFile(path, data, is_immutable=True) for path, data in kept.items()]
+    return {file.path: file for file in files}
+
+
+def _describe_models(models: Models, contents: dict[str, bytes]) -> dict[str, Any]:
+    """The models' part of the browser's configuration; their files are added to `contents`.
+
+    Parameters lie at the same offsets in most files of an architecture: each such layout is
+    described once, under the name of its first model.
+    """
+
+    def add(folder: str, name: str, data: bytes) -> str:
+        path = f"{folder}/{name}.{hashlib.sha256(data).hexdigest()[:16]}.onnx"
+        contents[path] = data
+        return path
+
+    roots = {}
+    for network, starts in STARTS.items():
+        data = starts["photograph"].read_bytes()
+        path = add("roots", network, data)
+        roots[network] = {"file": path, "parameters": initializer_offsets(data)}
+    files: dict[str, dict[str, Any]] = {}
+    layouts: dict[str, dict[str, Offset]] = {}
+    for model in models.values():
+        offsets = _parameter_offsets(model)
+        layout = None
+        if offsets is not None:
+            layout = next((name for name, found in layouts.items() if found == offsets), model.name)
+            layouts[layout] = offsets
+        files[model.name] = {
+            "file": add("styles", model.name, model.part.data),
+            "network": model.network,
+            "parameters": layout,
+        }
+    return {"roots": roots, "layouts": layouts, "files": files}
+
+
+def _thumbnail(photograph: Path) -> bytes:
+    """A small copy of a sample as JPEG."""
+    image = open_image(photograph)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
 
 
 def _parameter_offsets(model: ServedModel) -> dict[str, Offset] | None:

@@ -14,6 +14,12 @@ class Limits:
     """Limits of the service."""
 
     max_upload: str = option("maximum file size of an upload, in MB or GB", "25MB", metavar="SIZE")
+    max_video: str = option(
+        "maximum file size of a film, which is stored in the folder for temporary files while it "
+        "is painted",
+        "500MB",
+        metavar="SIZE",
+    )
     max_pixels: int = option(
         "reject images, and results, with more pixels; guards against decompression bombs",
         50_000_000,
@@ -53,11 +59,18 @@ class Limits:
         check(self)
         if self.upload_bytes < 1000:
             raise UserError(f"--max-upload is {self.max_upload}: it must be at least 0.001MB")
+        if self.video_bytes < 1000:
+            raise UserError(f"--max-video is {self.max_video}: it must be at least 0.001MB")
 
     @property
     def upload_bytes(self) -> int:
         """`max_upload`, in bytes."""
         return bytes_of(self.max_upload)
+
+    @property
+    def video_bytes(self) -> int:
+        """`max_video`, in bytes."""
+        return bytes_of(self.max_video)
 
     @property
     def slots(self) -> int:

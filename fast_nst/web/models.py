@@ -106,6 +106,15 @@ def find_models(folder: Path | None, log: Callable[[str], None]) -> dict[str, Se
     return found
 
 
+def own_model(name: str, path: Path) -> ServedModel:
+    """A style of the user's own folder.
+
+    Raises:
+        UserError: The file is not a usable model.
+    """
+    return _open(name, path, is_own=True, is_named=True)
+
+
 def _files_in(folder: Path | None) -> Iterator[tuple[str, Path]]:
     if folder is None:
         return

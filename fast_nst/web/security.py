@@ -24,6 +24,7 @@ def content_security_policy(runs_wasm: bool) -> str:
     return (
         f"default-src 'none'; script-src 'self'{wasm}; style-src 'self'; worker-src 'self'; "
         "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; "
+        "manifest-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
@@ -54,6 +55,7 @@ class SecurityMiddleware:
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Embedder-Policy": "require-corp",  # with the above, wasm gets threads
             "Cross-Origin-Resource-Policy": "same-origin",
             "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
         }

@@ -20,12 +20,23 @@ from fast_nst.errors import FadeWarning, UserError, one_line
 from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend
-from fast_nst.web.files import PageFile
+from fast_nst.web.file_upload import NotStored
+from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
+from fast_nst.web.training import NoTraining
+from fast_nst.web.training_api import training_router
 from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
+from fast_nst.web.video_api import add_video_api
+from fast_nst.web.videos import (
+    UnknownVideo,
+    VideoBusy,
+    VideoExtraMissing,
+    VideosRefused,
+    VideoUnfinished,
+)
 from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
 _CHUNK = 2**18  # bytes of a response that are sent at a time
@@ -36,6 +47,13 @@ _STATUS: Mapping[type[UserError], int] = {
     UnknownStyle: 404,
     UnknownJob: 404,
     JobExists: 409,
+    NoTraining: 409,
+    VideosRefused: 403,
+    UnknownVideo: 404,
+    VideoBusy: 409,
+    VideoUnfinished: 409,
+    VideoExtraMissing: 501,
+    NotStored: 507,
 }
 _HTTP_ERRORS = {404: "not found, the page is at /", 405: "method not allowed, see /api.html"}
 _RETRY_LATER: Mapping[type[Exception], str] = {
@@ -137,6 +155,8 @@ def make_app(
     )
     _add_error_handlers(app)
     _add_api(app, backend)
+    app.include_router(training_router(backend, _disconnected))
+    add_video_api(app, backend)
 
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Status of the service, and how many of its slots are taken")
@@ -145,13 +165,12 @@ def make_app(
         return {"status": "ok", "version": __version__, **slots}
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def page(path: str) -> Response:
+    async def page(path: str, request: Request) -> Response:
         file = files.get(path or "index.html")
         if file is None:
             raise HTTPException(404)
-        return ChunkedResponse(
-            file.data, media_type=file.media_type, headers={"Cache-Control": "no-cache"}
-        )
+        status, body, headers = await asyncio.to_thread(represent, file, request.headers)
+        return ChunkedResponse(body, status, headers)
 
     return SecurityMiddleware(app, names, runs_wasm)
 
@@ -162,7 +181,8 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
     @app.head("/api/styles", include_in_schema=False)
     @app.get("/api/styles", summary="List the styles, the user's own first")
     async def styles() -> list[dict[str, Any]]:
-        return [model.described() for model in backend.models.values() if model.is_listed]
+        models = sorted(backend.models.values(), key=lambda model: not model.is_own)
+        return [model.described() for model in models if model.is_listed]
 
     @app.get("/api/stylize", include_in_schema=False)
     @app.head("/api/stylize", include_in_schema=False)
@@ -186,13 +206,13 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
             upload = await backend.uploads.read(request, timeout)
             wanted = settings.with_fields(upload.fields).request()
             stylizers.check(wanted)
-            if wanted.outside is not None and upload.mask is None:
+            if wanted.outside is not None and upload.second is None:
                 raise UserError(
                     f"outside is given without a mask: add a file named {MASK} to the form"
                 )
             painting = await queue.run(
                 lambda cancelled: stylizers.paint(
-                    upload.image, wanted, cancelled, upload.mask, job
+                    upload.image, wanted, cancelled, upload.second, job
                 ),
                 max(deadline - time.monotonic(), 0),
                 lambda: _disconnected(request),

@@ -20,16 +20,19 @@ from fast_nst.stylize.painting import (
 from fast_nst.web.progress import JOB_PATTERN
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, PaintRequest
 
+_Styles = Annotated[
+    list[str], Field(description="NAME; or several, each as NAME:WEIGHT, for a blend")
+]
+_Strength = Annotated[
+    float, Field(ge=0, le=MAX_STRENGTH, description="strength of the style; 1 is as trained")
+]
+
 
 class Settings(BaseModel):
     """Parameters of `POST /api/stylize`; its OpenAPI description is made from these fields."""
 
-    style: Annotated[
-        list[str], Field(description="NAME; or several, each as NAME:WEIGHT, for a blend")
-    ] = [DEFAULT_MODEL.stem]
-    strength: Annotated[
-        float, Field(ge=0, le=MAX_STRENGTH, description="strength of the style; 1 is as trained")
-    ] = PaintOptions.strength
+    style: _Styles = [DEFAULT_MODEL.stem]
+    strength: _Strength = PaintOptions.strength
     detail: Annotated[
         float, Field(ge=0, le=1, description="share of the photograph's fine detail to restore")
     ] = PaintOptions.detail
@@ -102,6 +105,28 @@ class QuerySettings(Settings):
             description="identifier of your choice for /api/progress, 8 to 64 of A-Z a-z 0-9 - _",
         ),
     ] = None
+
+
+class VideoSettings(BaseModel):
+    """Parameters of `POST /api/videos`."""
+
+    style: _Styles = [DEFAULT_MODEL.stem]
+    strength: _Strength = PaintOptions.strength
+    keep_colors: Annotated[bool, Field(description="keep the film's colours")] = False
+    detail: Annotated[
+        float, Field(ge=0, le=1, description="share of the film's fine detail to restore")
+    ] = 0.0
+
+    def request(self) -> PaintRequest:
+        """The settings as `Videos` takes them.
+
+        Raises:
+            UserError: A weight is not a number above 0.
+        """
+        options = PaintOptions(
+            strength=self.strength, detail=self.detail, keep_colors=self.keep_colors
+        )
+        return PaintRequest(styles=_weights(self.style), options=options)
 
 
 def check_name(name: str, settings: type[BaseModel] = Settings) -> None:

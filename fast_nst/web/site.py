@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fast_nst.errors import UserError
-from fast_nst.web.files import CONFIG, PageFile
-
-_SERVICE_ONLY = ("api.html", "api.js")
+from fast_nst.web.files import CONFIG
+from fast_nst.web.page_file import PageFile
 
 
 def write_site(folder: Path, files: Mapping[str, PageFile]) -> int:
@@ -29,11 +28,10 @@ def write_site(folder: Path, files: Mapping[str, PageFile]) -> int:
     """
     check_site_folder(folder)
     new, old = (folder.absolute().with_name(f".{secrets.token_hex(6)}.part") for _ in range(2))
-    written = {path: file.data for path, file in files.items() if path not in _SERVICE_ONLY}
     try:
-        for path, data in written.items():
+        for path, file in files.items():
             (new / path).parent.mkdir(parents=True, exist_ok=True)
-            (new / path).write_bytes(data)
+            (new / path).write_bytes(file.data)
         if folder.exists():
             folder.rename(old)
         try:
@@ -46,7 +44,7 @@ def write_site(folder: Path, files: Mapping[str, PageFile]) -> int:
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return sum(map(len, written.values()))
+    return sum(len(file.data) for file in files.values())
 
 
 def check_site_folder(folder: Path) -> None:

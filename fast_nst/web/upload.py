@@ -42,12 +42,12 @@ class Upload:
     Attributes:
         image: The image file.
         fields: Name and value of a form's other fields.
-        mask: The file named `MASK` in a form; None without one.
+        second: The other file of a form, such as the mask; None without one.
     """
 
     image: bytes | bytearray
     fields: list[tuple[str, str]] = field(default_factory=list)
-    mask: bytes | None = None
+    second: bytes | None = None
 
 
 class _Transfer:
@@ -90,12 +90,13 @@ class UploadReader:
         self._max_bytes = max_bytes
         self._transfers: set[_Transfer] = set()
 
-    async def read(self, request: Request, timeout: float) -> Upload:
-        """Read the image of a request: its body, or a file of its multipart form; and its mask.
+    async def read(self, request: Request, timeout: float, second: str = MASK) -> Upload:
+        """Read the image of a request: its body, or a file of its form; and the form's second file.
 
         Args:
             request: A request whose body has not been read.
             timeout: In seconds.
+            second: Name of the second file in a form.
 
         Raises:
             UploadTooLarge: The body has more than `max_bytes`.
@@ -105,7 +106,7 @@ class UploadReader:
             ClientDisconnected: The client closed the connection.
             ShuttingDown: `stop` was called.
             UserError: The body is empty, or the form is damaged or has not exactly one
-                image, and at most one mask.
+                image, and at most one second file.
         """
         deadline = time.monotonic() + timeout
         self._make_room()
@@ -131,7 +132,7 @@ class UploadReader:
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             try:
                 return await asyncio.wait_for(
-                    _parse_form(request.headers, body), max(deadline - time.monotonic(), 0)
+                    _parse_form(request.headers, body, second), max(deadline - time.monotonic(), 0)
                 )
             except asyncio.TimeoutError as error:
                 raise RequestTimeout from error
@@ -176,7 +177,7 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = 2**62
 
 
-async def _parse_form(headers: Headers, body: bytearray) -> Upload:
+async def _parse_form(headers: Headers, body: bytearray, second: str) -> Upload:
     async def stream() -> AsyncGenerator[bytes]:
         for start in range(0, len(body), _CHUNK):
             yield bytes(body[start : start + _CHUNK])
@@ -187,28 +188,28 @@ async def _parse_form(headers: Headers, body: bytearray) -> Upload:
     except MultiPartException as error:
         raise UserError(
             f"the form is invalid ({error.message.rstrip('.')}): send one image file, at most one "
-            f"file named {MASK}, and settings as fields or in the URL"
+            f"file named {second}, and settings as fields or in the URL"
         ) from error
     images: list[bytes] = []
-    masks: list[bytes] = []
+    others: list[bytes] = []
     fields: list[tuple[str, str]] = []
     try:
         for name, item in form.multi_items():
             if not isinstance(item, UploadFile):
                 fields.append((name, item))
-            elif name != MASK:
+            elif name != second:
                 images.append(await item.read())
             elif item.filename or item.size:  # a browser sends both empty if no file is chosen
-                masks.append(await item.read())
+                others.append(await item.read())
     finally:
         await form.close()
-    if any(name == MASK for name, _ in fields):
-        raise UserError(f"{MASK} is a text: send it as a file of the form")
+    if any(name == second for name, _ in fields):
+        raise UserError(f"{second} is a text: send it as a file of the form")
     if not images:
         raise UserError("the form has no image: add an image file to it")
-    if len(images) > 1 or len(masks) > 1:
+    if len(images) > 1 or len(others) > 1:
         raise UserError(
-            f"the form has {len(images)} images and {len(masks)} masks: send one image, and at "
-            f"most one file named {MASK}"
+            f"the form has {len(images)} images and {len(others)} {second}s: send one image, "
+            f"and at most one file named {second}"
         )
-    return Upload(images[0], fields, masks[0] if masks else None)
+    return Upload(images[0], fields, others[0] if others else None)

@@ -125,12 +125,24 @@ def test_serve_without_the_web_extra(
 def test_serve_on_a_public_host_needs_allow_remote(host: str):
     with pytest.raises(UserError, match="--allow-remote"):
         ServeOptions(host=host)
-    assert ServeOptions(host=host, allow_remote=True).host == host
+    remote = ServeOptions(host=host, allow_remote=True)
+    assert remote.host == host
+    assert not remote.may_train
+
+
+def test_serve_with_webgpu_needs_a_runtime():
+    with pytest.raises(UserError, match=r"--webgpu .*: add --runtime"):
+        ServeOptions(webgpu=True)
+    assert ServeOptions(webgpu=True, runtime="folder").webgpu
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
 def test_serve_on_a_loopback_host(host: str):
     assert ServeOptions(host=host).host == host
+    assert ServeOptions(host=host).may_train
+    assert not ServeOptions(host=host, name=["example.org"]).may_train  # a proxy's
+    assert not ServeOptions(host=host, allow_remote=True).may_train
+    assert ServeOptions(host=host, allow_remote=True, allow_training=True).may_train
 
 
 @pytest.mark.parametrize(
@@ -140,6 +152,7 @@ def test_serve_on_a_loopback_host(host: str):
         ("--workers 0", "from 1 to 256"),
         ("--max-upload lots", "give it in MB or GB"),
         ("--max-upload 0.0001MB", "at least 0.001MB"),
+        ("--max-video 0.0001MB", "--max-video is 0.0001MB: it must be at least 0.001MB"),
         ("--max-memory 1MB", "at least 64MB"),
         ("--seconds 0", "a number above 0"),
         ("--models nowhere", "no folder 'nowhere'"),

@@ -13,15 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from fast_nst.web.backend import Backend
-from fast_nst.web.connections import Server
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import ServedModel
 from fast_nst.web.progress import Job, JobExists, Jobs, Progress, UnknownJob
-from fast_nst.web.service import make_app
 from fast_nst.web.settings import Settings
 from fast_nst.web.stylizer_pool import StylizerPool
-from tests.web.conftest import client_of
+from tests.web.conftest import client_of, serving
 
 IN_TILES = Limits(max_memory="64MB", workers=1)
 STATES = ["waiting", "reading", "painting", "writing"]
@@ -59,7 +57,7 @@ def test_stylizer_pool_reports_each_tile(
     job = Recorder()
     wanted = Settings(style=["udnie_fast"], size=1200, format="jpg").request()
     pool = StylizerPool(models, IN_TILES, decoders)
-    pool.paint(photograph, wanted, threading.Event(), job)
+    pool.paint(photograph, wanted, threading.Event(), job=job)
     assert [state for state, _ in itertools.groupby(p.state for p in found)] == STATES
     painting = [(p.done, p.total) for p in found if p.state == "painting"]
     total = painting[-1][1]
@@ -108,28 +106,19 @@ def test_progress_of_a_request(models: dict[str, ServedModel], photograph: bytes
 
 def test_job_ends_when_its_client_disconnects(models: dict[str, ServedModel], photograph: bytes):
     backend = Backend(models, IN_TILES)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(make_app(backend, {}), 10, 0.2, backend.stop)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            with socket.create_connection(listener.getsockname()) as peer:
-                query = "style=udnie&size=6000&job=cancelled"
-                head = f"POST /api/stylize?{query} HTTP/1.1\r\nHost: localhost\r\n"
-                head += f"Content-Length: {len(photograph)}\r\n\r\n"
-                peer.sendall(head.encode() + photograph)
-                until = time.monotonic() + 60
-                while "cancelled" not in backend.jobs._jobs or (
-                    backend.jobs.progress("cancelled").done < 1
-                ):
-                    assert time.monotonic() < until
-                    time.sleep(0.02)
-            while backend.jobs._jobs or backend.queue.taken:
+    until = time.monotonic() + 60
+    with serving(backend) as address:
+        with socket.create_connection(address) as peer:
+            query = "style=udnie&size=6000&job=cancelled"
+            head = f"POST /api/stylize?{query} HTTP/1.1\r\nHost: localhost\r\n"
+            head += f"Content-Length: {len(photograph)}\r\n\r\n"
+            peer.sendall(head.encode() + photograph)
+            while not any(job.progress.done for job in list(backend.jobs._jobs.values())):
                 assert time.monotonic() < until
                 time.sleep(0.02)
-        finally:
-            server.should_exit = True
-            thread.join()
+        while backend.jobs._jobs or backend.queue.taken:
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
 
 @pytest.mark.parametrize("job", ["short", "x" * 65, "white%20space", "sl%2Fash-es", "", "ünïcödes"])

@@ -12,7 +12,15 @@ import pytest
 
 from fast_nst.errors import UserError
 from fast_nst.web import runtime
-from fast_nst.web.runtime import MODULE, SHA256, runtime_from_npm, runtime_in, runtime_of
+from fast_nst.web.runtime import (
+    BUILDS,
+    MODULE,
+    SHA256,
+    VERSION,
+    runtime_from_npm,
+    runtime_in,
+    runtime_of,
+)
 
 
 @pytest.fixture
@@ -29,9 +37,15 @@ def test_runtime_in_a_folder_of_each_layout(known: dict[str, bytes], tmp_path: P
     (tmp_path / place).mkdir(parents=True, exist_ok=True)
     for name, data in known.items():
         (tmp_path / place / name).write_bytes(data)
-    found = runtime_in(tmp_path)
-    assert found.files == {f"runtime/{name}": data for name, data in known.items()}
-    assert found.module == f"runtime/{MODULE}"
+    for webgpu, devices in ((False, ["wasm"]), (True, ["wasm", "webgpu"])):
+        found = runtime_in(tmp_path, webgpu)
+        names = [name for device in devices for name in BUILDS[device]]
+        assert found.files == {f"runtime/{VERSION}/{name}": known[name] for name in names}
+        assert list(found.builds) == devices
+        for device, paths in found.builds.items():
+            assert [found.files[path] for path in paths.values()] == [
+                known[name] for name in BUILDS[device]
+            ]
 
 
 def test_runtime_missing_or_of_another_version_is_rejected(known: dict[str, bytes], tmp_path: Path):
@@ -41,6 +55,10 @@ def test_runtime_missing_or_of_another_version_is_rejected(known: dict[str, byte
         runtime_in(tmp_path)
     for name, data in known.items():
         (tmp_path / name).write_bytes(data)
+    (tmp_path / "ort.webgpu.bundle.min.mjs").unlink()
+    assert list(runtime_in(tmp_path).builds) == ["wasm"]
+    with pytest.raises(UserError, match=r"has no .* and ort\.webgpu"):
+        runtime_in(tmp_path, webgpu=True)
     (tmp_path / MODULE).write_bytes(b"another version")
     with pytest.raises(UserError, match=rf"^{MODULE} in .* is not from onnxruntime-web@"):
         runtime_in(tmp_path)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
+from fast_nst.web.files import PAGE
 from fast_nst.web.security import SecurityMiddleware, content_security_policy
 from tests.web.conftest import HERE
 
@@ -98,6 +101,8 @@ def test_every_response_has_security_headers(client: TestClient):
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-embedder-policy"] == "require-corp"
 
 
 def test_content_security_policy_forbids_inline_scripts_and_unneeded_wasm():
@@ -106,6 +111,16 @@ def test_content_security_policy_forbids_inline_scripts_and_unneeded_wasm():
             rule.strip().split(" ", 1) for rule in content_security_policy(runs_wasm).split(";")
         )
         assert rules["default-src"] == "'none'"
+        assert rules["manifest-src"] == "'self'"
         expected = "'self' 'wasm-unsafe-eval'" if runs_wasm else "'self'"
         assert rules["script-src"] == expected
         assert "unsafe-inline" not in content_security_policy(runs_wasm)
+
+
+def test_page_has_the_same_policy_for_static_hosts():
+    text = (PAGE / "index.html").read_text()
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+    assert found
+    expected = set(content_security_policy(runs_wasm=True).split("; "))
+    # Browsers ignore frame-ancestors outside of headers.
+    assert set(found[1].split("; ")) == expected - {"frame-ancestors 'none'"}

@@ -1,40 +1,49 @@
 // Starts the page, and connects its controls.
 
 import { Cropper } from "./crop.js";
+import { Films } from "./film.js";
+import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook, toAddress } from "./look.js";
+import { paintOptions } from "./paint_options.js";
 import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks,
-  panel, queue, refresh, rememberLook, saveMask, showLook, showPhoto, snap, stage, state, titlesOf, travel,
+  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel, queue,
+  refresh, rememberLook, saveMask, showLook, showPhoto, snap, stage, state, styleNamed, titlesOf, travel,
 } from "./studio.js";
+import { ask } from "./service.js";
 import { forget, kept } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
+import { Training } from "./training.js";
 import { LANGUAGES, fillWords, keepLanguage, preferredLanguage, say, speak } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const stylizers = {}; // service, browser
 let config;
+let films;
+let training = null; // where the service trains
 
 function chooseStylizer(where) {
+  byId("where").value = where;
   state.stylizer = stylizers[where];
   const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  const word = where === "browser" ? "neverLeaves" : isLocal ? "staysHere" : "sentTo";
+  const word = where !== "service" ? "neverLeaves" : isLocal ? "staysHere" : "sentTo";
   byId("privacy").textContent = say(word, { host: location.host });
 }
 
 function listenToSources() {
   byId("file").addEventListener("change", ({ target }) => {
-    if (target.files.length) loadFiles([...target.files]);
+    if (target.files.length) takeFiles([...target.files]);
     target.value = ""; // allows choosing the same file again
   });
   byId("snap").addEventListener("click", snap);
-  byId("where").addEventListener("change", ({ target }) => {
+  byId("where").addEventListener("change", async ({ target }) => {
+    if (target.value === "gpu" && !await isGpuExact()) return;
     chooseStylizer(target.value);
     if (state.photo) showPhoto();
   });
-  listenForFiles(loadFiles, () => {
+  listenForFiles(takeFiles, () => {
     byId("photo-error").textContent = say("notAFile");
   });
   const cropper = new Cropper({ onApply: ({ blob, name }) => loadPhoto(name, () => blob) });
@@ -43,6 +52,61 @@ function listenToSources() {
     queue.current.look = target.checked ? currentLook() : null;
     showLook(currentLook());
   });
+}
+
+/** Whether the graphics card paints as WebAssembly does; if not, it is no longer offered. */
+async function isGpuExact() {
+  byId("status").textContent = say("checkingGpu");
+  const stylizer = new BrowserStylizer(config.browser, "webgpu");
+  const { ok, reason, difference } = await stylizer.check().catch(({ message }) => ({ reason: message }));
+  byId("status").textContent = "";
+  stylizers.gpu = ok ? stylizer : undefined;
+  if (ok) return true;
+  byId("where").querySelector("[value=gpu]").remove();
+  chooseStylizer("browser");
+  byId("paint-error").textContent = say("gpuDiffers", { reason: reason ?? `${difference} / 255` });
+  return false;
+}
+
+function takeFiles(files) {
+  const photographs = films.take(files);
+  if (photographs.length) loadFiles(photographs);
+}
+
+/** Offer what the service does besides photographs. */
+function beginJobs() {
+  films = new Films({
+    limits: config.service?.videos,
+    look: () => ({ options: paintOptions(currentLook(), config.styles), titles: titlesOf(currentLook()) }),
+    isNamed: (name) => styleNamed(name).named,
+  });
+  if (!config.service?.training?.allowed) return;
+  training = new Training({
+    service: config.service,
+    stylizer: stylizers.service,
+    photograph: () => state.photo,
+    onStyle: addStyle,
+  });
+}
+
+/** Show the styles that the service has now, and choose the one of this name. */
+async function addStyle(name) {
+  await updateStyles();
+  gallery.setStyles(config.styles);
+  panel.fill();
+  const isThere = config.styles.some((style) => style.name === name);
+  const look = currentLook();
+  showLook(isThere ? { ...look, styles: [{ name, share: 1 }] } : look, isThere);
+  gallery.refresh();
+}
+
+/** Styles that were trained since the service has started are not in config.json. */
+async function updateStyles() {
+  try {
+    config.styles = await ask("api/styles");
+  } catch {
+    // They are there when the page is loaded again.
+  }
 }
 
 function listenToLooks() {
@@ -112,15 +176,18 @@ function showPanel(name) {
   }
 }
 
-function fill() {
-  for (const path of config.samples) {
+function fill(hasGpu) {
+  for (const [i, path] of config.samples.entries()) {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const name = path.split("/").pop().replace(/\.\w+$/, "");
-    button.append(Object.assign(new Image(), { src: path, alt: name }));
+    button.append(Object.assign(new Image(), { src: config.sample_thumbnails[i], alt: name }));
     button.addEventListener("click", () => loadSample(path));
     byId("samples").append(button);
   }
-  byId("where-label").hidden = !(config.service && config.browser);
+  const isOffered = { service: config.service, browser: config.browser, gpu: hasGpu };
+  const places = byId("where");
+  for (const option of [...places.options]) if (!isOffered[option.value]) option.remove();
+  byId("where-label").hidden = places.options.length < 2;
   byId("footer").textContent = `fast_nst ${config.version}`;
   if (config.service) {
     const link = Object.assign(document.createElement("a"), { href: "api.html" });
@@ -137,12 +204,14 @@ function offerLanguages(language) {
     keepLanguage(select.value);
     await speak(select.value);
     fillWords();
-    chooseStylizer(state.stylizer === stylizers.browser ? "browser" : "service");
+    chooseStylizer(byId("where").value);
     gallery.setStyles(config.styles);
     panel.fill();
     masks.fill();
     showLook(currentLook(), false);
     gallery.refresh();
+    films.speak();
+    training?.speak();
   });
 }
 
@@ -170,15 +239,17 @@ async function start() {
   const language = preferredLanguage();
   [config] = await Promise.all([fetch("config.json").then((response) => response.json()), speak(language)]);
   fillWords();
+  if (config.service?.training?.allowed) await updateStyles();
   // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
   for (const style of config.styles) style.mixes &&= mixesHere(style.name);
   if (config.service) stylizers.service = new ServiceStylizer(config.service);
   if (config.browser) stylizers.browser = new BrowserStylizer(config.browser);
   chooseStylizer(config.service ? "service" : "browser");
-  fill();
+  fill(config.browser?.runtime.webgpu && await navigator.gpu?.requestAdapter());
   offerLanguages(language);
   begin(config, lookOfAddress() ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
+  beginJobs();
   listenToSources();
   listenToLooks();
   listenToResults();
@@ -189,7 +260,17 @@ async function start() {
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
 }
 
-start().catch((error) => {
-  byId("loading").textContent = `The page did not start (${error.message}). Please load it again.`;
-  byId("loading").className = "error";
+/** Offer a new version of the page; `load` loads it. */
+function offerUpdate(load) {
+  const button = Object.assign(document.createElement("button"), { type: "button", id: "update" });
+  button.textContent = say("update");
+  button.addEventListener("click", load);
+  byId("update")?.remove();
+  document.querySelector("header .row").prepend(button);
+}
+
+start().then(() => install(offerUpdate), (error) => {
+  const place = byId("loading") ?? byId("photo-error");
+  place.textContent = `The page did not start (${error.message}). Please load it again.`;
+  place.className = "error";
 });

@@ -55,9 +55,7 @@ export class CameraPanel {
     try {
       await this.#camera.start(signal, {
         onFrame: (frame, stopped) => this.#onFrame(frame, stopped),
-        onRate: (rate) => {
-          byId("status").textContent = say("frameRate", { rate: rate.toFixed(1) });
-        },
+        onRate: (rate) => this.#showRate(rate.toFixed(1)),
         onEnd: (error) => this.#failed(error),
       });
       if (this.isOn) this.#onStart();
@@ -69,6 +67,13 @@ export class CameraPanel {
       }
     }
     this.#show();
+  }
+
+  /** Show the rate, and remember it beside the name of what paints, for comparison. */
+  #showRate(rate) {
+    byId("status").textContent = say("frameRate", { rate });
+    const place = byId("where").selectedOptions[0];
+    place.textContent = say("rateOf", { place: say(place.dataset.word), rate });
   }
 
   async #onFrame(frame, signal) {

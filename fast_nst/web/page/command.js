@@ -12,9 +12,10 @@ export function shellQuote(word) {
  * @param defaultDetail The command's default for --detail.
  * @param isNamed (name) -> whether --style finds it; if not, it is a file in the working directory.
  * @param format The suffix of the result's file.
+ * @param command The command, and what it paints.
  */
-export function commandFor(options, { defaultDetail, isNamed, format }) {
-  const parts = ["fast-nst infer PHOTO"];
+export function commandFor(options, { defaultDetail, isNamed, format, command = "infer PHOTO" }) {
+  const parts = [`fast-nst ${command}`];
   for (const { name, share } of options.styles) {
     const isShared = options.styles.length > 1;
     if (isNamed(name)) {

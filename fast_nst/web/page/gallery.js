@@ -47,12 +47,14 @@ export class Gallery {
 
   /** Show these styles of config.json, in place of others. */
   setStyles(styles) {
+    if (this.#isComparing) this.compare(false);
     const chosen = this.#chosen?.style.name;
     this.#cards.clear();
     for (const style of styles) this.#cards.set(style.name, this.#card(style));
     const items = [...this.#cards.values()].map(({ item }) => item);
     document.getElementById("gallery").replaceChildren(...items);
     document.getElementById("search-label").hidden = styles.length <= SEARCH_ABOVE;
+    this.#search(document.getElementById("search").value);
     if (this.#cards.has(chosen)) this.choose(chosen);
   }
 
@@ -101,8 +103,8 @@ export class Gallery {
     document.getElementById("compare-mode").setAttribute("aria-pressed", isComparing);
     for (const { label, radio, check } of this.#cards.values()) {
       label.htmlFor = isComparing ? check.id : radio.id;
-      radio.disabled = isComparing;
-      check.disabled = !isComparing;
+      radio.hidden = isComparing;
+      check.hidden = !isComparing;
     }
     const chosen = this.#chosen;
     if (isComparing && chosen && !this.#compared.length) chosen.check.checked = true;
@@ -121,7 +123,7 @@ export class Gallery {
       type: "radio", name: "style", value: style.name, id: `style-${style.name}`, className: "unseen",
     });
     const check = Object.assign(document.createElement("input"), {
-      type: "checkbox", id: `compare-${style.name}`, className: "unseen", disabled: true,
+      type: "checkbox", id: `compare-${style.name}`, className: "unseen", hidden: true,
     });
     check.setAttribute("aria-label", style.title);
     const label = Object.assign(document.createElement("label"), { className: "card", htmlFor: radio.id });

@@ -42,6 +42,11 @@ export async function openPhoto(blob, name, stylizer, signal) {
   return new Photo(blob, bitmap, name.replace(/\.[^.]*$/, "") || "photograph");
 }
 
+/** Whether a file is a film. */
+export function isFilm({ type, name }) {
+  return type.startsWith("video/") || (!type && /\.(mp4|m4v|mov|mkv|webm|avi|mts|m2ts)$/i.test(name));
+}
+
 /** Fetch a sample photograph. */
 export async function fetchSample(path, signal) {
   try {
@@ -56,7 +61,7 @@ export async function fetchSample(path, signal) {
 /** The images and films among dropped or pasted files, else all of them. */
 function picturesIn(transfer) {
   const files = [...(transfer?.files ?? [])];
-  const pictures = files.filter(({ type }) => /^(image|video)\//.test(type));
+  const pictures = files.filter((file) => file.type.startsWith("image/") || isFilm(file));
   return pictures.length ? pictures : files;
 }
 

@@ -12,7 +12,7 @@ export class PreviewCache {
 
   /** Stylize a copy of a photograph, of `side` px: `{ bitmap, milliseconds }` of a stylizer. */
   async stylize(stylizer, photo, side, options, signal) {
-    const key = JSON.stringify([stylizer.constructor.name, photo.id, side, options]);
+    const key = JSON.stringify([stylizer.place, photo.id, side, options]);
     let painting = this.#paintings.get(key);
     this.#paintings.delete(key);
     painting ??= await stylizer.stylize(await photo.atMost(side), options, signal);

@@ -20,7 +20,7 @@ export class Results {
    * @param isExport Whether the visitor waits for its file: a mere view is dropped by `dropViews`.
    */
   get(stylizer, photo, options, format, isExport) {
-    const key = JSON.stringify([stylizer.constructor.name, photo.id, options, format]);
+    const key = JSON.stringify([stylizer.place, photo.id, options, format]);
     if (this.#latest?.key === key) return Promise.resolve(this.#latest.result);
     const known = this.#running.get(key);
     if (known) {

@@ -192,7 +192,9 @@ export class Stage {
   }
 
   #render() {
-    const { scale, x, y } = this.#view;
+    const { scale } = this.#view;
+    const snapped = (at) => Math.round(at * devicePixelRatio) / devicePixelRatio; // or it blurs
+    const [x, y] = [snapped(this.#view.x), snapped(this.#view.y)];
     const room = this.#room();
     const style = this.#picture.style;
     [style.left, style.top] = [`${x}px`, `${y}px`];
@@ -210,11 +212,11 @@ export class Stage {
     this.#split.setAttribute("aria-valuetext", say("splitText", values));
     const full = Math.round((100 * scale) / this.#fullScale());
     document.getElementById("zoom-value").textContent = `${full} %`;
-    this.#drawFull(room, edge);
+    this.#drawFull(room, edge, x, y);
   }
 
   /** Draw the visible part at full resolution. */
-  #drawFull(room, edge) {
+  #drawFull(room, edge, x, y) {
     this.#sharp.hidden = !this.#full;
     if (!this.#full) return;
     const ratio = devicePixelRatio;
@@ -227,7 +229,7 @@ export class Stage {
       context.beginPath();
       context.rect(left * ratio, 0, (right - left) * ratio, this.#sharp.height);
       context.clip();
-      context.drawImage(bitmap, this.#view.x * ratio, this.#view.y * ratio,
+      context.drawImage(bitmap, x * ratio, y * ratio,
         this.#view.scale * this.#size.width * ratio, this.#view.scale * this.#size.height * ratio);
       context.restore();
     };

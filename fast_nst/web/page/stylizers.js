@@ -38,6 +38,7 @@ const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 const megapixels = ({ width, height }) => ((width * height) / 1e6).toFixed(1);
 
 export class ServiceStylizer {
+  place = "service";
   #limits;
   #files = new WeakMap(); // bitmap -> its encoded file
 
@@ -162,10 +163,19 @@ export class BrowserStylizer {
   #settings;
   #worker;
 
-  /** @param settings The `browser` object of config.json. */
-  constructor(settings) {
+  /**
+   * @param settings The `browser` object of config.json.
+   * @param device "wasm" or "webgpu"; see `check`.
+   */
+  constructor(settings, device = "wasm") {
     this.#settings = settings;
-    this.#worker = new PaintWorker(settings);
+    this.place = device;
+    this.#worker = new PaintWorker(settings, device);
+  }
+
+  /** Whether the device paints what WebAssembly does; see device_check.js. */
+  check() {
+    return this.#worker.request({ check: true });
   }
 
   maxSide(photo) {
@@ -195,7 +205,7 @@ export class BrowserStylizer {
     }
     const isCopied = Boolean(this.note(photo));
     const bitmap = isCopied ? await photo.atMost(options.size ?? this.maxSide(photo)) : photo.bitmap;
-    const worker = new PaintWorker(this.#settings);
+    const worker = new PaintWorker(this.#settings, this.place);
     signal?.addEventListener("abort", () => worker.stop(signal.reason));
     try {
       const type = TYPES[format];
@@ -218,15 +228,20 @@ export class BrowserStylizer {
 /** Sends pictures to a worker (worker.js), which is started again after it has failed. */
 class PaintWorker {
   #settings;
+  #device;
   #worker;
   #pending = new Map(); // id -> { resolve, reject }
   #next = 0;
 
-  constructor(settings) {
+  constructor(settings, device) {
     this.#settings = settings;
+    this.#device = device;
   }
 
   async request(request) {
+    const { files } = this.#settings;
+    const isHere = ({ name }) => name in files;
+    if (!request.options.styles.every(isHere)) throw new UserError(say("onlyByService"));
     if (!this.#worker) this.#start();
     const worker = this.#worker;
     try {
@@ -237,6 +252,7 @@ class PaintWorker {
       }
       // It may be out of memory: the next picture gets a new worker.
       if (worker === this.#worker) this.stop(error);
+      if (request.check) throw error;
       const side = request.options.size ?? longerSide(request.bitmap);
       throw new UserError(say("workerFailed", { side, reason: error.message }));
     }
@@ -255,7 +271,7 @@ class PaintWorker {
     worker.addEventListener("error", (event) => {
       if (worker === this.#worker) this.stop(new Error(event.message || "the worker cannot be loaded"));
     });
-    this.#send({ settings: this.#settings }).catch(() => {}); // the picture's request fails too
+    this.#send({ settings: this.#settings, device: this.#device }).catch(() => {}); // the picture's request fails too
   }
 
   /** End the worker; what it has not done is rejected. */

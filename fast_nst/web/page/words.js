@@ -14,6 +14,12 @@ export function say(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+/** Seconds that are left, in words that change once a minute: screen readers read each change. */
+export function timeLeft(seconds) {
+  const minutes = Math.round(seconds / 60);
+  return minutes ? say("minutesLeft", { minutes }) : say("underMinute");
+}
+
 /** Load the words of a language. */
 export async function speak(language) {
   words = language === "en" ? english : (await import(TRANSLATIONS[language])).default;

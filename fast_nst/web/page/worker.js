@@ -1,15 +1,20 @@
 // A web worker that stylizes pictures one after the other, with ONNX Runtime and its sessions.
 
+import { checkDevice } from "./device_check.js";
+import { fetchKept, forget, keep } from "./kept_files.js";
 import { mix, paintingShare } from "./mixing.js";
 import {
   addDetail, blend, compose, enlarge, fitMask, join, keepColors, resize, scaled, split,
 } from "./pixels.js";
 
 const MAX_SESSIONS = 12;
+const MAX_THREADS = 4; // more gain little: networks are small
+const WASM = [0, 0x61, 0x73, 0x6d]; // the first bytes of a WebAssembly file
 const RUNTIME_EXCEPTION = "6"; // such as out of memory; other codes mean a bad model
 let ort;
 let settings;
-const files = new Map();
+let device;
+const files = new Map(); // file -> a promise of its bytes
 const sessions = new Map();
 
 /** A missing or damaged file, which does not affect other styles. */
@@ -17,37 +22,49 @@ class FileError extends Error {}
 
 /** A model file, and its parameters' offsets, which are checked to lie inside it. */
 async function modelFile(file, parameters) {
-  if (!files.has(file)) files.set(file, await loaded(file));
-  const bytes = files.get(file);
+  if (!files.has(file)) files.set(file, loaded(file));
+  const bytes = await files.get(file);
   const ends = Object.values(parameters ?? {}).map(([offset, length]) => offset + length);
   if (bytes.length < Math.max(1, ...ends)) throw damaged(file);
   return { bytes, parameters };
 }
 
+const addressOf = (file) => file.split("/").map(encodeURIComponent).join("/");
+
 async function loaded(file) {
-  const address = file.split("/").map(encodeURIComponent).join("/");
   try {
-    const response = await fetch(address);
+    const response = await fetchKept(addressOf(file));
     if (!response.ok) throw new Error(response.status);
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
+    files.delete(file);
     throw new FileError(`the file ${file} cannot be loaded (${error.message})`);
   }
 }
 
 function damaged(...names) {
-  for (const name of names) files.delete(name); // to be loaded again
+  for (const name of names) { // to be loaded again
+    files.delete(name);
+    forget(addressOf(name));
+  }
   return new FileError(`the file ${names.join(" or ")} is damaged`);
 }
 
-async function modelOf(styles, strength) {
-  const found = await Promise.all(styles.map(async ({ name, share }) => {
+/** The files of styles at a strength, and that of the identity model where it takes part. */
+async function partsOf(styles, strength) {
+  const parts = await Promise.all(styles.map(async ({ name, share }) => {
+    if (!settings.files[name]) throw new FileError(`the style ${name} is not in this browser`);
     const { file, parameters } = settings.files[name];
-    return { ...await modelFile(file, parameters), share };
+    return { ...await modelFile(file, settings.layouts[parameters]), share };
   }));
-  if (styles.length === 1 && strength === 1) return found[0].bytes;
+  if (styles.length === 1 && strength === 1) return { parts, identity: null };
   const { file, parameters } = settings.roots[settings.files[styles[0].name].network];
-  return mix(await modelFile(file, parameters), found, strength);
+  return { parts, identity: await modelFile(file, parameters) };
+}
+
+async function modelOf(styles, strength) {
+  const { parts, identity } = await partsOf(styles, strength);
+  return identity ? mix(identity, parts, strength) : parts[0].bytes;
 }
 
 async function sessionOf(styles, strength) {
@@ -66,11 +83,12 @@ async function sessionOf(styles, strength) {
   return session;
 }
 
-async function opened(model, styles) {
+async function opened(model, styles, provider = device) {
   try {
     return await ort.InferenceSession.create(model, {
-      executionProviders: ["wasm"],
+      executionProviders: [provider],
       enableMemPattern: false,
+      logSeverityLevel: 3, // errors
     });
   } catch (error) {
     const [, code] = /ERROR_CODE: (\d+)/.exec(error.message) ?? [];
@@ -80,7 +98,10 @@ async function opened(model, styles) {
 }
 
 async function network(picture, styles, strength) {
-  const session = await sessionOf(styles, strength);
+  return run(await sessionOf(styles, strength), picture);
+}
+
+async function run(session, picture) {
   const data = new Uint8Array(picture.data.buffer, picture.data.byteOffset, picture.data.length);
   const image = new ort.Tensor("uint8", data, [1, picture.height, picture.width, 3]);
   const { stylized } = await session.run({ image });
@@ -146,22 +167,59 @@ async function work({ bitmap, options, type, quality }) {
   return { blob: await canvas.convertToBlob({ type, quality }), milliseconds };
 }
 
+/** The first style of a known network, by the chosen device and by WebAssembly. */
+async function check() {
+  const [name] = Object.entries(settings.files).find(([, { parameters }]) => parameters) ?? [];
+  if (!name) throw new Error("no model can be compared");
+  const styles = [{ name, share: 1 }];
+  const model = await modelOf(styles, 1);
+  return checkDevice(device, async (provider) => {
+    const session = await opened(model, styles, provider);
+    return { paint: (picture) => run(session, picture), close: () => session.release() };
+  });
+}
+
 async function start(given) {
-  settings = given;
-  ort = await import(`./${settings.runtime}`);
-  ort.env.wasm.numThreads = 1; // threads need headers that static hosts do not send
+  ({ settings, device = "wasm" } = given);
+  if (device === "webgpu" && !await navigator.gpu?.requestAdapter()) {
+    throw new Error("this browser has no WebGPU");
+  }
+  const { module, binary } = settings.runtime[device];
+  ort = await import(`./${module}`);
+  keep(module);
+  const threads = given.threads ?? Math.min(navigator.hardwareConcurrency, MAX_THREADS);
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? threads : 1;
+  ort.env.wasm.wasmBinary = await loaded(binary);
+  if (!WASM.every((byte, i) => ort.env.wasm.wasmBinary[i] === byte)) throw damaged(binary);
   ort.env.logLevel = "error";
+}
+
+/** What a message asks for; for { check }, an error is a reason as well. */
+async function answer(data) {
+  if (data.settings) ready = start(data);
+  if (!data.check) {
+    await ready; // if it failed, every picture gets its error
+    return data.settings ? null : work(data);
+  }
+  try {
+    await ready;
+    return await check();
+  } catch (error) {
+    return { ok: false, reason: String(error?.message ?? error) };
+  }
 }
 
 let ready;
 let last = Promise.resolve();
 
-self.addEventListener("message", ({ data }) => {
+self.addEventListener("message", async ({ data }) => {
+  if (data.options) {
+    // Others are not kept waiting; `answer` gives an error again.
+    await partsOf(data.options.styles, data.options.strength).catch(() => {});
+  }
   last = last.then(async () => {
     try {
-      if (data.settings) ready = start(data.settings);
-      await ready; // if it failed, every picture gets its error
-      const done = data.settings ? null : await work(data);
+      const done = await answer(data);
       self.postMessage({ id: data.id, done }, done?.bitmap ? [done.bitmap] : []);
     } catch (error) {
       const isOfFile = error instanceof FileError;

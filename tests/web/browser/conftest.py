@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runtime")
-    for path, data in runtime_from_npm().files.items():
+    for path, data in runtime_from_npm(webgpu=True).files.items():
         (folder / Path(path).name).write_bytes(data)
     assert sorted(path.name for path in folder.iterdir()) == sorted(SHA256)
     return folder

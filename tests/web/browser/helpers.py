@@ -51,10 +51,22 @@ def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
-    """Open a page; fails if it requests another host, or logs an error or a warning."""
+def opened(
+    browser: Browser, address: str, service_worker: bool = False, **options: object
+) -> Iterator[Page]:
+    """Open a page; fails if it requests another host, or logs an error or a warning.
+
+    Args:
+        browser: Chromium.
+        address: Where the page is.
+        service_worker: Whether the page may register its service worker, whose requests
+            `Page.route` does not see.
+        options: Of the browser's context.
+    """
     wrong: list[str] = []
     context = browser.new_context(accept_downloads=True, **options)  # type: ignore[arg-type]
+    if not service_worker:
+        context.add_init_script("delete Navigator.prototype.serviceWorker")
     page = context.new_page()
     page.set_default_timeout(20 * SECOND)
     page.on(
@@ -85,7 +97,7 @@ def painted(page: Page) -> Locator:
     return status
 
 
-def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
+def give(page: Page, path: Path, shown: str = "", event: str = "drop", onto: str = "body") -> None:
     """Drop a file on the page, or paste it, and wait for its painting.
 
     Args:
@@ -93,25 +105,26 @@ def give(page: Page, path: Path, shown: str = "", event: str = "drop") -> None:
         path: The file.
         shown: The painting's size, as the page says it; "" does not wait.
         event: "drop" or "paste".
+        onto: Selector of the element that gets it.
     """
     page.evaluate(
-        """([data, name, type, event]) => {
+        """([data, name, type, event, onto]) => {
             const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
             const transfer = new DataTransfer();
             transfer.items.add(new File([bytes], name, { type }));
             const made = event === "paste"
                 ? new ClipboardEvent(event, { clipboardData: transfer, bubbles: true })
                 : new DragEvent(event, { dataTransfer: transfer, bubbles: true, cancelable: true });
-            document.body.dispatchEvent(made);
+            document.querySelector(onto).dispatchEvent(made);
         }""",
-        [base64.b64encode(path.read_bytes()).decode(), path.name, _type(path), event],
+        [base64.b64encode(path.read_bytes()).decode(), path.name, _type(path), event, onto],
     )
     if shown:
         expect(page.locator("#status")).to_contain_text(shown, timeout=30 * SECOND)
 
 
 def _type(path: Path) -> str:
-    kinds = {".png": "image/png", ".jpg": "image/jpeg", ".heic": "image/heic"}
+    kinds = {".png": "image/png", ".jpg": "image/jpeg", ".heic": "image/heic", ".mp4": "video/mp4"}
     return kinds.get(path.suffix, "text/plain")
 
 
@@ -144,7 +157,7 @@ def set_range(page: Page, name: str, value: float) -> None:
 def downloaded(page: Page, target: Path) -> np.ndarray:
     """(H, W, 3) of what the download button gives."""
     with page.expect_download(timeout=60 * SECOND) as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download", exact=True).click()
     download.value.save_as(target)
     return to_array(open_image(target))
 

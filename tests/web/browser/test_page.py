@@ -32,7 +32,7 @@ def test_download_is_named_after_photograph_and_style(page: Page, picture: Path)
     give(page, picture, SHOWN)
     apply(page, {"style": "udnie"})
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download", exact=True).click()
     assert download.value.suggested_filename == "my cup-udnie.png"
     expect(page.locator("#result-status")).to_have_text("Downloaded.")
 

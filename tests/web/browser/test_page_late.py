@@ -92,7 +92,9 @@ def test_photograph_during_camera_permission_stops_the_camera(
 def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**") as held:
         apply(quiet, {"style": "udnie"})
-        expect(quiet.locator("#status")).to_have_text("Painting Udnie …")
+        expect(quiet.locator("#status")).to_have_text(
+            "Painting Udnie (Young American Girl, The Dance) …"
+        )
         apply(quiet, {"style": "evening"})
         expect(quiet.locator("#status")).to_contain_text("Evening Landscape, ")
         assert held
@@ -103,7 +105,9 @@ def test_slow_preview_is_superseded(quiet: Page, picture: Path):
     # A new photograph does not wait for the preview of the previous one either.
     with held_back(quiet, "**/api/stylize?style=udnie%3A1&**"):
         apply(quiet, {"style": "udnie"})
-        expect(quiet.locator("#status")).to_have_text("Painting Udnie …")
+        expect(quiet.locator("#status")).to_have_text(
+            "Painting Udnie (Young American Girl, The Dance) …"
+        )
         give(quiet, picture)
         apply(quiet, {"style": "evening"})
         expect(quiet.locator("#status")).to_contain_text(SHOWN)
@@ -111,8 +115,8 @@ def test_slow_preview_is_superseded(quiet: Page, picture: Path):
 
 
 def test_late_thumbnail_of_an_old_photograph_is_dropped(quiet: Page, picture: Path):
-    canvas = "li[data-name='composition_vii'] canvas"
-    with held_back(quiet, "**/api/stylize?style=composition_vii%3A1&**detail=0&**") as held:
+    canvas = "li[data-name='great_wave'] canvas"
+    with held_back(quiet, "**/api/stylize?style=great_wave%3A1&**") as held:
         quiet.get_by_role("button", name="coffee").click()
         for _ in range(100):
             if held:
@@ -122,7 +126,7 @@ def test_late_thumbnail_of_an_old_photograph_is_dropped(quiet: Page, picture: Pa
         quiet.unroute_all()
         expect(quiet.locator(f"{canvas}[data-painted]")).to_have_count(1)
         before = canvas_pixels(quiet, canvas)
-        assert before.shape == (129, 192, 3)
+        assert before.shape == (215, 320, 3)
     assert np.array_equal(canvas_pixels(quiet, canvas), before)
 
 
@@ -167,7 +171,7 @@ def is_clear(page: Page, selector: str) -> bool:
 
 def test_new_photograph_clears_old_errors(page: Page, picture: Path, tmp_path: Path):
     apply(page, {"size": 100000})
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     expect(page.locator("#result-error")).to_contain_text("choose a smaller size")
     page.locator("#size").fill("")
     expect(page.locator("#result-error")).to_be_empty()

@@ -129,7 +129,7 @@ def test_copy_to_clipboard(browser: Browser, address: str, picture: Path, tmp_pa
     with opened(browser, address, permissions=permissions) as page:
         painted(page)
         give(page, picture, SHOWN)
-        page.get_by_role("button", name="Copy").click()
+        page.get_by_role("button", name="Copy", exact=True).click()
         expect(page.locator("#result-status")).to_have_text("Copied.")
         page.evaluate(
             """async () => {

@@ -1,0 +1,33 @@
+"""The user's own folder, which holds the styles that were trained on the page.
+
+It is the data folder of the operating system, such as ~/.local/share/fast_nst, or the one that the
+environment variable FAST_NST_HOME names.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+HOME = "FAST_NST_HOME"
+STYLES, TRAINING = "styles", "training"
+
+
+def home() -> Path:
+    """The user's folder; it need not exist."""
+    given = os.environ.get(HOME)
+    if given:
+        return Path(given).absolute()
+    return Path(platformdirs.user_data_dir("fast_nst", appauthor=False))
+
+
+def own_styles() -> Path:
+    """The folder of the user's styles, NAME.onnx; it need not exist."""
+    return home() / STYLES
+
+
+def training_folder() -> Path:
+    """The folder of unfinished trainings; it need not exist."""
+    return home() / TRAINING
