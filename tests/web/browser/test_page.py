@@ -162,7 +162,9 @@ def test_camera_is_stylized_live(page: Page, site_page: Page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1280, 720), (1440, 900)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(390, 844), (844, 390), (820, 1180), (1280, 720), (1440, 900)]
+)
 def test_layout_fits_and_has_contrast(
     browser: Browser, address: str, tmp_path: Path, scheme: str, width: int, height: int
 ):
