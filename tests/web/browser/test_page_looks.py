@@ -91,7 +91,8 @@ def test_blend_of_three_by_the_pad(page: Page, picture: Path, tmp_path: Path):
     for _ in range(6):
         page.keyboard.press("ArrowUp")
     shares = [
-        float(share) for share in re.findall(r"[a-z]:([\d.]+)", page.locator("#line").inner_text())
+        float(share)
+        for share in re.findall(r"[a-z]:([\d.]+)", page.locator("#line").text_content() or "")
     ]
     assert shares[0] > 0.6
     assert sum(shares) == pytest.approx(1)
