@@ -178,6 +178,11 @@ export class BrowserStylizer {
     return this.#worker.request({ check: true });
   }
 
+  /** End the worker; the next picture starts another one. */
+  stop() {
+    this.#worker.stop(new Error("stopped"));
+  }
+
   maxSide(photo) {
     return maxSideFor(photo.bitmap, MAX_PIXELS);
   }
@@ -206,8 +211,9 @@ export class BrowserStylizer {
     const isCopied = Boolean(this.note(photo));
     const bitmap = isCopied ? await photo.atMost(options.size ?? this.maxSide(photo)) : photo.bitmap;
     const worker = new PaintWorker(this.#settings, this.place);
-    signal?.addEventListener("abort", () => worker.stop(signal.reason));
     try {
+      signal?.throwIfAborted(); // while the copy was made
+      signal?.addEventListener("abort", () => worker.stop(signal.reason));
       const type = TYPES[format];
       const { blob } = await worker.request({ bitmap, options, type, quality: QUALITY / 100 });
       if (blob.type !== type) throw new UserError(say("noFormat", { format: format.toUpperCase() }));
@@ -241,7 +247,7 @@ class PaintWorker {
   async request(request) {
     const { files } = this.#settings;
     const isHere = ({ name }) => name in files;
-    if (!request.options.styles.every(isHere)) throw new UserError(say("onlyByService"));
+    if (!(request.options?.styles ?? []).every(isHere)) throw new UserError(say("onlyByService"));
     if (!this.#worker) this.#start();
     const worker = this.#worker;
     try {
