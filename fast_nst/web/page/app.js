@@ -262,11 +262,13 @@ async function start() {
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
 }
 
-/** Offer a new version of the page; `load` loads it. */
+/** Offer a new version of the page; see installation.js for `load`. */
 function offerUpdate(load) {
   const button = Object.assign(document.createElement("button"), { type: "button", id: "update" });
   button.textContent = say("update");
-  button.addEventListener("click", load);
+  button.addEventListener("click", async () => {
+    if (!await load()) button.textContent = say("updateElsewhere");
+  });
   byId("update")?.remove();
   document.querySelector("header .row").prepend(button);
 }

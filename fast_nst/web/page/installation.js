@@ -3,34 +3,37 @@
 /**
  * Make the page available offline.
  *
- * @param onUpdate Called when a new version is ready, with a function that loads it. Until that is
- *   called, the page keeps running in its version.
+ * @param onUpdate Called when a new version is ready, with `load`, which loads it and resolves to
+ *   true, or to false while another tab runs the old version. Until then, the page keeps running in
+ *   its version.
  */
 export async function install(onUpdate) {
-  if (!("serviceWorker" in navigator)) return; // such as on http
-  const { serviceWorker } = navigator;
-  let isReloading = false;
   let registration;
   try {
-    registration = await serviceWorker.register("service_worker.js", { updateViaCache: "none" });
+    registration = await navigator.serviceWorker.register("service_worker.js", { updateViaCache: "none" });
   } catch {
-    return; // storage may be blocked: the page works as long as there is a network
+    // On http there is none, and storage may be blocked: the page works as long as there is a network.
   }
+  if (!registration) return; // as some browsers do that block it
+  const { serviceWorker } = navigator;
+  let isOld = Boolean(serviceWorker.controller); // a page without one gets its own version
 
   function offer() {
     const { active, waiting } = registration;
     if (!active || !waiting) return; // the first version takes over by itself
     onUpdate(() => {
-      isReloading = true;
-      waiting.addEventListener("statechange", () => {
-        if (waiting.state === "activated") location.reload();
+      isOld = true;
+      const { port1, port2 } = new MessageChannel();
+      waiting.postMessage("take over", [port2]);
+      return new Promise((resolve) => {
+        port1.onmessage = ({ data }) => resolve(data);
       });
-      waiting.postMessage({ activate: true });
     });
   }
 
   serviceWorker.addEventListener("controllerchange", () => {
-    if (!isReloading) onUpdate(() => location.reload()); // it was loaded in another tab
+    if (isOld) location.reload();
+    isOld = true;
   });
   registration.addEventListener("updatefound", () => {
     registration.installing?.addEventListener("statechange", offer);

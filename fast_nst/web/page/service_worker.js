@@ -1,4 +1,6 @@
 // The service worker: the page without a network, and new versions only when the visitor wants them.
+// Files of two versions never meet: a new one takes over when no other tab runs the old one, and what
+// an open page may still need is kept.
 // fast_nst/web/offline.py puts three constants before it: VERSION, FILES (path -> hash) and LAZY,
 // those of the files that are kept once they are used.
 
@@ -38,6 +40,37 @@ async function activated() {
   for (const name of await caches.keys()) {
     if (name.startsWith(`${PREFIX}shell `) && name !== SHELL) await caches.delete(name);
   }
+  await purge();
+  await self.clients.claim(); // the first visit, too, goes on with the files of its version
+}
+
+/** The path of a file of the page; null for other addresses. */
+function pathOf(url) {
+  const { origin, pathname } = new URL(url);
+  if (origin !== SCOPE.origin || !pathname.startsWith(SCOPE.pathname)) return null;
+  return pathname.slice(SCOPE.pathname.length) || "index.html";
+}
+
+/** Whether the page is open in one tab at most, whichever its version. */
+async function isAlone() {
+  const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  return windows.filter(({ url }) => pathOf(url) in FILES).length < 2;
+}
+
+/** Delete kept models and runtime files that the configuration does not list. */
+async function purge() {
+  const response = await inShell(CONFIG);
+  if (!response || !await isAlone()) return;
+  const current = new Set((await response.json()).paths.map(addressOf));
+  const kept = await caches.open(KEPT);
+  for (const { url } of await kept.keys()) if (!current.has(url)) await kept.delete(url);
+}
+
+/** Take over from the old version, unless it runs in another tab; the answer is whether. */
+async function takeOver(port) {
+  const can = await isAlone();
+  port.postMessage(can);
+  if (can) self.skipWaiting();
 }
 
 /** The page; another application may have its address by now, such as another port 8000. */
@@ -60,19 +93,17 @@ async function page(request) {
 async function newConfig() {
   const address = addressOf(CONFIG);
   const response = await fetch(address, { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE) });
-  const { shell, paths } = await response.clone().json();
-  if (shell !== VERSION) return null;
+  if ((await response.clone().json()).shell !== VERSION) return null;
   await (await caches.open(SHELL)).put(address, response.clone());
-  const current = new Set(paths.map(addressOf));
-  const kept = await caches.open(KEPT);
-  for (const { url } of await kept.keys()) if (!current.has(url)) await kept.delete(url);
   return response;
 }
 
 async function config(request) {
   const kept = await inShell(CONFIG);
   if (!kept) return fetch(request);
-  return isolated(await newConfig().catch(() => null) ?? kept);
+  const response = await newConfig().catch(() => null);
+  if (response) await purge();
+  return isolated(response ?? kept);
 }
 
 async function file(request, path) {
@@ -91,10 +122,8 @@ async function runtime(request) {
 
 /** What answers a request; null leaves it to the network, such as those of the API. */
 function answer(request) {
-  const { origin, pathname } = new URL(request.url);
-  if (request.method !== "GET" || origin !== SCOPE.origin) return null;
-  if (!pathname.startsWith(SCOPE.pathname)) return null;
-  const path = pathname.slice(SCOPE.pathname.length) || "index.html";
+  const path = pathOf(request.url);
+  if (request.method !== "GET" || path === null) return null;
   if (path === "index.html") return page(request);
   if (path === CONFIG) return config(request);
   if (path in FILES) return file(request, path);
@@ -107,6 +136,4 @@ self.addEventListener("fetch", (event) => {
   const response = answer(event.request);
   if (response) event.respondWith(response);
 });
-self.addEventListener("message", ({ data }) => {
-  if (data.activate) self.skipWaiting();
-});
+self.addEventListener("message", (event) => event.waitUntil(takeOver(event.ports[0])));

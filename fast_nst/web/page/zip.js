@@ -1,8 +1,13 @@
 // Zip archives of files that are compressed already: stored, without compression.
 // APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (central header), 4.3.16 (end).
 
+import { UserError, say } from "./words.js";
+
 const VERSION = 20;
 const UTF8 = 1 << 11; // flag: names are UTF-8
+const HEADERS = 30 + 46; // bytes, local and central, without the name
+const END = 22; // bytes
+const MAX_BYTES = 0xffffffff; // sizes and offsets have four bytes
 
 const CRC = Uint32Array.from({ length: 256 }, (_, number) => {
   let value = number;
@@ -26,19 +31,22 @@ function packed(...fields) {
 }
 
 /**
- * A zip archive, of less than 4 GB.
+ * A zip archive.
  *
  * @param files { name, blob } of each; of equal names, the later ones get a number.
+ * @throws {UserError} It would have over 4 GB.
  */
 export async function zipped(files) {
+  const named = withUniqueNames(files).map(({ name, blob }) => ({ title: new TextEncoder().encode(name), blob }));
+  const sizes = named.map(({ title, blob }) => HEADERS + 2 * title.length + blob.size);
+  if (sizes.reduce((total, size) => total + size, END) > MAX_BYTES) throw new UserError(say("zipTooLarge"));
   const parts = [];
   const entries = [];
   const now = new Date();
   const time = (now.getHours() << 11) | (now.getMinutes() << 5) | (now.getSeconds() >> 1);
   const date = ((now.getFullYear() - 1980) << 9) | ((now.getMonth() + 1) << 5) | now.getDate();
   let offset = 0;
-  for (const { name, blob } of withUniqueNames(files)) {
-    const title = new TextEncoder().encode(name);
+  for (const { title, blob } of named) {
     const sum = crc32(new Uint8Array(await blob.arrayBuffer()));
     const common = [
       [VERSION, 2], [UTF8, 2], [0, 2], [time, 2], [date, 2], [sum, 4], [blob.size, 4], [blob.size, 4],

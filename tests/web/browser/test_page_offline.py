@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from fast_nst.web.files import PAGE, page_files
 from fast_nst.web.models import find_models
@@ -49,8 +49,15 @@ CACHED = """async () => {
 }"""
 INSTALL = """async () => {
     const { install } = await import("./installation.js");
-    await install((reload) => { window.loadUpdate = reload; });
+    await install((load) => { window.loadUpdate = load; });
     await navigator.serviceWorker.ready;
+}"""
+ZIPPED = """async (size) => {
+    const { zipped } = await import("./zip.js");
+    const arrayBuffer = async () => new ArrayBuffer(0);
+    const blob = { size, arrayBuffer }; // stands for a file that fills no disk
+    const { length } = "[object Object]"; // what it adds to the archive
+    return (await zipped([{ name: "a.png", blob }])).size - length + size;
 }"""
 
 
@@ -90,11 +97,14 @@ def kept(page: Page, count: int) -> set[str]:
     """Wait until so many models are kept with the runtime; the paths of all that is cached."""
     for _ in range(200):
         paths = set(page.evaluate(CACHED))
-        models = [path for path in paths if path.endswith(".onnx")]
-        if len(models) >= count and any(path.endswith(".wasm") for path in paths):
+        if len(models_in(paths)) >= count and any(path.endswith(".wasm") for path in paths):
             return paths
         page.wait_for_timeout(SECOND / 10)
     raise AssertionError(paths)
+
+
+def models_in(paths: set[str]) -> set[str]:
+    return {path for path in paths if path.endswith(".onnx")}
 
 
 def until_offered(page: Page) -> None:
@@ -152,14 +162,14 @@ def test_service_page_without_its_service_says_so_and_paints_in_the_browser(
 
 
 def test_new_version_is_offered_and_replaces_nothing_before(
-    browser: Browser, host: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, host: Path, runtime: Path, own: Path, monkeypatch: pytest.MonkeyPatch
 ):
     with hosted(host) as port:
         address = f"http://localhost:{port}/paint/"
         with opened(browser, address, service_worker=True) as page:
             painted(page)
             page.evaluate(INSTALL)
-            kept(page, 1)
+            old = models_in(kept(page, 1))
             page.reload()
             page.evaluate(INSTALL)
             newer = host / "newer"
@@ -168,7 +178,9 @@ def test_new_version_is_offered_and_replaces_nothing_before(
                 (newer / path.name).write_bytes(path.read_bytes())
             (newer / "style.css").write_text("body { outline: 7px solid }")
             monkeypatch.setattr("fast_nst.web.files.PAGE", newer)
-            write(host, runtime)
+            models = find_models(own, print)
+            models = {name: models[name] for name in ("negative", "udnie")}
+            write_site(host / "paint", page_files(models, runtime_in(runtime), None))
             page.evaluate("navigator.serviceWorker.getRegistration().then((r) => r.update())")
             until_offered(page)
             style = "getComputedStyle(document.body).outlineWidth"
@@ -176,22 +188,23 @@ def test_new_version_is_offered_and_replaces_nothing_before(
             page.reload()  # does not load it either
             painted(page)
             assert page.evaluate(style) != "7px"
-            page.evaluate(INSTALL)
-            until_offered(page)
+            assert old <= kept(page, 1)  # which the new version does not have
             other = page.context.new_page()  # a second tab
             other.goto(address)
-            other.evaluate(INSTALL)
-            until_offered(other)
+            button = page.locator("#update")
+            button.click()
+            expect(button).to_contain_text("Close the other tabs")
+            for each in (page, other):
+                text = each.evaluate("fetch('style.css').then((response) => response.text())")
+                assert text == (PAGE / "style.css").read_text()
+            other.close()
             with page.expect_navigation():
-                page.evaluate("window.loadUpdate()")
+                button.click()
             painted(page)
             assert page.evaluate(style) == "7px"
-            assert other.evaluate(style) != "7px"
-            with other.expect_navigation():
-                other.evaluate("window.loadUpdate()")
-            assert other.evaluate(style) == "7px"
             names = page.evaluate("caches.keys()")
             assert len([name for name in names if " shell " in name]) == 1
+            assert old - models_in(kept(page, 1))
 
 
 def test_new_style_is_listed_at_once(browser: Browser, host: Path, runtime: Path, own: Path):
@@ -203,15 +216,20 @@ def test_new_style_is_listed_at_once(browser: Browser, host: Path, runtime: Path
             old = kept(page, 1)
             models = find_models(own, print)
             models = {name: models[name] for name in ("negative", "udnie")}
+            other = page.context.new_page()  # a second tab, with the styles before
+            other.goto(address)
             write_site(host / "paint", page_files(models, runtime_in(runtime), None))
             page.reload()
             painted(page)
             expect(page.locator("#gallery li")).to_have_count(2)
+            assert models_in(old) <= kept(page, 1)
+            other.close()
+            page.reload()
+            painted(page)
             listed = set(page.evaluate("fetch('config.json').then((r) => r.json())")["paths"])
-            models_before = {path for path in old if path.endswith(".onnx")}
             still = {path.removeprefix("/paint/") for path in page.evaluate(CACHED)} - {""}
             assert still <= listed  # the models that are gone are kept no longer
-            assert models_before - set(page.evaluate(CACHED))
+            assert models_in(old) - set(page.evaluate(CACHED))
 
 
 def test_another_application_at_the_same_address_gets_its_requests(browser: Browser, host: Path):
@@ -233,6 +251,39 @@ def test_another_application_at_the_same_address_gets_its_requests(browser: Brow
                 assert page.evaluate("caches.keys()") == []
                 page.reload()
                 assert not page.evaluate("Boolean(navigator.serviceWorker.controller)")
+
+
+def test_first_visit_goes_on_with_its_files(browser: Browser, host: Path):
+    with hosted(host) as port:
+        address = f"http://localhost:{port}/paint/"
+        with opened(browser, address, service_worker=True) as page:
+            painted(page)
+            page.wait_for_function("navigator.serviceWorker.controller")
+            (host / "paint" / "style.css").write_text("of another version")
+            text = page.evaluate("fetch('style.css').then((response) => response.text())")
+            assert text == (PAGE / "style.css").read_text()
+
+
+def test_page_without_a_service_worker_needs_none(browser: Browser, address: str):
+    with opened(browser, f"{address}/api.html") as page:
+        for register in ("undefined", "async () => undefined", "async () => { throw Error() }"):
+            container = "undefined" if register == "undefined" else f"{{ register: {register} }}"
+            page.evaluate(
+                f"""async () => {{
+                    Object.defineProperty(navigator, "serviceWorker", {{
+                        value: {container}, configurable: true }});
+                    const {{ install }} = await import("./installation.js");
+                    await install(() => {{ throw new Error("offered"); }});
+                }}"""
+            )
+
+
+def test_zip_of_over_4_gb_is_refused(browser: Browser, address: str):
+    most = 2**32 - 1 - (30 + 46 + 2 * len("a.png") + 22)  # APPNOTE.TXT: the headers' bytes
+    with opened(browser, f"{address}/api.html") as page:
+        assert page.evaluate(ZIPPED, most) == 2**32 - 1
+        with pytest.raises(Error, match="over 4 GB"):
+            page.evaluate(ZIPPED, most + 1)
 
 
 def test_threads_paint_the_same_pixels(browser: Browser, address: str):
@@ -278,4 +329,3 @@ def test_webgpu_paints_within_two_levels_of_wasm(browser: Browser, runtime: Path
         software.close()
     assert answer["ok"]
     assert answer["difference"] <= 2
-    assert set(answer["milliseconds"]) == {"webgpu", "wasm"}
