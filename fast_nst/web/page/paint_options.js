@@ -1,6 +1,7 @@
 // Looks as paint options; see stylizers.js.
 
 import { strokeScaleOf } from "./look.js";
+import { clamp, hundredths } from "./numeric.js";
 
 const PREVIEW = 1024; // longer side, in px
 
@@ -42,10 +43,10 @@ export function resultOptions(photo, look, region, settings, config) {
   const { result, preview } = sidesOf(photo, settings);
   const [least, most] = config.stroke_scale;
   const factor = settings.isSame ? result / preview : 1;
-  const scale = Math.round(100 * strokeScaleOf(look) * factor) / 100;
+  const scale = hundredths(strokeScaleOf(look) * factor);
   return {
     ...paintOptions(look, config.styles, region?.outside),
-    strokeScale: Math.min(Math.max(scale, least), most),
+    strokeScale: clamp(scale, least, most),
     size: settings.size || result < photo.longer ? result : null,
     region,
   };

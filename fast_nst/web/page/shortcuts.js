@@ -1,5 +1,6 @@
 // Keyboard shortcuts, and the list of them.
 
+import { ARROWS } from "./numeric.js";
 import { preference, setPreference } from "./store.js";
 import { say } from "./words.js";
 
@@ -42,7 +43,6 @@ export function listenForKeys(actions) {
     "?": help,
     "+": actions.zoomIn, "=": actions.zoomIn, "-": actions.zoomOut, 0: actions.fit, 1: actions.full,
   };
-  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   document.addEventListener("keydown", (event) => {
     if (event.target.closest?.("dialog") || takesKeys(event.target)) return;
     const key = event.key.toLowerCase();
@@ -54,8 +54,8 @@ export function listenForKeys(actions) {
     }
     if (event.ctrlKey || event.metaKey || event.altKey || !isOn.checked) return;
     const isControl = event.target.matches?.("input, [role=slider]");
-    if (event.key in arrows && !isControl) {
-      if (actions.pan(...arrows[event.key])) event.preventDefault();
+    if (event.key in ARROWS && !isControl) {
+      if (actions.pan(...ARROWS[event.key])) event.preventDefault();
     } else if (key === "b") {
       actions.hold(true);
     } else if (key in single) {

@@ -4,6 +4,7 @@
 // signal means that the result is no longer needed.
 
 import { encodeWithin, longerSide, maxSideFor } from "./bitmaps.js";
+import { megabytes } from "./numeric.js";
 import { scaled } from "./pixels.js";
 import { UserError, say, sentence } from "./words.js";
 
@@ -34,7 +35,6 @@ function formOf(image, mask) {
   return form;
 }
 
-const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 const megapixels = ({ width, height }) => ((width * height) / 1e6).toFixed(1);
 
 export class ServiceStylizer {
@@ -277,7 +277,8 @@ class PaintWorker {
     worker.addEventListener("error", (event) => {
       if (worker === this.#worker) this.stop(new Error(event.message || "the worker cannot be loaded"));
     });
-    this.#send({ settings: this.#settings, device: this.#device }).catch(() => {}); // the picture's request fails too
+    // If it fails, the picture's request does, too.
+    this.#send({ settings: this.#settings, device: this.#device }).catch(() => {});
   }
 
   /** End the worker; what it has not done is rejected. */
