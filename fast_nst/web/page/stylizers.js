@@ -201,7 +201,7 @@ export class BrowserStylizer {
   }
 
   /** As above. It has a worker of its own: previews go on, and cancelling ends it. */
-  async save(photo, { region, ...given }, format, { signal }) {
+  async save(photo, { region, ...given }, format, { signal, onProgress }) {
     const options = { ...given, region: region && { ...region, mask: { ...region.mask } } };
     const longer = (options.size ?? photo.longer) * Math.max(1 / options.strokeScale, 1);
     const [width, height] = scaled(photo.bitmap.width, photo.bitmap.height, longer / photo.longer);
@@ -215,7 +215,8 @@ export class BrowserStylizer {
       signal?.throwIfAborted(); // while the copy was made
       signal?.addEventListener("abort", () => worker.stop(signal.reason));
       const type = TYPES[format];
-      const { blob } = await worker.request({ bitmap, options, type, quality: QUALITY / 100 });
+      const request = { bitmap, options, type, quality: QUALITY / 100 };
+      const { blob } = await worker.request(request, onProgress);
       if (blob.type !== type) throw new UserError(say("noFormat", { format: format.toUpperCase() }));
       return { blob, ...isCopied && { copied: { width: bitmap.width, height: bitmap.height } } };
     } catch (error) {
@@ -236,7 +237,7 @@ class PaintWorker {
   #settings;
   #device;
   #worker;
-  #pending = new Map(); // id -> { resolve, reject }
+  #pending = new Map(); // id -> { resolve, reject, onProgress }
   #next = 0;
 
   constructor(settings, device) {
@@ -244,14 +245,14 @@ class PaintWorker {
     this.#device = device;
   }
 
-  async request(request) {
+  async request(request, onProgress) {
     const { files } = this.#settings;
     const isHere = ({ name }) => name in files;
     if (!(request.options?.styles ?? []).every(isHere)) throw new UserError(say("onlyByService"));
     if (!this.#worker) this.#start();
     const worker = this.#worker;
     try {
-      return await this.#send(request);
+      return await this.#send(request, onProgress);
     } catch (error) {
       if (error.isOfFile) {
         throw new UserError(say("workerFile", { reason: sentence(error.message) }));
@@ -270,6 +271,10 @@ class PaintWorker {
     worker.addEventListener("message", ({ data }) => {
       const pending = this.#pending.get(data.id);
       if (!pending || worker !== this.#worker) return; // rejected by `stop`
+      if (data.progress) {
+        pending.onProgress?.(...data.progress);
+        return;
+      }
       this.#pending.delete(data.id);
       if (!("error" in data)) pending.resolve(data.done);
       else pending.reject(Object.assign(new Error(data.error), { isOfFile: data.isOfFile }));
@@ -289,10 +294,10 @@ class PaintWorker {
     this.#pending.clear();
   }
 
-  #send(request) {
+  #send(request, onProgress) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject, onProgress });
       this.#worker.postMessage({ id, ...request });
     });
   }
