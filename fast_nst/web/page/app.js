@@ -11,10 +11,10 @@ import { listenForKeys } from "./shortcuts.js";
 import {
   begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel,
   refresh, rememberLook, replacePhoto, saveMask, setOwnLook, showLook, showPhoto, snap, stage, state,
-  styleNamed, titlesOf, travel,
+  styleNamed, titlesOf, travel, uncropped,
 } from "./studio.js";
 import { ask } from "./service.js";
-import { forget, kept } from "./store.js";
+import { forget, kept, keptPhotograph } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
 import { LANGUAGES, fillWords, keepLanguage, preferredLanguage, say, speak } from "./words.js";
 
@@ -47,7 +47,7 @@ function listenToSources() {
     byId("photo-error").textContent = say("notAFile");
   });
   const cropper = new Cropper({ onApply: replacePhoto });
-  byId("crop").addEventListener("click", () => cropper.open(state.photo));
+  byId("crop").addEventListener("click", () => cropper.open(uncropped()));
   byId("own-look").addEventListener("change", ({ target }) => setOwnLook(target.checked));
 }
 
@@ -130,6 +130,7 @@ function listenToLooks() {
   byId("forget").addEventListener("click", async () => {
     await forget();
     saved.clear();
+    window.history.replaceState(null, "", location.pathname);
     byId("look-status").textContent = "";
     byId("result-status").textContent = say("forgotten");
   });
@@ -257,7 +258,7 @@ async function start() {
   listenToResults();
   rememberLook();
   byId("loading").remove();
-  const photograph = await kept("photograph");
+  const photograph = await keptPhotograph();
   const isOpen = photograph && await loadPhoto(photograph.name, () => photograph.blob);
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
 }

@@ -2,6 +2,7 @@
 
 import { scaled } from "./pixels.js";
 
+const SAMPLE = 64; // px
 const STEP = 0.75; // factor on the side while a file is too large
 const QUALITY = 0.95;
 
@@ -14,6 +15,15 @@ export function drawBitmap(canvas, bitmap) {
 
 export function longerSide({ width, height }) {
   return Math.max(width, height);
+}
+
+/** Whether it has parts that are not opaque, as seen on a small copy. */
+export function hasClearParts(bitmap) {
+  const canvas = new OffscreenCanvas(SAMPLE, SAMPLE);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0, SAMPLE, SAMPLE);
+  const { data } = context.getImageData(0, 0, SAMPLE, SAMPLE);
+  return data.some((value, i) => i % 4 === 3 && value < 255);
 }
 
 /** A copy with a longer side of `side` px. */

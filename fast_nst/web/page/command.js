@@ -40,8 +40,14 @@ export function commandFor(options, { defaultDetail, isNamed, format, command = 
   return [...parts, `-o painting.${format}`].join(" ");
 }
 
-/** How to use the command. */
-export function hintFor(options, isNamed) {
+/** Show the command that gives a result, and how to use it. */
+export function showCommand(options, { detail, styles }, format) {
+  const isNamed = (name) => styles.find((style) => style.name === name).named;
+  document.getElementById("line").textContent = commandFor(options, { defaultDetail: detail, isNamed, format });
+  document.getElementById("line-hint").textContent = hintFor(options, isNamed);
+}
+
+function hintFor(options, isNamed) {
   const names = [...options.styles.map(({ name }) => name), options.region?.outside];
   const files = names.filter((name) => name && !isNamed(name)).map((name) => `${name}.onnx`);
   const hint = say(options.region ? "commandHintMask" : "commandHint");

@@ -1,4 +1,4 @@
-// Several styles side by side.
+// Several paintings of the photograph side by side.
 
 import { drawBitmap } from "./bitmaps.js";
 import { Latest } from "./job_queue.js";
@@ -12,18 +12,21 @@ export class Comparison {
 
   /**
    * @param jobs The job queue.
-   * @param paint (style, signal) -> an ImageBitmap of the photograph in that style.
+   * @param paint (look, signal) -> an ImageBitmap of the photograph in that look.
    */
   constructor({ jobs, paint }) {
     this.#jobs = jobs;
     this.#paint = paint;
   }
 
-  /** Show these styles instead of the previous ones. */
-  show(styles) {
+  /** Show these instead of the stage: a `look` and its `title` each; null shows the stage. */
+  show(looks) {
     const signal = this.#shown.next();
     this.#failed.clear();
-    const figures = styles.map((style) => this.#figure(style));
+    document.getElementById("compare").hidden = !looks;
+    for (const id of ["stage", "view-bar"]) document.getElementById(id).hidden = Boolean(looks);
+    if (!looks) return;
+    const figures = looks.map((each) => this.#figure(each));
     const shown = figures.map(({ figure }) => figure);
     document.getElementById("compare").replaceChildren(...(shown.length ? shown : [say("compareHint")]));
     for (const entry of figures) this.#paintLater(entry, signal);
@@ -36,32 +39,32 @@ export class Comparison {
     for (const entry of failed) this.#paintLater(entry, this.#shown.signal);
   }
 
-  #figure(style) {
+  #figure({ look, title }) {
     const figure = document.createElement("figure");
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", say("inTheStyle", { styles: style.title }));
+    canvas.setAttribute("aria-label", say("inTheStyle", { styles: title }));
     const caption = document.createElement("figcaption");
-    caption.textContent = style.title;
+    caption.textContent = title;
     figure.append(canvas, caption);
-    return { style, figure, canvas, caption };
+    return { look, title, figure, canvas, caption };
   }
 
   #paintLater(entry, signal) {
-    const { style, canvas, caption } = entry;
+    const { look, title, canvas, caption } = entry;
     this.#jobs.runIdle(async () => {
-      if (signal.aborted) return; // other styles are shown now
+      if (signal.aborted) return; // others are shown now
       try {
-        const bitmap = await this.#paint(style, signal);
+        const bitmap = await this.#paint(look, signal);
         if (signal.aborted) return;
         drawBitmap(canvas, bitmap);
         canvas.dataset.painted = "yes";
-        caption.textContent = style.title;
+        caption.textContent = title;
         caption.className = "";
       } catch (error) {
         if (signal.aborted) return;
         this.#failed.add(entry);
-        caption.textContent = `${style.title}: ${messageOf(error)}`;
+        caption.textContent = `${title}: ${messageOf(error)}`;
         caption.className = "error";
       }
     });

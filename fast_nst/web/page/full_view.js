@@ -10,6 +10,7 @@ const byId = (id) => document.getElementById(id);
 export class FullView {
   #latest = new Latest();
   #timer = 0;
+  #isCancelled = false; // by the visitor, until the look changes
   #stage;
   #paint;
 
@@ -25,6 +26,7 @@ export class FullView {
 
   /** Hide it: the look has changed. */
   drop() {
+    this.#isCancelled = false;
     this.#latest.next();
     this.#stage.hideFull();
   }
@@ -37,7 +39,7 @@ export class FullView {
 
   async #show() {
     const { signal } = this.#latest;
-    const asked = this.#stage.needsFull && this.#paint();
+    const asked = this.#stage.needsFull && !this.#isCancelled && this.#paint();
     if (!asked) return;
     try {
       const { blob } = await asked.result;
@@ -50,9 +52,9 @@ export class FullView {
       byId("paint-error").textContent = "";
       byId("status").textContent = say("fullShown");
     } catch (error) {
-      if (!signal.aborted && error.name !== "AbortError") {
-        byId("paint-error").textContent = messageOf(error);
-      }
+      if (signal.aborted) return;
+      this.#isCancelled = error.name === "AbortError";
+      if (!this.#isCancelled) byId("paint-error").textContent = messageOf(error);
     }
   }
 }

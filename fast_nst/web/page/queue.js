@@ -49,6 +49,11 @@ export class PhotoQueue {
     byId("own-look").checked = Boolean(current?.look);
   }
 
+  /** These entries after those that there are, if there are several. */
+  with(entries) {
+    return [...(this.#entries.length > 1 ? this.#entries : []), ...entries];
+  }
+
   /** A new entry, which is not shown yet; its look is null, that of all, or its own. */
   entryOf({ blob, name }) {
     const item = document.createElement("li");

@@ -28,9 +28,9 @@ export class ResultExporter {
     document.getElementById("share-result").hidden = !navigator.canShare?.({ files: [probe] });
   }
 
-  /** Clear the error of an earlier export. */
+  /** Clear what is said of an earlier export. */
   clear() {
-    if (!this.isBusy) document.getElementById("result-error").textContent = "";
+    if (!this.isBusy) this.#show("", "");
   }
 
   download(format) {

@@ -36,6 +36,7 @@ export class SavedLooks {
     const isKept = await this.#change((saved) => (
       [...saved.filter((other) => other.name !== name), { name, look }]));
     byId("look-status").textContent = say(isKept ? "lookSaved" : "notKept", { name });
+    byId("look-status").scrollIntoView({ block: "nearest" });
   }
 
   async #change(change) {

@@ -3,6 +3,8 @@
 
 const NAME = "fast_nst";
 const TABLE = "kept";
+const TAB = "fast_nst.tab"; // in sessionStorage
+const MAX_TABS = 3; // whose photographs are kept
 
 let database;
 
@@ -32,7 +34,7 @@ async function inTable(mode, act) {
 }
 
 /**
- * What is kept under a key: "photograph" { blob, name }, "look", "saved" [{ name, look }],
+ * What is kept under a key: "photographs" [{ tab, blob, name }], "look", "saved" [{ name, look }],
  * or "film" (see film.js).
  */
 export const kept = (key) => inTable("readonly", (table) => {
@@ -57,6 +59,29 @@ export const changeKept = (key, change) => inTable("readwrite", (table) => {
   };
   return () => changed;
 });
+
+/** Keep the photograph of this tab; those of the last few tabs are kept. */
+export async function keepPhotograph(photograph) {
+  const tab = tabOf();
+  await changeKept("photographs", (others = []) => (
+    [{ tab, ...photograph }, ...others.filter((other) => other.tab !== tab)].slice(0, MAX_TABS)));
+}
+
+/** The photograph that this tab had, else the latest of another one; undefined if there is none. */
+export async function keptPhotograph() {
+  const photographs = (await kept("photographs")) ?? [];
+  return photographs.find(({ tab }) => tab === tabOf()) ?? photographs[0];
+}
+
+/** A number of this tab, the same after a reload. */
+function tabOf() {
+  try {
+    sessionStorage[TAB] ??= crypto.getRandomValues(new Uint32Array(1))[0];
+    return sessionStorage[TAB];
+  } catch {
+    return ""; // storage is switched off
+  }
+}
 
 /** Delete everything. */
 export const forget = () => inTable("readwrite", (table) => {

@@ -1,7 +1,7 @@
 // What is painted: the photograph, the look, and everything that follows from a change of them.
 
 import { CameraPanel } from "./camera_panel.js";
-import { commandFor, hintFor } from "./command.js";
+import { showCommand } from "./command.js";
 import { Comparison } from "./compare.js";
 import { FullView } from "./full_view.js";
 import { Gallery } from "./gallery.js";
@@ -17,10 +17,12 @@ import { MAX_FILES, PhotoQueue } from "./queue.js";
 import { ResultExporter, saveFile } from "./result_exporter.js";
 import { Results } from "./results.js";
 import { Stage } from "./stage.js";
-import { keep } from "./store.js";
+import { keep, keepPhotograph } from "./store.js";
 import { UserError, messageOf, say } from "./words.js";
 
 const PREVIEW_PATIENCE = 1000; // ms after which a new look cancels a running preview
+
+const RETRY = 4000; // ms, after which a service that did not respond is asked again
 
 const byId = (id) => document.getElementById(id);
 const jobs = new JobQueue();
@@ -41,6 +43,7 @@ export let masks;
 export let queue;
 export let stage;
 let previewStarted = 0;
+let retryTimer = 0;
 
 const isSize = () => byId("size").validity.valid; // empty is valid
 const sizeAsked = () => (isSize() && byId("size").valueAsNumber) || null;
@@ -62,16 +65,6 @@ export function setOwnLook(isOwn) {
   showLook(currentLook(), false);
 }
 
-function showCommand() {
-  const region = camera.isOn ? null : queue.current.mask.region;
-  const options = resultOptions(state.photo, currentLook(), region, settings(), config);
-  const isNamed = (name) => styleNamed(name).named;
-  byId("line").textContent = commandFor(options, {
-    defaultDetail: config.detail, isNamed, format: byId("format").value,
-  });
-  byId("line-hint").textContent = hintFor(options, isNamed);
-}
-
 function enableResult() {
   const isThere = state.photo || camera.isOn;
   for (const id of ["download", "copy", "share-result", "download-all"]) {
@@ -84,6 +77,7 @@ function enableResult() {
 /** Take over the controls' look; a running preview is still shown while a slider moves. */
 function takeLook() {
   panel.refresh();
+  byId("look-status").textContent = "";
   const entry = queue.current;
   if (entry && byId("own-look").checked) entry.look = panel.look;
   else state.look = panel.look;
@@ -135,6 +129,7 @@ export function travel(direction) {
 /** Update the page after a change of the controls, and repaint the preview. */
 export function refresh() {
   const { photo } = state;
+  clearTimeout(retryTimer);
   enableResult();
   exporter.clear();
   byId("size-error").textContent = isSize() ? "" : say("sizeError");
@@ -143,7 +138,8 @@ export function refresh() {
   masks.refresh();
   enableUndo();
   if (!photo) return;
-  showCommand();
+  const region = camera.isOn ? null : queue.current.mask.region;
+  showCommand(resultOptions(photo, currentLook(), region, settings(), config), config, byId("format").value);
   if (camera.isOn) return;
   stage.setSize(...sizeOf(photo, sidesOf(photo, settings()).result));
   byId("status").textContent = say("paintingStyle", { styles: titlesOf(currentLook()).join(" + ") });
@@ -180,6 +176,7 @@ async function preview() {
   } catch (error) {
     if (signal.aborted) return;
     stage.clear(); // the painting does not match the look
+    if (error.isUnreachable) retryTimer = setTimeout(refresh, RETRY);
     byId("status").textContent = "";
     byId("paint-error").textContent = messageOf(error);
   }
@@ -212,9 +209,9 @@ export async function loadPhoto(name, load, entry = null, entries = null) {
     if (signal.aborted) return undefined;
     camera.stop();
     const shown = entry ?? queue.entryOf({ blob, name });
-    queue.show(entries ?? [shown], shown);
+    queue.show(entries ?? queue.with([shown]), shown);
     state.photo = photo;
-    keep("photograph", { blob, name });
+    keepPhotograph({ blob, name });
     showPhoto();
     return photo;
   } catch (reason) {
@@ -234,16 +231,23 @@ async function loadFirst(choice, entries) {
 }
 
 export async function loadFiles(files) {
-  const entries = files.slice(0, MAX_FILES).map((file) => queue.entryOf({ blob: file, name: file.name }));
-  await loadFirst(entries, entries);
-  if (files.length > MAX_FILES) byId("photo-note").textContent = say("tooManyFiles", { most: MAX_FILES });
+  const entries = files.map((file) => queue.entryOf({ blob: file, name: file.name }));
+  const taken = queue.with(entries).slice(0, MAX_FILES);
+  await loadFirst(entries.filter((entry) => taken.includes(entry)), taken);
+  if (queue.with(entries).length > MAX_FILES) byId("photo-note").textContent = say("tooManyFiles", { most: MAX_FILES });
 }
 
-/** Put a picture in the place of the current photograph, such as a part of it. */
-export function replacePhoto({ blob, name }) {
+/** What cropping begins with: the photograph as it was opened. */
+export const uncropped = () => queue.current.original ?? state.photo;
+
+/** Put a part of the current photograph in its place. */
+export async function replacePhoto({ blob, name }) {
   const { current, entries } = queue;
-  const entry = Object.assign(queue.entryOf({ blob, name }), { look: current.look, history: current.history });
-  loadPhoto(name, () => blob, entry, entries.map((other) => (other === current ? entry : other)));
+  const { look, history: own, mask } = current;
+  const entry = Object.assign(queue.entryOf({ blob, name }), { look, history: own, original: uncropped() });
+  const cropped = entries.map((other) => (other === current ? entry : other));
+  const photo = await loadPhoto(name, () => blob, entry, cropped);
+  if (photo && mask.region) byId("photo-note").textContent = say("maskDropped");
 }
 
 export const loadSample = (path) => (
@@ -269,12 +273,17 @@ async function paintSmall(look, signal) {
   return (await painted.stylize(stylizer, photo, side, paintOptions(look, config.styles), signal)).bitmap;
 }
 
+/** The compared styles in the current look, after the blend, if that is one. */
+function comparedLooks() {
+  const look = currentLook();
+  const single = state.compared.map(({ name, title }) => (
+    { title, look: { ...look, styles: [{ name, share: 1 }] } }));
+  return look.styles.length > 1 ? [{ title: titlesOf(look).join(" + "), look }, ...single] : single;
+}
+
 function compare() {
-  const isOn = Boolean(state.compared);
-  byId("compare").hidden = !isOn;
-  for (const id of ["stage", "view-bar"]) byId(id).hidden = isOn;
   enableResult();
-  comparison.show(isOn && state.photo ? state.compared : []);
+  comparison.show(state.compared && (state.photo ? comparedLooks() : []));
 }
 
 /**
@@ -371,10 +380,7 @@ export function begin(given, look) {
   });
   comparison = new Comparison({
     jobs,
-    paint: (style, signal) => {
-      const chosen = { ...currentLook(), styles: [{ name: style.name, share: 1 }] };
-      return paintSmall(chosen, signal);
-    },
+    paint: paintSmall,
   });
   camera = new CameraPanel({
     sources,

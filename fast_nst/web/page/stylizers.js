@@ -3,7 +3,7 @@
 // region is { mask, outside } of mask.js; without one, all of the picture is painted. An aborted
 // signal means that the result is no longer needed.
 
-import { encodeWithin, longerSide, maxSideFor } from "./bitmaps.js";
+import { encodeWithin, hasClearParts, longerSide, maxSideFor } from "./bitmaps.js";
 import { megabytes } from "./numeric.js";
 import { scaled } from "./pixels.js";
 import { UserError, say, sentence } from "./words.js";
@@ -65,8 +65,9 @@ export class ServiceStylizer {
 
   /** Stylize a bitmap for display: { bitmap, milliseconds }. */
   async stylize(bitmap, options, signal) {
-    const { blob } = await this.#fileOf(bitmap);
-    const { result, milliseconds } = await this.#request(blob, options, { format: "jpg", signal });
+    const { blob, isClear } = await this.#fileOf(bitmap);
+    const format = isClear ? "webp" : "jpg"; // JPEG has no transparency
+    const { result, milliseconds } = await this.#request(blob, options, { format, signal });
     return { bitmap: await createImageBitmap(result), milliseconds };
   }
 
@@ -113,7 +114,9 @@ export class ServiceStylizer {
 
   #fileOf(bitmap) {
     if (!this.#files.has(bitmap)) {
-      this.#files.set(bitmap, encodeWithin(bitmap, this.#limits.max_bytes));
+      const isClear = hasClearParts(bitmap);
+      const encoded = encodeWithin(bitmap, this.#limits.max_bytes);
+      this.#files.set(bitmap, encoded.then((file) => ({ ...file, isClear })));
     }
     return this.#files.get(bitmap);
   }
@@ -140,7 +143,7 @@ export class ServiceStylizer {
         response = await fetch(`api/stylize?${query}`, { method: "POST", body, signal });
       } catch {
         signal?.throwIfAborted();
-        throw new UserError(say("noResponse"));
+        throw Object.assign(new UserError(say("noResponse")), { isUnreachable: true });
       }
       if (response.ok) {
         const timing = /dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,9 +270,15 @@ def test_api_page(browser: Browser, address: str):
     with opened(browser, f"{address}/api.html") as page:
         expect(page.get_by_role("heading", name="POST /api/stylize")).to_be_visible()
         expect(page.locator("dt", has_text="stroke_scale")).to_be_visible()
+        boxes = [section.bounding_box() for section in page.locator("section").all()]
+        assert len(boxes) > 5
+        for above, below in itertools.pairwise(boxes):  # one below the other
+            assert above is not None
+            assert below is not None
+            assert below["y"] >= above["y"] + above["height"]
 
 
 def test_static_site_has_no_service_controls(site_page: Page, site: str):
     expect(site_page.locator("#where-label")).to_be_hidden()
-    expect(site_page.locator("#privacy")).to_have_text("It never leaves this browser.")
+    expect(site_page.locator("#privacy")).to_have_text("Your photograph never leaves this browser.")
     assert site_page.locator("footer a").count() == 0

@@ -128,6 +128,35 @@ def test_crop_keeps_the_other_photographs_and_looks(page: Page, three: list[Path
     assert page.evaluate("document.activeElement.title") == "été 2.png"
 
 
+def test_one_more_photograph_is_added_to_several(page: Page, three: list[Path], picture: Path):
+    page.locator("#file").set_input_files(three[:2])
+    expect(page.locator("#status")).to_contain_text("300 × 200 px")
+    give(page, picture, SHOWN)
+    names = page.locator("#queue li span").all_text_contents()
+    assert names == ["one.png", "été 2.png", "my cup.png"]
+
+
+def test_cropping_again_begins_with_the_whole_photograph(page: Page, picture: Path):
+    give(page, picture, SHOWN)
+    for aspect, size in (("1", "251 × 251 px"), ("", SHOWN)):
+        page.get_by_role("button", name="Crop").click()
+        page.get_by_label("Proportions").select_option(aspect)
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator("#status")).to_contain_text(size)
+
+
+def test_clear_parts_stay_clear_on_the_stage(page: Page, tmp_path: Path):
+    image = open_image("fast_nst/assets/photos/coffee.jpg").resize((300, 200)).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize((300, 200)))
+    image.save(tmp_path / "clear.png")
+    give(page, tmp_path / "clear.png", "300 × 200 px")
+    alpha = page.locator("#after").evaluate(
+        "x => [...x.getContext('2d').getImageData(0, 0, 1, 200).data].filter((_, i) => i % 4 === 3)"
+    )
+    assert alpha[0] < 5
+    assert alpha[-1] > 250
+
+
 def test_crop_and_rotate(page: Page, picture: Path, tmp_path: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Crop").click()

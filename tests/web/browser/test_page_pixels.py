@@ -158,7 +158,7 @@ def test_switch_from_service_to_browser(page: Page, picture: Path):
     give(page, picture, SHOWN)
     by_service = canvas_pixels(page, "#after").astype(int)
     page.get_by_label("Painted").select_option("browser")
-    expect(page.locator("#privacy")).to_have_text("It never leaves this browser.")
+    expect(page.locator("#privacy")).to_have_text("Your photograph never leaves this browser.")
     painted(page)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method))

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from tests.web.browser.helpers import (
+    SECOND,
     SHOWN,
     apply,
     by_command,
@@ -170,6 +171,17 @@ def test_progress_by_tiles_and_cancel(browser: Browser, wide: Path, tmp_path: Pa
         expect(page.locator("#result-error")).to_be_empty()
         apply(page, {"size": 300})
         assert downloaded(page, tmp_path / "found.png").shape == (200, 300, 3)
+
+
+def test_cancelled_view_stays_cancelled(page: Page, large: Path):
+    give(page, large, "683 × 1024 px")
+    with held_back(page, "**/api/stylize?**job=**") as held:
+        page.get_by_role("button", name="Full size").click()
+        until_held(page, held)
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#progress-row")).to_be_hidden()
+        page.wait_for_timeout(1.5 * SECOND)
+        assert len(held) == 1
 
 
 def test_cancel_in_the_browser(site_page: Page, wide: Path, picture: Path, tmp_path: Path):
