@@ -62,7 +62,7 @@ def test_train_help_lists_settings_and_defaults(capsys):
         assert f"--{item.name.replace('_', '-')} " in text
         meaning = " ".join(item.metadata["help"].split())
         assert meaning in text, item.name
-        if isinstance(item.default, int | float):
+        if isinstance(item.default, int | float) and not isinstance(item.default, bool):
             assert f" (default: {item.default:g})" in text.partition(meaning)[2][:40], item.name
 
 

@@ -9,8 +9,9 @@ import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel, queue,
-  refresh, rememberLook, saveMask, showLook, showPhoto, snap, stage, state, styleNamed, titlesOf, travel,
+  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel,
+  refresh, rememberLook, replacePhoto, saveMask, setOwnLook, showLook, showPhoto, snap, stage, state,
+  styleNamed, titlesOf, travel,
 } from "./studio.js";
 import { ask } from "./service.js";
 import { forget, kept } from "./store.js";
@@ -45,22 +46,23 @@ function listenToSources() {
   listenForFiles(takeFiles, () => {
     byId("photo-error").textContent = say("notAFile");
   });
-  const cropper = new Cropper({ onApply: ({ blob, name }) => loadPhoto(name, () => blob) });
+  const cropper = new Cropper({ onApply: replacePhoto });
   byId("crop").addEventListener("click", () => cropper.open(state.photo));
-  byId("own-look").addEventListener("change", ({ target }) => {
-    queue.current.look = target.checked ? currentLook() : null;
-    showLook(currentLook());
-  });
+  byId("own-look").addEventListener("change", ({ target }) => setOwnLook(target.checked));
 }
 
 /** Whether the graphics card paints as WebAssembly does; if not, it is no longer offered. */
 async function isGpuExact() {
+  if (stylizers.gpu) return true;
   byId("status").textContent = say("checkingGpu");
   const stylizer = new BrowserStylizer(config.browser, "webgpu");
   const { ok, reason, difference } = await stylizer.check().catch(({ message }) => ({ reason: message }));
   byId("status").textContent = "";
-  stylizers.gpu = ok ? stylizer : undefined;
-  if (ok) return true;
+  if (ok) {
+    stylizers.gpu = stylizer;
+    return true;
+  }
+  stylizer.stop();
   byId("where").querySelector("[value=gpu]").remove();
   chooseStylizer("browser");
   byId("paint-error").textContent = say("gpuDiffers", { reason: reason ?? `${difference} / 255` });

@@ -1,5 +1,7 @@
 // A triangle in which a point gives the shares of three styles.
 
+import { ARROWS } from "./numeric.js";
+
 const CORNERS = [[50, 0], [100, 87], [0, 87]]; // in the coordinates of the drawing
 const STEP = 0.05; // of a share, by an arrow key
 const LEAST = 0.01; // of each share: a style with none would not be of the blend
@@ -44,8 +46,7 @@ export class BlendPad {
     this.#pad.addEventListener("pointermove", (event) => event.buttons && pointer(event));
     this.#pad.addEventListener("pointerup", onChange);
     this.#pad.addEventListener("keydown", (event) => {
-      const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-      const direction = directions[event.key];
+      const direction = ARROWS[event.key];
       if (!direction) return;
       event.preventDefault();
       event.stopPropagation();

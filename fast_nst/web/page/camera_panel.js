@@ -29,6 +29,7 @@ export class CameraPanel {
     byId("camera").addEventListener("click", () => this.#start());
     byId("stop").addEventListener("click", () => this.#leave());
     byId("turn-camera").addEventListener("click", () => {
+      this.#camera.stop(); // many phones have one camera on at a time
       this.#camera.turn();
       this.#start();
     });

@@ -1,5 +1,6 @@
 // The dialog that crops and rotates a photograph.
 
+import { ARROWS, clamp } from "./numeric.js";
 import { say } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -9,7 +10,6 @@ const STEP = 0.02; // by an arrow key
 const QUALITY = 0.95;
 const EDGE = 24; // px around a border of the box that drag it
 
-const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 
 /** A bitmap, rotated to the right by so many quarters. */
 function rotated(bitmap, quarters) {
@@ -156,8 +156,7 @@ export class Cropper {
   }
 
   #key(event) {
-    const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const [dx, dy] = (directions[event.key] ?? []).map((part) => STEP * part);
+    const [dx, dy] = (ARROWS[event.key] ?? []).map((part) => STEP * part);
     if (dx === undefined) return;
     event.preventDefault();
     if (!event.shiftKey) {
@@ -165,8 +164,8 @@ export class Cropper {
       return;
     }
     const { left, top, right, bottom } = this.#box;
-    const sized = { left, top, right: clamp(right + dx, left + LEAST, 1), bottom: clamp(bottom + dy, top + LEAST, 1) };
-    this.#set(sized, { right: dx !== 0, bottom: dy !== 0 });
+    const [toRight, toBottom] = [clamp(right + dx, left + LEAST, 1), clamp(bottom + dy, top + LEAST, 1)];
+    this.#set({ left, top, right: toRight, bottom: toBottom }, { right: dx !== 0, bottom: dy !== 0 });
   }
 
   get #pixels() {

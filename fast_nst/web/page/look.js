@@ -2,10 +2,10 @@
 // { styles: [{ name, share }], strength, detail, strokes, colors }, where strokes is the base-2
 // logarithm of the stroke size's factor. Looks are never changed, only replaced.
 
+import { hundredths } from "./numeric.js";
+
 const MAX_STYLES = 3;
 const KEPT = 100; // looks that can be undone
-
-const round = (value) => Math.round(100 * value) / 100;
 
 /** The look of one style as trained. */
 export function plainLook(name, detail) {
@@ -15,14 +15,14 @@ export function plainLook(name, detail) {
 /** Shares that sum to 1, in hundredths. */
 export function normalized(shares) {
   const sum = shares.reduce((total, share) => total + share, 0);
-  const found = shares.map((share) => round(share / sum));
-  found[0] = round(1 - found.slice(1).reduce((total, share) => total + share, 0));
+  const found = shares.map((share) => hundredths(share / sum));
+  found[0] = hundredths(1 - found.slice(1).reduce((total, share) => total + share, 0));
   return found;
 }
 
 /** The factor on the stroke size. */
 export function strokeScaleOf(look) {
-  return round(2 ** look.strokes);
+  return hundredths(2 ** look.strokes);
 }
 
 /** The look as a part of an address. */

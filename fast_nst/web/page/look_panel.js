@@ -2,10 +2,10 @@
 
 import { BlendPad } from "./blend_pad.js";
 import { normalized, strokeScaleOf } from "./look.js";
+import { hundredths } from "./numeric.js";
 import { say } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
-const round = (value) => Math.round(100 * value) / 100;
 
 export class LookPanel {
   #config;
@@ -79,8 +79,8 @@ export class LookPanel {
     const names = [this.#style, ...others];
     let shares = [1];
     if (names.length === 2) {
-      const share = round(byId("share").valueAsNumber / 100);
-      shares = [round(1 - share), share];
+      const share = hundredths(byId("share").valueAsNumber / 100);
+      shares = [hundredths(1 - share), share];
     } else if (names.length === 3) {
       shares = normalized(this.#shares);
     }

@@ -2,16 +2,15 @@
 
 import { around, drawLine, drawRectangle, filled, inverted } from "./mask.js";
 import { MaskPreview } from "./mask_preview.js";
+import { ARROWS, clamp } from "./numeric.js";
 import { say } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const STEP = 0.02; // of a side, by an arrow key
 const LEAST = 0.02; // of a side of the rectangle that is moved by keys
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const isPressed = (id) => byId(id).getAttribute("aria-pressed") === "true";
 const wholeOf = ({ width, height }) => ({ left: 0, top: 0, width, height });
-const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 
 export class MaskPanel {
   #preview = new MaskPreview();

@@ -1,6 +1,9 @@
 // Looks as paint options; see stylizers.js.
 
 import { strokeScaleOf } from "./look.js";
+import { clamp, hundredths } from "./numeric.js";
+
+const PREVIEW = 1024; // longer side, in px
 
 const styleIn = (styles, name) => styles.find((style) => style.name === name);
 
@@ -20,6 +23,32 @@ export function paintOptions(look, styles, outside = "") {
     strokeScale: strokeScaleOf(look),
     keepColors: look.colors,
     size: null,
+  };
+}
+
+/**
+ * Longer sides of the result and of the preview, in px.
+ *
+ * @param settings { stylizer, size, isSame }: what paints, the size asked for or null, and whether
+ *   strokes have the size of the preview's.
+ */
+export function sidesOf(photo, { stylizer, size }) {
+  const most = stylizer.maxSide(photo);
+  const result = size ?? most;
+  return { result, preview: Math.min(PREVIEW, result, most), mask: Math.min(PREVIEW, most) };
+}
+
+/** The same for the result: at its own size, with strokes scaled as in the preview. */
+export function resultOptions(photo, look, region, settings, config) {
+  const { result, preview } = sidesOf(photo, settings);
+  const [least, most] = config.stroke_scale;
+  const factor = settings.isSame ? result / preview : 1;
+  const scale = hundredths(strokeScaleOf(look) * factor);
+  return {
+    ...paintOptions(look, config.styles, region?.outside),
+    strokeScale: clamp(scale, least, most),
+    size: settings.size || result < photo.longer ? result : null,
+    region,
   };
 }
 

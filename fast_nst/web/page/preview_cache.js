@@ -7,17 +7,18 @@ export class PreviewCache {
   #paintings = new Map(); // key -> { bitmap, milliseconds }, least recently used first
 
   clear() {
-    this.#paintings.clear();
+    this.#paintings = new Map(); // one that is being painted goes to the old one
   }
 
   /** Stylize a copy of a photograph, of `side` px: `{ bitmap, milliseconds }` of a stylizer. */
   async stylize(stylizer, photo, side, options, signal) {
     const key = JSON.stringify([stylizer.place, photo.id, side, options]);
-    let painting = this.#paintings.get(key);
-    this.#paintings.delete(key);
+    const paintings = this.#paintings;
+    let painting = paintings.get(key);
+    paintings.delete(key);
     painting ??= await stylizer.stylize(await photo.atMost(side), options, signal);
-    this.#paintings.set(key, painting);
-    if (this.#paintings.size > CAPACITY) this.#paintings.delete(this.#paintings.keys().next().value);
+    paintings.set(key, painting);
+    if (paintings.size > CAPACITY) paintings.delete(paintings.keys().next().value);
     return painting;
   }
 }

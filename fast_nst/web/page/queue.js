@@ -1,22 +1,24 @@
 // The visitor's photographs: a strip of them, from which one is chosen.
 
-import { drawBitmap, resizeBitmap } from "./bitmaps.js";
+import { drawBitmap } from "./bitmaps.js";
 import { PhotoMask } from "./mask.js";
 import { say } from "./words.js";
 
 const SIDE = 96; // of a thumbnail, in px
 export const MAX_FILES = 100;
 
+const byId = (id) => document.getElementById(id);
+
 export class PhotoQueue {
-  #entries = []; // { blob, name, look, mask, item, button }
+  #entries = []; // { blob, name, look, history, mask, item, button, canvas }
   #current = null;
   #onChoose;
   #onRemove;
 
   /**
-   * @param onChoose Called with an entry that was clicked: { blob, name, look, mask }, where the look
-   *   is the photograph's own or null, and the mask a `PhotoMask`.
-   * @param onRemove Called with the entry that is current after one was removed.
+   * @param onChoose Called with an entry that was clicked.
+   * @param onRemove Called when the current entry was removed, with those to choose from, the best
+   *   first, and all that are left.
    */
   constructor({ onChoose, onRemove }) {
     this.#onChoose = onChoose;
@@ -27,33 +29,28 @@ export class PhotoQueue {
     return this.#entries;
   }
 
+  /** The entry whose photograph is on the stage; null before the first one. */
   get current() {
     return this.#current;
   }
 
-  /** Replace all photographs by these files. */
-  set(files) {
-    this.#entries = files.map(({ blob, name }) => this.#entry(blob, name));
-    this.choose(this.#entries[0] ?? null);
-  }
-
-  /** Mark an entry as the current one. */
-  choose(entry) {
-    this.#current = entry;
-    document.getElementById("queue-section").hidden = this.#entries.length < 2;
-    document.getElementById("queue").replaceChildren(...this.#entries.map(({ item }) => item));
-    for (const { button, ...other } of this.#entries) {
-      button.setAttribute("aria-current", other.item === entry?.item);
+  /** Show these entries, the current one marked. */
+  show(entries, current) {
+    const isChanged = entries.length !== this.#entries.length
+      || entries.some((entry, i) => entry !== this.#entries[i]);
+    this.#entries = entries;
+    this.#current = current;
+    byId("queue-section").hidden = entries.length < 2;
+    if (isChanged) {
+      byId("queue").replaceChildren(...entries.map(({ item }) => item));
+      this.#drawThumbnails();
     }
-    document.getElementById("own-look").checked = Boolean(entry?.look);
+    for (const entry of entries) entry.button.setAttribute("aria-current", entry === current);
+    byId("own-look").checked = Boolean(current?.look);
   }
 
-  /** Show an entry's photograph in the strip. */
-  async show(entry, bitmap) {
-    drawBitmap(entry.canvas, await resizeBitmap(bitmap, SIDE));
-  }
-
-  #entry(blob, name) {
+  /** A new entry, which is not shown yet; its look is null, that of all, or its own. */
+  entryOf({ blob, name }) {
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button", title: name });
     const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: 64 });
@@ -63,17 +60,35 @@ export class PhotoQueue {
     const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
     remove.setAttribute("aria-label", say("removePhotograph", { name }));
     item.append(button, remove);
-    const entry = { blob, name, look: null, mask: new PhotoMask(), item, button, canvas };
+    const state = { look: null, history: null, mask: new PhotoMask(), isDrawn: false };
+    const entry = { blob, name, ...state, item, button, canvas };
     button.addEventListener("click", () => this.#onChoose(entry));
     remove.addEventListener("click", () => this.#remove(entry));
     return entry;
   }
 
+  async #drawThumbnails() {
+    for (const entry of this.#entries) {
+      if (entry.isDrawn || !this.#entries.includes(entry)) continue;
+      entry.isDrawn = true;
+      try {
+        const options = { imageOrientation: "from-image", resizeWidth: SIDE, resizeQuality: "medium" };
+        const bitmap = await createImageBitmap(entry.blob, options);
+        drawBitmap(entry.canvas, bitmap);
+        bitmap.close();
+      } catch {
+        // The browser cannot decode it: the service may, once it is chosen.
+      }
+    }
+  }
+
   #remove(entry) {
     const place = this.#entries.indexOf(entry);
-    this.#entries = this.#entries.filter((other) => other !== entry);
-    const isCurrent = entry === this.#current;
-    this.choose(isCurrent ? this.#entries[Math.min(place, this.#entries.length - 1)] : this.#current);
-    if (isCurrent) this.#onRemove(this.#current);
+    const left = this.#entries.filter((other) => other !== entry);
+    this.show(left, this.#current);
+    const beside = [...left.slice(place), ...left.slice(0, place).reverse()];
+    beside[0]?.button.focus();
+    if (left.length < 2) byId("file").focus(); // the strip is gone
+    if (entry === this.#current) this.#onRemove(beside, left);
   }
 }

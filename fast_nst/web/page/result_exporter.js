@@ -45,7 +45,13 @@ export class ResultExporter {
     return this.#export("shared", async () => {
       const made = await this.#paint(format);
       const file = new File([made.blob], `${made.name}.${format}`, { type: made.blob.type });
-      await navigator.share({ files: [file] });
+      try {
+        await navigator.share({ files: [file] });
+      } catch (error) {
+        // The click permits it for some seconds only; the result is kept for the next one.
+        if (error.name === "NotAllowedError") throw new UserError(say("shareAgain"));
+        throw error;
+      }
       return made;
     });
   }

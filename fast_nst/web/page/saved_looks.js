@@ -1,6 +1,6 @@
 // Looks that the visitor has saved by name.
 
-import { keep, kept } from "./store.js";
+import { changeKept, kept } from "./store.js";
 import { say } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -18,9 +18,7 @@ export class SavedLooks {
     byId("save-look").addEventListener("click", () => {
       const { look, proposal } = current();
       const name = prompt(say("nameOfLook"), proposal)?.trim();
-      if (!name) return;
-      this.#set([...this.#saved.filter((other) => other.name !== name), { name, look }]);
-      byId("look-status").textContent = say("lookSaved", { name });
+      if (name) this.#save(name, look);
     });
   }
 
@@ -34,10 +32,17 @@ export class SavedLooks {
     this.#show();
   }
 
-  #set(saved) {
-    this.#saved = saved;
-    keep("saved", saved);
+  async #save(name, look) {
+    const isKept = await this.#change((saved) => (
+      [...saved.filter((other) => other.name !== name), { name, look }]));
+    byId("look-status").textContent = say(isKept ? "lookSaved" : "notKept", { name });
+  }
+
+  async #change(change) {
+    const saved = await changeKept("saved", (found = []) => change(found));
+    if (saved) this.#saved = saved;
     this.#show();
+    return Boolean(saved);
   }
 
   #show() {
@@ -48,7 +53,8 @@ export class SavedLooks {
       const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
       remove.setAttribute("aria-label", say("removeLook", { name }));
       remove.addEventListener("click", () => {
-        this.#set(this.#saved.filter((other) => other.name !== name));
+        this.#change((saved) => saved.filter((other) => other.name !== name));
+        byId("save-look").focus();
       });
       item.append(choose, remove);
       return item;

@@ -1,5 +1,7 @@
 // Keyboard shortcuts, and the list of them.
 
+import { ARROWS } from "./numeric.js";
+import { preference, setPreference } from "./store.js";
 import { say } from "./words.js";
 
 const KEYS = [
@@ -7,6 +9,7 @@ const KEYS = [
   ["+ − 0 1", "keyZoom"], ["Ctrl+Z  Ctrl+Shift+Z", "keyUndo"], ["D", "keyDownload"], ["?", "keyHelp"],
 ];
 
+const OFF = "fast_nst.shortcuts"; // in localStorage, if they are off
 const byId = (id) => document.getElementById(id);
 
 /** Whether a key is part of what is typed or chosen there. */
@@ -22,6 +25,9 @@ function takesKeys(element) {
  */
 export function listenForKeys(actions) {
   const dialog = byId("help-dialog");
+  const isOn = byId("shortcuts-on");
+  isOn.checked = preference(OFF) === null;
+  isOn.addEventListener("change", () => setPreference(OFF, isOn.checked ? null : "off"));
   const list = () => byId("shortcut-list").replaceChildren(...KEYS.flatMap(([keys, word]) => {
     const term = Object.assign(document.createElement("dt"), { textContent: keys });
     const text = Object.assign(document.createElement("dd"), { textContent: say(word) });
@@ -37,7 +43,6 @@ export function listenForKeys(actions) {
     "?": help,
     "+": actions.zoomIn, "=": actions.zoomIn, "-": actions.zoomOut, 0: actions.fit, 1: actions.full,
   };
-  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   document.addEventListener("keydown", (event) => {
     if (event.target.closest?.("dialog") || takesKeys(event.target)) return;
     const key = event.key.toLowerCase();
@@ -47,10 +52,10 @@ export function listenForKeys(actions) {
       else actions.undo();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || !byId("shortcuts-on").checked) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !isOn.checked) return;
     const isControl = event.target.matches?.("input, [role=slider]");
-    if (event.key in arrows && !isControl) {
-      if (actions.pan(...arrows[event.key])) event.preventDefault();
+    if (event.key in ARROWS && !isControl) {
+      if (actions.pan(...ARROWS[event.key])) event.preventDefault();
     } else if (key === "b") {
       actions.hold(true);
     } else if (key in single) {

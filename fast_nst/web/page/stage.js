@@ -112,11 +112,13 @@ export class Stage {
 
   /** Show bitmaps of the photograph and the painting at full resolution, until `hideFull`. */
   showFull(photo, painting) {
+    this.hideFull();
     this.#full = { photo, painting };
     this.#render();
   }
 
   hideFull() {
+    this.#full?.painting.close();
     this.#full = null;
     this.#render();
   }
@@ -211,7 +213,8 @@ export class Stage {
     const values = { percent: Math.round(percent), rest: Math.round(100 - percent) };
     this.#split.setAttribute("aria-valuetext", say("splitText", values));
     const full = Math.round((100 * scale) / this.#fullScale());
-    document.getElementById("zoom-value").textContent = `${full} %`;
+    const value = document.getElementById("zoom-value"); // screen readers repeat every change
+    if (value.textContent !== `${full} %`) value.textContent = `${full} %`;
     this.#drawFull(room, edge, x, y);
   }
 

@@ -16,14 +16,16 @@ function opened() {
   return database;
 }
 
+/** Run `act(table)`, which returns a function of the result; undefined where nothing is kept. */
 async function inTable(mode, act) {
   try {
-    const table = (await opened()).transaction(TABLE, mode).objectStore(TABLE);
-    return await new Promise((resolve, reject) => {
-      const request = act(table);
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+    const transaction = (await opened()).transaction(TABLE, mode);
+    const result = act(transaction.objectStore(TABLE));
+    await new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error);
     });
+    return result();
   } catch {
     return undefined;
   }
@@ -31,10 +33,51 @@ async function inTable(mode, act) {
 
 /**
  * What is kept under a key: "photograph" { blob, name }, "look", "saved" [{ name, look }],
- * or "film" (see film.js). */
-export const kept = (key) => inTable("readonly", (table) => table.get(key));
+ * or "film" (see film.js).
+ */
+export const kept = (key) => inTable("readonly", (table) => {
+  const request = table.get(key);
+  return () => request.result;
+});
 
-export const keep = (key, value) => inTable("readwrite", (table) => table.put(value, key));
+export const keep = (key, value) => changeKept(key, () => value);
+
+/**
+ * Change what is kept under a key, also while another tab does.
+ *
+ * @param change (value) -> the new one.
+ * @returns The new value; undefined where the browser keeps nothing.
+ */
+export const changeKept = (key, change) => inTable("readwrite", (table) => {
+  let changed;
+  const request = table.get(key);
+  request.onsuccess = () => {
+    changed = change(request.result);
+    table.put(changed, key);
+  };
+  return () => changed;
+});
 
 /** Delete everything. */
-export const forget = () => inTable("readwrite", (table) => table.clear());
+export const forget = () => inTable("readwrite", (table) => {
+  table.clear();
+  return () => true;
+});
+
+/** A choice that needs no forgetting, such as the language; null where there is none. */
+export function preference(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null; // storage is switched off
+  }
+}
+
+export function setPreference(key, value) {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // It is chosen again on the next visit.
+  }
+}

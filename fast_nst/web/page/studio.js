@@ -3,12 +3,13 @@
 import { CameraPanel } from "./camera_panel.js";
 import { commandFor, hintFor } from "./command.js";
 import { Comparison } from "./compare.js";
+import { FullView } from "./full_view.js";
 import { Gallery } from "./gallery.js";
 import { JobQueue, Latest } from "./job_queue.js";
 import { History, plainLook, strokeScaleOf, toAddress } from "./look.js";
 import { LookPanel } from "./look_panel.js";
 import { MaskPanel } from "./mask_panel.js";
-import { cameraOptions, paintOptions, withStyle } from "./paint_options.js";
+import { cameraOptions, paintOptions, resultOptions, sidesOf, withStyle } from "./paint_options.js";
 import { fetchSample, openPhoto } from "./photo.js";
 import { scaled } from "./pixels.js";
 import { PreviewCache } from "./preview_cache.js";
@@ -19,22 +20,20 @@ import { Stage } from "./stage.js";
 import { keep } from "./store.js";
 import { UserError, messageOf, say } from "./words.js";
 
-const PREVIEW = 1024; // longer side, in px
 const PREVIEW_PATIENCE = 1000; // ms after which a new look cancels a running preview
-const VIEW_DELAY = 350; // ms from the last zoom or pan to painting at full resolution
 
 const byId = (id) => document.getElementById(id);
 const jobs = new JobQueue();
 const sources = new Latest(); // photographs from files, samples and the camera
 const previews = new Latest();
-const views = new Latest(); // at full resolution
 const painted = new PreviewCache();
 export const state = { photo: null, look: null, stylizer: null, compared: null };
 let config;
 let camera;
 let results;
-let history;
+let sharedHistory;
 let comparison;
+let fullView;
 export let gallery;
 export let panel;
 export let exporter;
@@ -42,34 +41,30 @@ export let masks;
 export let queue;
 export let stage;
 let previewStarted = 0;
-let viewTimer = 0;
 
-const round = (value) => Math.round(100 * value) / 100;
 const isSize = () => byId("size").validity.valid; // empty is valid
 const sizeAsked = () => (isSize() && byId("size").valueAsNumber) || null;
-const sideOfResult = (photo) => sizeAsked() ?? state.stylizer.maxSide(photo);
-const sideOfPreview = (photo) => (
-  Math.min(PREVIEW, sideOfResult(photo), state.stylizer.maxSide(photo)));
+const settings = () => ({
+  stylizer: state.stylizer, size: sizeAsked(), isSame: byId("same").checked,
+});
 const sizeOf = ({ bitmap, longer }, side) => scaled(bitmap.width, bitmap.height, side / longer);
 export const styleNamed = (name) => config.styles.find((style) => style.name === name);
 export const titlesOf = ({ styles }) => styles.map(({ name }) => styleNamed(name).title);
 
-/** The look of the current photograph: its own, or that of all. */
+/** The look of the current photograph: its own, or that of all; and that look's history. */
 export const currentLook = () => queue.current?.look ?? state.look;
+const history = () => queue.current?.history ?? sharedHistory;
 
-/** Paint options of the result: at its own size, with strokes scaled as in the preview. */
-function resultOptions(photo, look, { region }) {
-  const result = sideOfResult(photo);
-  const factor = byId("same").checked ? result / sideOfPreview(photo) : 1;
-  const [least, most] = config.stroke_scale;
-  const scale = Math.min(Math.max(round(strokeScaleOf(look) * factor), least), most);
-  const size = sizeAsked() || result < photo.longer ? result : null;
-  return { ...paintOptions(look, config.styles, region?.outside), strokeScale: scale, size, region };
+/** Give the current photograph a look of its own, or that of all again. */
+export function setOwnLook(isOwn) {
+  const look = currentLook();
+  Object.assign(queue.current, isOwn ? { look, history: new History(look) } : { look: null, history: null });
+  showLook(currentLook(), false);
 }
 
 function showCommand() {
-  const mask = camera.isOn ? {} : queue.current.mask;
-  const options = resultOptions(state.photo, currentLook(), mask);
+  const region = camera.isOn ? null : queue.current.mask.region;
+  const options = resultOptions(state.photo, currentLook(), region, settings(), config);
   const isNamed = (name) => styleNamed(name).named;
   byId("line").textContent = commandFor(options, {
     defaultDetail: config.detail, isNamed, format: byId("format").value,
@@ -98,13 +93,13 @@ function takeLook() {
 /** The same once a control rests: the look can be undone, linked and found on the next visit. */
 export function settleLook() {
   takeLook();
-  history.add(currentLook());
+  history().add(currentLook());
   rememberLook();
 }
 
 function enableUndo() {
-  byId("undo").disabled = !masks.canUndo && !history.canUndo;
-  byId("redo").disabled = !masks.canRedo && !history.canRedo;
+  byId("undo").disabled = !masks.canUndo && !history().canUndo;
+  byId("redo").disabled = !masks.canRedo && !history().canRedo;
 }
 
 export function rememberLook() {
@@ -117,11 +112,16 @@ export function rememberLook() {
 
 /** Show a look in the controls, and paint it. */
 export function showLook(look, isNew = true) {
+  const gone = look.styles.find(({ name }) => !styleNamed(name));
+  if (gone) {
+    byId("look-status").textContent = say("unknownLook", { name: gone.name });
+    return;
+  }
   panel.look = look;
   gallery.choose(look.styles[0].name);
   previews.next();
   takeLook();
-  if (isNew) history.add(currentLook());
+  if (isNew) history().add(currentLook());
   rememberLook();
 }
 
@@ -129,7 +129,7 @@ export function showLook(look, isNew = true) {
 export function travel(direction) {
   const isOfMask = direction === "undo" ? masks.canUndo : masks.canRedo;
   if (isOfMask) masks.travel(direction);
-  else showLook(history[direction](), false);
+  else showLook(history()[direction](), false);
 }
 
 /** Update the page after a change of the controls, and repaint the preview. */
@@ -139,14 +139,13 @@ export function refresh() {
   exporter.clear();
   byId("size-error").textContent = isSize() ? "" : say("sizeError");
   results.dropViews();
-  views.next();
-  stage.hideFull();
+  fullView.drop();
   masks.refresh();
   enableUndo();
   if (!photo) return;
   showCommand();
   if (camera.isOn) return;
-  stage.setSize(...sizeOf(photo, sideOfResult(photo)));
+  stage.setSize(...sizeOf(photo, sidesOf(photo, settings()).result));
   byId("status").textContent = say("paintingStyle", { styles: titlesOf(currentLook()).join(" + ") });
   if (performance.now() - previewStarted > PREVIEW_PATIENCE) previews.next();
   jobs.runNext("preview", preview);
@@ -161,7 +160,7 @@ async function preview() {
     const outside = queue.current.mask.region?.outside;
     const options = paintOptions(currentLook(), config.styles, outside);
     const titles = titlesOf(options);
-    const side = sideOfPreview(photo);
+    const side = sidesOf(photo, settings()).preview;
     const small = await photo.atMost(side);
     if (signal.aborted) return;
     stage.showPhoto(photo, small);
@@ -177,7 +176,7 @@ async function preview() {
     byId("status").textContent = say("painted", { styles: titles.join(" + "), width, height, ms });
     gallery.retry();
     comparison.retry();
-    viewChanged();
+    fullView.changed();
   } catch (error) {
     if (signal.aborted) return;
     stage.clear(); // the painting does not match the look
@@ -186,28 +185,12 @@ async function preview() {
   }
 }
 
-/** Paint at full resolution once the visitor has zoomed in. */
-function viewChanged() {
-  clearTimeout(viewTimer);
-  viewTimer = setTimeout(paintView, VIEW_DELAY);
-}
-
-async function paintView() {
+/** The result for the stage at full resolution; null where there is none to show. */
+function fullResult() {
   const { photo, stylizer } = state;
-  if (!photo || camera.isOn || state.compared || !stage.needsFull) return;
-  const { signal } = views;
-  try {
-    const options = resultOptions(photo, currentLook(), queue.current.mask);
-    const { blob } = await results.get(stylizer, photo, options, byId("format").value, false);
-    const bitmap = await createImageBitmap(blob);
-    if (signal.aborted) return;
-    stage.showFull(photo.bitmap, bitmap);
-    byId("status").textContent = say("fullShown");
-  } catch (error) {
-    if (!signal.aborted && error.name !== "AbortError") {
-      byId("paint-error").textContent = messageOf(error);
-    }
-  }
+  if (!photo || camera.isOn || state.compared) return null;
+  const options = resultOptions(photo, currentLook(), queue.current.mask.region, settings(), config);
+  return { photo, result: results.get(stylizer, photo, options, byId("format").value, false) };
 }
 
 /**
@@ -215,50 +198,53 @@ async function paintView() {
  *
  * @param name The file's name.
  * @param load (signal) -> the file.
- * @param entry That of the queue; else the photograph replaces the queue.
- * @returns The photograph; null if it was not loaded.
+ * @param entry Its entry of the queue; a new one, if null.
+ * @param entries Those of the queue from then on.
+ * @returns The photograph; null if it was not loaded, undefined if another one was chosen.
  */
-export async function loadPhoto(name, load, entry = null) {
+export async function loadPhoto(name, load, entry = null, entries = null) {
   const signal = sources.next();
   byId("photo-error").textContent = "";
   byId("status").textContent = say("opening", { name });
   try {
     const blob = await load(signal);
     const photo = await openPhoto(blob, name, state.stylizer, signal);
-    if (signal.aborted) return null;
+    if (signal.aborted) return undefined;
     camera.stop();
-    if (entry) queue.choose(entry);
-    else queue.set([{ blob, name }]);
+    const shown = entry ?? queue.entryOf({ blob, name });
+    queue.show(entries ?? [shown], shown);
     state.photo = photo;
-    queue.show(queue.current, photo.bitmap);
     keep("photograph", { blob, name });
     showPhoto();
     return photo;
   } catch (reason) {
-    if (!signal.aborted) {
-      byId("photo-error").textContent = messageOf(reason);
-      if (!camera.isOn && state.photo) refresh();
-      else byId("status").textContent = "";
-    }
+    if (signal.aborted) return undefined;
+    byId("photo-error").textContent = messageOf(reason);
+    if (!camera.isOn && state.photo) refresh();
+    else byId("status").textContent = "";
     return null;
   }
 }
 
-export function loadFiles(files) {
-  if (files.length === 1) {
-    loadPhoto(files[0].name, () => files[0]);
-    return;
+/** Load the first of these entries that can be opened, in a queue of `entries`. */
+async function loadFirst(choice, entries) {
+  for (const entry of choice) {
+    if (await loadPhoto(entry.name, () => entry.blob, entry, entries) !== null) return;
   }
-  const taken = files.slice(0, MAX_FILES);
-  queue.set(taken.map((file) => ({ blob: file, name: file.name })));
-  openEntry(queue.current).then(() => {
-    if (files.length > MAX_FILES) {
-      byId("photo-note").textContent = say("tooManyFiles", { most: MAX_FILES });
-    }
-  });
 }
 
-const openEntry = (entry) => loadPhoto(entry.name, () => entry.blob, entry);
+export async function loadFiles(files) {
+  const entries = files.slice(0, MAX_FILES).map((file) => queue.entryOf({ blob: file, name: file.name }));
+  await loadFirst(entries, entries);
+  if (files.length > MAX_FILES) byId("photo-note").textContent = say("tooManyFiles", { most: MAX_FILES });
+}
+
+/** Put a picture in the place of the current photograph, such as a part of it. */
+export function replacePhoto({ blob, name }) {
+  const { current, entries } = queue;
+  const entry = Object.assign(queue.entryOf({ blob, name }), { look: current.look, history: current.history });
+  loadPhoto(name, () => blob, entry, entries.map((other) => (other === current ? entry : other)));
+}
 
 export const loadSample = (path) => (
   loadPhoto(path.split("/").pop(), (signal) => fetchSample(path, signal)));
@@ -273,13 +259,13 @@ export function showPhoto() {
   gallery.choose(currentLook().styles[0].name);
   refresh();
   gallery.refresh();
-  compare();
+  rememberLook();
 }
 
 /** A painting of the photograph at the preview's size. */
 async function paintSmall(look, signal) {
   const { photo, stylizer } = state;
-  const side = sideOfPreview(photo);
+  const side = sidesOf(photo, settings()).preview;
   return (await painted.stylize(stylizer, photo, side, paintOptions(look, config.styles), signal)).bitmap;
 }
 
@@ -299,21 +285,28 @@ function compare() {
 async function result(format) {
   const photo = camera.isOn ? await snap() : state.photo;
   if (!photo) throw new UserError(say("noPicture"));
-  return resultOf(photo, currentLook(), queue.current.mask, format);
+  return resultOf(photo, currentLook(), queue.current.mask.region, settings(), format);
 }
 
-async function resultOf(photo, look, mask, format) {
-  const options = resultOptions(photo, look, mask);
-  const saved = await results.get(state.stylizer, photo, options, format, true);
+async function resultOf(photo, look, region, given, format) {
+  const options = resultOptions(photo, look, region, given, config);
+  const saved = await results.get(given.stylizer, photo, options, format, true);
   return { ...saved, name: [photo.name, ...options.styles.map(({ name }) => name)].join("-") };
 }
 
 export function downloadAll() {
-  const entries = [...queue.entries];
+  // As they are now: the visitor may go on to other looks.
+  const given = settings();
+  const entries = queue.entries.map(({ blob, name, look, mask }) => (
+    { blob, name, look: look ?? state.look, region: mask.region }));
   const paint = async (i, format) => {
-    const { blob, name, look, mask } = entries[i];
-    const photo = await openPhoto(blob, name, state.stylizer);
-    return resultOf(photo, look ?? state.look, mask, format);
+    const { blob, name, look, region } = entries[i];
+    const photo = await openPhoto(blob, name, given.stylizer);
+    try {
+      return await resultOf(photo, look, region, given, format);
+    } finally {
+      photo.bitmap.close();
+    }
   };
   exporter.downloadAll(entries.length, paint, (i) => entries[i].name, byId("format").value);
 }
@@ -332,6 +325,7 @@ async function paintFrame(frame, signal) {
   if (signal.aborted) return;
   stage.setSize(frame.width, frame.height);
   stage.showPainting(null, frame, bitmap, titlesOf(currentLook()));
+  bitmap.close();
   byId("paint-error").textContent = "";
 }
 
@@ -344,16 +338,20 @@ async function paintFrame(frame, signal) {
 export function begin(given, look) {
   config = given;
   state.look = look;
-  history = new History(look);
+  sharedHistory = new History(look);
   results = new Results();
-  stage = new Stage({ onView: viewChanged });
+  stage = new Stage({ onView: () => fullView.changed() });
+  fullView = new FullView({ stage, paint: fullResult });
   exporter = new ResultExporter({ paint: result, onBusy: enableResult });
-  queue = new PhotoQueue({ onChoose: openEntry, onRemove: openEntry });
+  queue = new PhotoQueue({
+    onChoose: (entry) => loadFirst([entry], queue.entries),
+    onRemove: loadFirst,
+  });
   masks = new MaskPanel({
     stage,
     styles: () => config.styles,
     current: () => queue.current?.mask,
-    size: () => sizeOf(state.photo, Math.min(PREVIEW, state.stylizer.maxSide(state.photo))),
+    size: () => sizeOf(state.photo, sidesOf(state.photo, settings()).mask),
     onChange: refresh,
   });
   panel = new LookPanel(config, { onInput: takeLook, onChange: settleLook });
@@ -390,5 +388,6 @@ export function begin(given, look) {
   });
   gallery.setStyles(config.styles);
   panel.look = look;
+  state.look = panel.look; // within the controls' steps
   gallery.choose(look.styles[0].name);
 }

@@ -4,6 +4,7 @@
 // signal means that the result is no longer needed.
 
 import { encodeWithin, longerSide, maxSideFor } from "./bitmaps.js";
+import { megabytes } from "./numeric.js";
 import { scaled } from "./pixels.js";
 import { UserError, say, sentence } from "./words.js";
 
@@ -34,7 +35,6 @@ function formOf(image, mask) {
   return form;
 }
 
-const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 const megapixels = ({ width, height }) => ((width * height) / 1e6).toFixed(1);
 
 export class ServiceStylizer {
@@ -178,6 +178,11 @@ export class BrowserStylizer {
     return this.#worker.request({ check: true });
   }
 
+  /** End the worker; the next picture starts another one. */
+  stop() {
+    this.#worker.stop(new Error("stopped"));
+  }
+
   maxSide(photo) {
     return maxSideFor(photo.bitmap, MAX_PIXELS);
   }
@@ -196,7 +201,7 @@ export class BrowserStylizer {
   }
 
   /** As above. It has a worker of its own: previews go on, and cancelling ends it. */
-  async save(photo, { region, ...given }, format, { signal }) {
+  async save(photo, { region, ...given }, format, { signal, onProgress }) {
     const options = { ...given, region: region && { ...region, mask: { ...region.mask } } };
     const longer = (options.size ?? photo.longer) * Math.max(1 / options.strokeScale, 1);
     const [width, height] = scaled(photo.bitmap.width, photo.bitmap.height, longer / photo.longer);
@@ -206,10 +211,12 @@ export class BrowserStylizer {
     const isCopied = Boolean(this.note(photo));
     const bitmap = isCopied ? await photo.atMost(options.size ?? this.maxSide(photo)) : photo.bitmap;
     const worker = new PaintWorker(this.#settings, this.place);
-    signal?.addEventListener("abort", () => worker.stop(signal.reason));
     try {
+      signal?.throwIfAborted(); // while the copy was made
+      signal?.addEventListener("abort", () => worker.stop(signal.reason));
       const type = TYPES[format];
-      const { blob } = await worker.request({ bitmap, options, type, quality: QUALITY / 100 });
+      const request = { bitmap, options, type, quality: QUALITY / 100 };
+      const { blob } = await worker.request(request, onProgress);
       if (blob.type !== type) throw new UserError(say("noFormat", { format: format.toUpperCase() }));
       return { blob, ...isCopied && { copied: { width: bitmap.width, height: bitmap.height } } };
     } catch (error) {
@@ -230,7 +237,7 @@ class PaintWorker {
   #settings;
   #device;
   #worker;
-  #pending = new Map(); // id -> { resolve, reject }
+  #pending = new Map(); // id -> { resolve, reject, onProgress }
   #next = 0;
 
   constructor(settings, device) {
@@ -238,14 +245,14 @@ class PaintWorker {
     this.#device = device;
   }
 
-  async request(request) {
+  async request(request, onProgress) {
     const { files } = this.#settings;
     const isHere = ({ name }) => name in files;
-    if (!request.options.styles.every(isHere)) throw new UserError(say("onlyByService"));
+    if (!(request.options?.styles ?? []).every(isHere)) throw new UserError(say("onlyByService"));
     if (!this.#worker) this.#start();
     const worker = this.#worker;
     try {
-      return await this.#send(request);
+      return await this.#send(request, onProgress);
     } catch (error) {
       if (error.isOfFile) {
         throw new UserError(say("workerFile", { reason: sentence(error.message) }));
@@ -264,6 +271,10 @@ class PaintWorker {
     worker.addEventListener("message", ({ data }) => {
       const pending = this.#pending.get(data.id);
       if (!pending || worker !== this.#worker) return; // rejected by `stop`
+      if (data.progress) {
+        pending.onProgress?.(...data.progress);
+        return;
+      }
       this.#pending.delete(data.id);
       if (!("error" in data)) pending.resolve(data.done);
       else pending.reject(Object.assign(new Error(data.error), { isOfFile: data.isOfFile }));
@@ -271,7 +282,8 @@ class PaintWorker {
     worker.addEventListener("error", (event) => {
       if (worker === this.#worker) this.stop(new Error(event.message || "the worker cannot be loaded"));
     });
-    this.#send({ settings: this.#settings, device: this.#device }).catch(() => {}); // the picture's request fails too
+    // If it fails, the picture's request does, too.
+    this.#send({ settings: this.#settings, device: this.#device }).catch(() => {});
   }
 
   /** End the worker; what it has not done is rejected. */
@@ -282,10 +294,10 @@ class PaintWorker {
     this.#pending.clear();
   }
 
-  #send(request) {
+  #send(request, onProgress) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject, onProgress });
       this.#worker.postMessage({ id, ...request });
     });
   }

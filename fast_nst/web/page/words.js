@@ -1,5 +1,6 @@
 // The page's words, in the visitor's language. English stands in for what is not translated.
 
+import { preference, setPreference } from "./store.js";
 import english from "./words_en.js";
 
 const TRANSLATIONS = { de: "./words_de.js", fr: "./words_fr.js" };
@@ -28,25 +29,11 @@ export async function speak(language) {
 
 /** The language that was chosen on an earlier visit, else the browser's first that is known. */
 export function preferredLanguage() {
-  const wanted = [stored(), ...navigator.languages].map((name) => name?.slice(0, 2));
+  const wanted = [preference(CHOICE), ...navigator.languages].map((name) => name?.slice(0, 2));
   return wanted.find((name) => name in LANGUAGES) ?? "en";
 }
 
-function stored() {
-  try {
-    return localStorage.getItem(CHOICE);
-  } catch {
-    return null; // storage is switched off
-  }
-}
-
-export function keepLanguage(language) {
-  try {
-    localStorage.setItem(CHOICE, language);
-  } catch {
-    // It is asked for again on the next visit.
-  }
-}
+export const keepLanguage = (language) => setPreference(CHOICE, language);
 
 /** Fill in elements with data-word (text), data-label (aria-label and tooltip), data-placeholder. */
 export function fillWords(root = document) {

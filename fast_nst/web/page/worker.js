@@ -8,6 +8,7 @@ import {
 } from "./pixels.js";
 
 const MAX_SESSIONS = 12;
+const STEPS = 3; // of a file
 const MAX_THREADS = 4; // more gain little: networks are small
 const WASM = [0, 0x61, 0x73, 0x6d]; // the first bytes of a WebAssembly file
 const RUNTIME_EXCEPTION = "6"; // such as out of memory; other codes mean a bad model
@@ -140,7 +141,12 @@ async function paintRegion(photo, options) {
   return compose(isAround ? await paint(photo, { ...options, styles }) : photo, inside, mask);
 }
 
-async function work({ bitmap, options, type, quality }) {
+/**
+ * Paint a picture: a bitmap, or with a type a file.
+ *
+ * @param onStep Called after each of three steps: read, painted, written.
+ */
+async function work({ bitmap, options, type, quality }, onStep) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
@@ -151,9 +157,11 @@ async function work({ bitmap, options, type, quality }) {
     rgb = resize(rgb, width, height, 3);
     alpha = alpha && resize(alpha, width, height, 1);
   }
+  onStep(1);
   const begun = performance.now();
   const painting = await (options.region ? paintRegion : paint)(rgb, options);
   const milliseconds = performance.now() - begun;
+  onStep(2);
   const image = join(painting, alpha);
   if (!type) return { bitmap: await createImageBitmap(image), milliseconds };
   canvas.width = image.width;
@@ -199,7 +207,9 @@ async function answer(data) {
   if (data.settings) ready = start(data);
   if (!data.check) {
     await ready; // if it failed, every picture gets its error
-    return data.settings ? null : work(data);
+    if (data.settings) return null;
+    const onStep = (done) => data.type && self.postMessage({ id: data.id, progress: [done, STEPS] });
+    return work(data, onStep);
   }
   try {
     await ready;

@@ -138,6 +138,22 @@ def test_saved_looks(page: Page, picture: Path):
     expect(page.locator("#saved-looks li")).to_have_count(0)
 
 
+def test_saved_look_of_a_style_that_is_gone(page: Page):
+    page.evaluate(
+        """async () => {
+            const { keep } = await import("./store.js");
+            const look = { styles: [{ name: "gone", share: 1 }], strength: 1, detail: 0 };
+            await keep("saved", [{ name: "old", look: { ...look, strokes: 0, colors: false } }]);
+        }"""
+    )
+    page.reload()
+    painted(page)
+    page.get_by_role("button", name="old", exact=True).click()
+    expect(page.locator("#look-status")).to_contain_text("asks for the style gone, which is not")
+    apply(page, {"strength": 0.5})
+    expect(page.locator("#strength-value")).to_have_text("0.50")
+
+
 def test_words_in_german_and_french(browser: Browser, address: str, picture: Path):
     with opened(browser, address, locale="de-CH") as page:
         painted(page)

@@ -20,8 +20,10 @@ from tests.web.browser.helpers import (
     canvas_pixels,
     downloaded,
     give,
+    held_back,
     opened,
     painted,
+    until_held,
 )
 
 pytestmark = pytest.mark.browser
@@ -79,6 +81,53 @@ def test_files_can_be_removed_from_the_queue(page: Page, three: list[Path]):
     expect(page.locator("#status")).to_contain_text("200 × 300 px")
 
 
+def test_zip_is_of_the_moment_of_its_click(page: Page, three: list[Path], tmp_path: Path):
+    page.locator("#file").set_input_files(three[:2])
+    expect(page.locator("#status")).to_contain_text("300 × 200 px")
+    with page.expect_download() as download:
+        with held_back(page, "**/api/stylize?**job=**") as held:
+            page.get_by_role("button", name="Download all").click()
+            until_held(page, held)
+            apply(page, {"style": "udnie"})
+        download.value.save_as(tmp_path / "paintings.zip")
+    with zipfile.ZipFile(tmp_path / "paintings.zip") as archive:
+        names = archive.namelist()
+    assert names == ["one-composition_vii.png", "été 2-composition_vii.png"]
+
+
+def test_file_that_cannot_be_opened_leaves_the_stage_and_its_mark(page: Page, three: list[Path]):
+    page.locator("#file").set_input_files([three[2], *three[:2]])
+    expect(page.locator("#status")).to_contain_text("300 × 200 px")  # the first that opens
+    current = page.locator("#queue button[aria-current=true]")
+    expect(current).to_have_text("one.png")
+    page.get_by_role("button", name="notes.png", exact=True).click()
+    expect(page.locator("#photo-error")).to_contain_text("not an image")
+    expect(current).to_have_text("one.png")
+    expect(page.locator("#status")).to_contain_text("300 × 200 px")
+    # Thumbnails are there before their photographs are chosen.
+    drawn = """x => x.getContext("2d").getImageData(0, 0, x.width, x.height).data.some(Boolean)"""
+    assert page.locator("#queue canvas").nth(2).evaluate(drawn)
+
+
+def test_crop_keeps_the_other_photographs_and_looks(page: Page, three: list[Path]):
+    page.locator("#file").set_input_files(three[:2])
+    expect(page.locator("#status")).to_contain_text("300 × 200 px")
+    page.get_by_role("checkbox", name="This photograph has its own look").check()
+    apply(page, {"style": "udnie"})
+    page.get_by_role("button", name="Crop").click()
+    page.get_by_label("Proportions").select_option("1")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#status")).to_contain_text("Dance), 200 × 200 px")
+    expect(page.locator("#queue li")).to_have_count(2)
+    # The link and undo are those of the photograph on the stage.
+    assert "style=udnie" in page.url
+    page.get_by_role("button", name="été 2.png", exact=True).click()
+    expect(page.locator("#status")).to_contain_text("Composition VII, 200 × 300 px")
+    assert "style=composition_vii" in page.url
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    assert page.evaluate("document.activeElement.title") == "été 2.png"
+
+
 def test_crop_and_rotate(page: Page, picture: Path, tmp_path: Path):
     give(page, picture, SHOWN)
     page.get_by_role("button", name="Crop").click()
@@ -110,7 +159,7 @@ def test_crop_by_keys_and_cancel(page: Page, picture: Path):
     dialog = page.get_by_role("dialog", name="Crop and rotate")
     dialog.get_by_label("Proportions").select_option("1")
     expect(dialog.locator("#crop-status")).to_have_text("251 × 251 px")
-    dialog.get_by_role("group", name="Part that is kept").focus()
+    dialog.locator("#crop-box").focus()
     for _ in range(5):
         page.keyboard.press("Shift+ArrowLeft")
     words = dialog.locator("#crop-status").text_content() or ""

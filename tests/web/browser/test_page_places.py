@@ -74,7 +74,9 @@ def test_graphics_card_is_offered_where_there_is_one(
         page.goto(address)
         painted(page)
         page.locator("#where").select_option("gpu")
-        expect(page.locator("#paint-error")).to_contain_text("is not used")
+        expect(page.locator("#paint-error")).to_contain_text(
+            "is not used (this browser has no WebGPU)"
+        )
         expect(page.locator("#where option")).to_have_count(2)
         expect(page.locator("#where")).to_have_value("browser")
         give(page, picture, SHOWN)

@@ -175,6 +175,7 @@ def test_progress_by_tiles_and_cancel(browser: Browser, wide: Path, tmp_path: Pa
 def test_cancel_in_the_browser(site_page: Page, wide: Path, picture: Path, tmp_path: Path):
     give(site_page, wide, "1024 × 683 px")
     site_page.get_by_role("button", name="Download", exact=True).click()
+    expect(site_page.locator("#progress-text")).to_have_text("Painting 2100 px: 1 of 3 steps")
     site_page.get_by_role("button", name="Cancel").click()
     expect(site_page.locator("#result-status")).to_have_text("Cancelled.")
     give(site_page, picture, SHOWN)
