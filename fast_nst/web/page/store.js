@@ -31,7 +31,7 @@ async function inTable(mode, act) {
 
 /**
  * What is kept under a key: "photograph" { blob, name }, "look", "saved" [{ name, look }],
- * or "film" (see film.js). */
+ * "film" (see film.js), or "training" (see training.js). */
 export const kept = (key) => inTable("readonly", (table) => table.get(key));
 
 export const keep = (key, value) => inTable("readwrite", (table) => table.put(value, key));

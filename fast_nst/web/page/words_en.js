@@ -13,6 +13,9 @@ export default {
   language: "Language",
   staysHere: "It stays on this machine.",
   sentTo: "It is sent to {host}, which does not store it.",
+  sentToPaint: "It is sent to {host}, where painting it stores nothing.",
+  storedToTrain: "A new style is kept; its painting and your photograph are stored until the training ends, and the last preview until the next training.",
+  storedFilms: "A film is stored while it is painted, and its painting for an hour.",
   neverLeaves: "It never leaves this browser.",
   // photographs
   photograph: "Photograph",
