@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import socket
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from fast_nst.commands.shared import models_option, runtime_option, webgpu_option
 from fast_nst.errors import UserError
 from fast_nst.options import option, parse_flags
+from fast_nst.web.access import Access, is_loopback
 from fast_nst.web.limits import Limits
 
 if TYPE_CHECKING:
@@ -42,11 +42,10 @@ class ServeOptions(Limits):
     no_browser: bool = option("do not open the page in a browser", False)
     allow_remote: bool = option("allow a --host that other machines can reach", False)
     allow_training: bool = option(
-        "let the page train styles although other machines reach it (--allow-remote, --name)", False
+        "train styles for everyone who reaches the service, and not for this machine only", False
     )
     allow_videos: bool = option(
-        "paint films also with --allow-remote or --name; without these it is always allowed",
-        False,
+        "paint films for everyone who reaches the service, and not for this machine only", False
     )
     name: list[str] = option(
         "host name to accept requests for, such as a reverse proxy's, at any port; IP addresses, "
@@ -70,27 +69,20 @@ class ServeOptions(Limits):
                 "--webgpu runs networks in the browser: add --runtime, a folder of the npm "
                 "package onnxruntime-web"
             )
-        if not self.allow_remote and not _is_local(self.host):
+        if not self.allow_remote and not is_loopback(self.host):
             raise UserError(
                 f"--host {self.host} is open to other machines: add --allow-remote to allow that"
             )
 
-    @property
-    def may_train(self) -> bool:
-        """Whether the page may train styles: its own machine's may, others' only if allowed."""
-        is_own = _is_local(self.host) and not self.allow_remote and not self.name
-        return self.allow_training or is_own
+    def access(self, is_allowed: bool) -> Access:
+        """Who may train, or have films painted.
 
-    @property
-    def paints_videos(self) -> bool:
-        """Whether films are painted: by default only for the user of this machine."""
-        return self.allow_videos or not (self.allow_remote or self.name)
-
-
-def _is_local(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"
+        Args:
+            is_allowed: `allow_training` or `allow_videos`.
+        """
+        if is_allowed:
+            return Access.ALL
+        return Access.NOBODY if self.allow_remote or self.name else Access.OWNER
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
@@ -120,14 +112,17 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         lambda line: print(f"note: {line}", file=sys.stderr),
     )
     runtime = runtime_in(Path(options.runtime), options.webgpu) if options.runtime else None
-    backend = Backend(
-        models, options, allow_videos=options.paints_videos, may_train=options.may_train
-    )
+    training, videos = options.access(options.allow_training), options.access(options.allow_videos)
+    backend = Backend(models, options, video_access=videos, training_access=training)
     limits = {
         "max_bytes": options.upload_bytes,
         "max_pixels": options.max_pixels,
-        "training": {"allowed": options.may_train, "missing": missing()},
-        "videos": backend.videos.described(),
+        "training": {
+            "allowed": training is not Access.NOBODY,
+            "needs_token": training is Access.ALL,
+            "missing": missing(),
+        },
+        "videos": {"allowed": videos is not Access.NOBODY, **backend.videos.described()},
     }
     files = page_files(models, runtime, limits)
     app = make_app(backend, files, tuple(options.name), runtime is not None)

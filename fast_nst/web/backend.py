@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fast_nst.models.catalogue import is_style
 from fast_nst.models.home import own_styles, training_folder
+from fast_nst.web.access import Access
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import ServedModel, own_model
@@ -23,13 +24,14 @@ class Backend:
     Args:
         models: Models that requests may name; styles that are trained are added.
         limits: Limits of the service.
-        allow_videos: Whether films are painted.
-        may_train: Whether requests may train styles.
+        video_access: Who may have films painted.
+        training_access: Who may train styles.
 
     Attributes:
         models: As given.
         limits: As given.
-        may_train: As given.
+        video_access: As given.
+        training_access: As given.
         queue: Slots and threads for requests.
         decoders: Processes that decode and encode images.
         stylizers: Opened models.
@@ -43,17 +45,18 @@ class Backend:
         self,
         models: dict[str, ServedModel],
         limits: Limits,
-        allow_videos: bool = False,
-        may_train: bool = False,
+        video_access: Access = Access.NOBODY,
+        training_access: Access = Access.NOBODY,
     ) -> None:
         self.models = models
         self.limits = limits
-        self.may_train = may_train
+        self.video_access = video_access
+        self.training_access = training_access
         self.queue: WorkQueue = WorkQueue(limits.workers, limits.queue)
         self.decoders: DecoderPool = DecoderPool()
         self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)
         self.jobs: Jobs = Jobs()
-        self.videos: Videos = Videos(models, limits, allow_videos)
+        self.videos: Videos = Videos(models, limits)
         self.uploads: UploadReader = UploadReader(limits.slots, limits.upload_bytes)
         self.training: Training = Training(
             training_folder(), own_styles(), self._has_style, self._add_style

@@ -1,17 +1,60 @@
-"""Rejection of requests from other sites, and security headers for every response."""
+"""Rejection of requests from other sites or machines; security headers for every response."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fast_nst.errors import UserError
+from fast_nst.web.access import Access, is_loopback
+
 RETRY_AFTER = 2  # seconds
+_FORWARDING = ("forwarded", "via", "x-forwarded-", "x-real-ip")  # beginnings of headers
+
+
+class AccessRefused(UserError):
+    """A request by somebody who may not make it."""
+
+
+def guard(access: Access, flag: str) -> Callable[[Request], Awaitable[None]]:
+    """A check of requests, for FastAPI's `Depends`.
+
+    With `Access.OWNER`, a request has to have come from this machine, without a proxy: proxies
+    add a header or speak HTTP/1.0, or the page in front of them has another name.
+
+    Args:
+        access: Who may make them.
+        flag: Of `fast-nst serve`, that allows them to everyone.
+
+    Returns:
+        A function that raises `AccessRefused`.
+    """
+
+    async def check(request: Request) -> None:
+        if access is Access.NOBODY or (access is Access.OWNER and not _is_from_here(request)):
+            raise AccessRefused(
+                f"this is for the users of the service's machine only: start it with {flag} to "
+                "allow it to everyone"
+            )
+
+    return check
+
+
+def _is_from_here(request: Request) -> bool:
+    headers = request.headers
+    host = headers.get("host", "")
+    return (
+        all(is_loopback(_host_name(name)) for name in (host, headers.get("origin", host)))
+        and not any(name.startswith(_FORWARDING) for name in headers)
+        and request.scope["http_version"] != "1.0"  # nginx, by default
+    )
 
 
 def content_security_policy(runs_wasm: bool) -> str:

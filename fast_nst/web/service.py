@@ -9,7 +9,7 @@ import warnings
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -23,20 +23,14 @@ from fast_nst.web.backend import Backend
 from fast_nst.web.file_upload import NotStored
 from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
-from fast_nst.web.security import RETRY_AFTER, SecurityMiddleware
+from fast_nst.web.security import RETRY_AFTER, AccessRefused, SecurityMiddleware, guard
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
 from fast_nst.web.training import NoTraining
 from fast_nst.web.training_api import training_router
 from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
-from fast_nst.web.video_api import add_video_api
-from fast_nst.web.videos import (
-    UnknownVideo,
-    VideoBusy,
-    VideoExtraMissing,
-    VideosRefused,
-    VideoUnfinished,
-)
+from fast_nst.web.video_api import video_router
+from fast_nst.web.videos import UnknownVideo, VideoBusy, VideoExtraMissing, VideoUnfinished
 from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
 _CHUNK = 2**18  # bytes of a response that are sent at a time
@@ -48,7 +42,7 @@ _STATUS: Mapping[type[UserError], int] = {
     UnknownJob: 404,
     JobExists: 409,
     NoTraining: 409,
-    VideosRefused: 403,
+    AccessRefused: 403,
     UnknownVideo: 404,
     VideoBusy: 409,
     VideoUnfinished: 409,
@@ -155,8 +149,10 @@ def make_app(
     )
     _add_error_handlers(app)
     _add_api(app, backend)
-    app.include_router(training_router(backend, _disconnected))
-    add_video_api(app, backend)
+    trains = Depends(guard(backend.training_access, "--allow-training"))
+    app.include_router(training_router(backend, _disconnected), dependencies=[trains])
+    films = Depends(guard(backend.video_access, "--allow-videos"))
+    app.include_router(video_router(backend), dependencies=[films])
 
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Status of the service, and how many of its slots are taken")

@@ -23,6 +23,7 @@ from fast_nst.web.stylizer_pool import MEDIA_TYPES, PaintRequest
 _Styles = Annotated[
     list[str], Field(description="NAME; or several, each as NAME:WEIGHT, for a blend")
 ]
+_IDENTIFIER = "8 to 64 of A-Z a-z 0-9 - _"
 _Strength = Annotated[
     float, Field(ge=0, le=MAX_STRENGTH, description="strength of the style; 1 is as trained")
 ]
@@ -102,7 +103,7 @@ class QuerySettings(Settings):
         str | None,
         Field(
             pattern=JOB_PATTERN,
-            description="identifier of your choice for /api/progress, 8 to 64 of A-Z a-z 0-9 - _",
+            description=f"identifier of your choice for /api/progress, {_IDENTIFIER}",
         ),
     ] = None
 
@@ -116,6 +117,13 @@ class VideoSettings(BaseModel):
     detail: Annotated[
         float, Field(ge=0, le=1, description="share of the film's fine detail to restore")
     ] = 0.0
+    id: Annotated[
+        str | None,
+        Field(
+            pattern=JOB_PATTERN,
+            description=f"identifier of your choice for the film, {_IDENTIFIER}; default: random",
+        ),
+    ] = None
 
     def request(self) -> PaintRequest:
         """The settings as `Videos` takes them.

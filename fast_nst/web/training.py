@@ -7,13 +7,14 @@ import importlib.util
 import json
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -73,14 +74,12 @@ class Order:
         photo: The photograph of the live paintings, which is also trained on, "RGB"; None for one
             of the samples.
         minutes: Of the steps; start and export are extra.
-        flags: Further flags of `fast-nst train`.
     """
 
     title: str
     painting: Image.Image
     photo: Image.Image | None = None
     minutes: float = DEFAULT_MINUTES
-    flags: Sequence[str] = ()
 
 
 class _Job:
@@ -128,6 +127,7 @@ class Training:
         self._state = TrainingState()
         self._job: _Job | None = None
         self._painting = b""  # of a training that has ended
+        self._token = ""  # of the last training
         if folder.is_dir():
             with contextlib.suppress(UserError, OSError), self._alone():
                 self._clean()
@@ -176,8 +176,12 @@ class Training:
             raise UserError(f"a style has the name {name!r}: give another title")
         return name
 
-    def start(self, order: Order) -> None:
-        """Start a training.
+    def is_token(self, token: str) -> bool:
+        """Whether it is what `start` returned for the last training."""
+        return bool(token) and secrets.compare_digest(token.encode(), self._token.encode())
+
+    def start(self, order: Order) -> str:
+        """Start a training; returns a secret for the one who ordered it.
 
         Raises:
             NoTraining: Another training runs.
@@ -199,7 +203,9 @@ class Training:
                     job.thread = threading.Thread(target=self._follow, args=(job,), daemon=True)
                     self._job, self._painting = job, b""
                     self._state = TrainingState("starting", name, order.title)
+                    self._token = secrets.token_urlsafe(16)
                     job.thread.start()
+                return self._token
         except OSError as error:
             raise UserError(f"cannot write to {str(self._folder)!r}: {error.strerror}") from error
 
@@ -259,27 +265,28 @@ class Training:
 
     def _follow(self, job: _Job) -> None:
         """Follow the process to its end, in a thread."""
-        for line in job.process.lines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                self._take(job, json.loads(line))
-            if job.model is not None:  # all is written
-                job.process.kill()
-        code = job.process.wait()
-        job.process.kill()  # closes its pipe
+        state, error, painting = "failed", "", b""
         try:
-            state, error = self._outcome(job, code)
-        except (UserError, OSError) as problem:
-            state, error = "failed", one_line(problem)
-        painting = b""
-        if state != "cancelled":
+            for line in job.process.lines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    self._take(job, json.loads(line))
+                if job.model is not None:  # all is written
+                    job.process.kill()
             with contextlib.suppress(OSError):
                 painting = job.live.read_bytes()
-        job.end.close()
-        with self._lock:
-            self._state.state, self._state.error, self._state.left = state, error, None
-            self._state.elapsed = round(time.monotonic() - job.started, 1)
-            self._state.painting = self._state.painting if painting else 0
-            self._painting, self._job = painting, None
+            state, error = self._outcome(job, job.process.wait())
+            if state == "cancelled":
+                painting = b""
+        except Exception as problem:  # whatever it is, others may train
+            error = one_line(problem)
+        finally:
+            job.process.kill()  # closes its pipe, too
+            job.end.close()
+            with self._lock:
+                self._state.state, self._state.error, self._state.left = state, error, None
+                self._state.elapsed = round(time.monotonic() - job.started, 1)
+                self._state.painting = self._state.painting if painting else 0
+                self._painting, self._job = painting, None
 
     def _take(self, job: _Job, event: dict[str, Any]) -> None:
         """Take an event that the process printed; see `training.live.Events`."""
@@ -359,7 +366,7 @@ def _arguments(folder: Path, name: str, order: Order) -> list[str]:
         save_image(order.photo, shown)
     paths = ["--style", style, "--photos", photos, "--live", shown, "--out", folder / _RUN]
     limits = ["--minutes", order.minutes, "--steps", _STEPS, f"--title={order.title}"]
-    words = ["train", "--json", "--trainer.logger=false", *paths, *limits, *order.flags]
+    words = ["train", "--json", "--trainer.logger=false", *paths, *limits]
     return [str(word) for word in words]
 
 

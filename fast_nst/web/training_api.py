@@ -6,10 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
@@ -17,11 +18,14 @@ from pydantic import BaseModel, Field, ValidationError
 from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import flatten, resize_longest, to_image
 from fast_nst.pictures.read import MIN_STYLE_SIDE
+from fast_nst.web.access import Access
 from fast_nst.web.backend import Backend
 from fast_nst.web.decoder_worker import Decode
+from fast_nst.web.security import AccessRefused
 from fast_nst.web.settings import first_error
 from fast_nst.web.training import DEFAULT_MINUTES, MAX_MINUTES, Order, missing
-from fast_nst.web.training_state import TrainingState
+from fast_nst.web.training_state import StartedTraining, TrainingState
+from fast_nst.web.work_queue import RequestTimeout
 
 _PHOTO = "photo"  # name of the photograph's file in the form
 _PAINTING_SIZE, _PHOTO_SIZE = 2048, 1024  # px, longer side
@@ -58,7 +62,7 @@ _FORM = {
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The painting or a field is invalid."},
-    403: {"description": "This service does not train."},
+    403: {"description": "This service does not train for this client."},
     409: {"description": "A training runs already."},
     501: {"description": "What training needs is not installed."},
 }
@@ -76,13 +80,13 @@ def training_router(
     router = APIRouter(prefix="/api/training")
     training, timeout = backend.training, backend.limits.seconds
 
-    def refusal() -> Response | None:
-        if not backend.may_train:
-            line = "training is off, since other machines can reach this service"
-            return JSONResponse({"error": line}, 403)
-        if missing():
-            return JSONResponse({"error": f"training needs more packages: {missing()}"}, 501)
-        return None
+    async def check_token(
+        token: Annotated[str, Query(description="as in the answer to the start")] = "",
+    ) -> None:
+        if backend.training_access is Access.ALL and not training.is_token(token):
+            raise AccessRefused("this is for whoever started the training: give its token")
+
+    has_token = [Depends(check_token)]
 
     @router.get("", summary="The state of the last training")
     async def state() -> TrainingState:
@@ -92,14 +96,13 @@ def training_router(
         "",
         summary="Train a style on a painting",
         status_code=202,
-        response_model=TrainingState,
+        response_model=StartedTraining,
         responses=_RESPONSES,
         openapi_extra=_FORM,
     )
-    async def start(request: Request) -> TrainingState | Response:
-        refused = refusal()
-        if refused is not None:
-            return refused
+    async def start(request: Request) -> StartedTraining | Response:
+        if missing():
+            return JSONResponse({"error": f"training needs more packages: {missing()}"}, 501)
         deadline = time.monotonic() + timeout
         training.check_idle()
         backend.queue.check()
@@ -107,7 +110,7 @@ def training_router(
         settings = _settings(upload.fields)
         training.check(settings.name)
 
-        def begin(cancelled: threading.Event) -> None:
+        def begin(cancelled: threading.Event) -> str:
             most = backend.limits.max_pixels
 
             def decoded(data: bytes | bytearray) -> Image.Image:
@@ -121,25 +124,36 @@ def training_router(
             order = Order(
                 title=settings.name, painting=painting, photo=photo, minutes=settings.minutes
             )
-            training.start(order)
+            if cancelled.is_set():  # its client was told so
+                raise RequestTimeout
+            return training.start(order)
 
         remaining = max(deadline - time.monotonic(), 0)
-        await backend.queue.run(begin, remaining, lambda: disconnected(request))
-        return training.state()
+        token = await backend.queue.run(begin, remaining, lambda: disconnected(request))
+        return StartedTraining(**asdict(training.state()), token=token)
 
-    @router.get("/painting", summary="The latest live painting", response_class=Response)
+    @router.get(
+        "/painting",
+        summary="The latest live painting",
+        response_class=Response,
+        dependencies=has_token,
+    )
     async def painting() -> Response:
         data = await asyncio.to_thread(training.painting)
         if not data:
             return JSONResponse({"error": "there is no live painting yet"}, 404)
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    @router.post("/stop", summary="End the training, and keep the style as it is")
+    @router.post(
+        "/stop", summary="End the training, and keep the style as it is", dependencies=has_token
+    )
     async def stop() -> TrainingState:
         await asyncio.to_thread(training.stop)
         return training.state()
 
-    @router.post("/cancel", summary="End the training, and remove what it wrote")
+    @router.post(
+        "/cancel", summary="End the training, and remove what it wrote", dependencies=has_token
+    )
     async def cancel() -> TrainingState:
         await asyncio.to_thread(training.cancel)
         return training.state()

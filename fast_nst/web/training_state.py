@@ -38,6 +38,18 @@ class TrainingState:
         return self.state in ("starting", "training", "exporting")
 
 
+@dataclass
+class StartedTraining(TrainingState):
+    """The state of a training that has just started.
+
+    Attributes:
+        token: With `serve --allow-training`, what the one who started it gives to see its
+            painting, and to stop or cancel it.
+    """
+
+    token: str = ""
+
+
 class Curve:
     """Losses over time: means of equal numbers of values, which double when there are many points.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, UploadFile
@@ -50,12 +50,16 @@ class Upload:
     second: bytes | None = None
 
 
-class _Transfer:
-    """An upload in progress."""
+class Transfer:
+    """The body of a request on its way.
+
+    Attributes:
+        rejection: Raised by `read`, if it is set meanwhile.
+    """
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self.body = bytearray()
+        self._size = 0
         self.rejection: type[Exception] | None = None
 
     @property
@@ -66,12 +70,62 @@ class _Transfer:
     @property
     def rate(self) -> float:
         """Average bytes per second."""
-        return len(self.body) / max(self.age, 1e-3)
+        return self._size / max(self.age, 1e-3)
 
-    @property
-    def is_too_slow(self) -> bool:
-        """Whether it is behind `MIN_RATE` by more than the grace period."""
-        return len(self.body) < MIN_RATE * (self.age - GRACE_PERIOD)
+    async def read(
+        self,
+        request: Request,
+        max_bytes: int,
+        write: Callable[[bytes], Awaitable[object]],
+        check: Callable[[], None],
+    ) -> None:
+        """Read the body, once.
+
+        Args:
+            request: A request whose body has not been read.
+            max_bytes: Maximum size of the body.
+            write: Called with each part of it.
+            check: Called several times a second; what it raises ends the reading.
+
+        Raises:
+            UploadTooLarge: The body has more than `max_bytes`.
+            UploadTooSlow: It arrives below `MIN_RATE`, by more than the grace period.
+            ClientDisconnected: The client closed the connection.
+            Exception: See `rejection`, `write` and `check`.
+        """
+        reading = asyncio.ensure_future(self._read(request, max_bytes, write))
+        try:
+            while not reading.done():
+                if self.rejection:
+                    raise self.rejection
+                check()
+                if self._size < MIN_RATE * (self.age - GRACE_PERIOD):
+                    raise UploadTooSlow(
+                        f"the upload is too slow: the minimum is {MIN_RATE / 1000:g} kB/s"
+                    )
+                await asyncio.wait((reading,), timeout=_POLL_SECONDS)
+            reading.result()
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(
+        self, request: Request, max_bytes: int, write: Callable[[bytes], Awaitable[object]]
+    ) -> None:
+        too_large = UploadTooLarge(
+            f"the upload has over {max_bytes / 1e6:,g} MB, the maximum of this service"
+        )
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > max_bytes:
+            raise too_large
+        try:
+            async for chunk in request.stream():
+                self._size += len(chunk)
+                if self._size > max_bytes:
+                    raise too_large
+                await write(chunk)
+        except ClientDisconnect as error:
+            raise ClientDisconnected from error
 
 
 class UploadReader:
@@ -88,7 +142,7 @@ class UploadReader:
     def __init__(self, max_uploads: int, max_bytes: int) -> None:
         self._max_uploads = max_uploads
         self._max_bytes = max_bytes
-        self._transfers: set[_Transfer] = set()
+        self._transfers: set[Transfer] = set()
 
     async def read(self, request: Request, timeout: float, second: str = MASK) -> Upload:
         """Read the image of a request: its body, or a file of its form; and the form's second file.
@@ -110,25 +164,20 @@ class UploadReader:
         """
         deadline = time.monotonic() + timeout
         self._make_room()
-        transfer = _Transfer()
+        transfer, body = Transfer(), bytearray()
+
+        async def write(chunk: bytes) -> None:
+            body.extend(chunk)
+
+        def check() -> None:
+            if time.monotonic() > deadline:
+                raise RequestTimeout
+
         self._transfers.add(transfer)
-        reading = asyncio.ensure_future(self._body(request, transfer))
         try:
-            while not reading.done():
-                if transfer.rejection:
-                    raise transfer.rejection
-                if time.monotonic() > deadline:
-                    raise RequestTimeout
-                if transfer.is_too_slow:
-                    raise UploadTooSlow(
-                        f"the upload is too slow: the minimum is {MIN_RATE / 1000:g} kB/s"
-                    )
-                await asyncio.wait((reading,), timeout=_POLL_SECONDS)
-            body = reading.result()
+            await transfer.read(request, self._max_bytes, write, check)
         finally:
             self._transfers.discard(transfer)
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             try:
                 return await asyncio.wait_for(
@@ -153,22 +202,6 @@ class UploadReader:
         if not candidates:
             raise QueueFull
         min(candidates, key=lambda transfer: transfer.rate).rejection = QueueFull
-
-    async def _body(self, request: Request, transfer: _Transfer) -> bytearray:
-        too_large = UploadTooLarge(
-            f"the upload has over {self._max_bytes / 1e6:,g} MB, the maximum of this service"
-        )
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_bytes:
-            raise too_large
-        try:
-            async for chunk in request.stream():
-                transfer.body += chunk
-                if len(transfer.body) > self._max_bytes:
-                    raise too_large
-        except ClientDisconnect as error:
-            raise ClientDisconnected from error
-        return transfer.body
 
 
 class _InMemoryParser(MultiPartParser):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from fast_nst.web.backend import Backend
@@ -24,25 +24,26 @@ _UNKNOWN = {"description": "There is no such film, or not any more."}
 _Identifier = Annotated[str, Path(description="identifier of the film")]
 
 
-def add_video_api(app: FastAPI, backend: Backend) -> None:
-    """Add the routes of films to an application."""
+def video_router(backend: Backend) -> APIRouter:
+    """The endpoints below /api/videos."""
+    router = APIRouter(prefix="/api/videos")
     videos = backend.videos
 
-    @app.get("/api/videos", include_in_schema=False)
-    @app.head("/api/videos", include_in_schema=False)
+    @router.get("", include_in_schema=False)
+    @router.head("", include_in_schema=False)
     async def post_only() -> Response:
         raise HTTPException(405, headers={"Allow": "POST"})
 
-    @app.post(
-        "/api/videos",
+    @router.post(
+        "",
         summary="Begin to stylize a film, which then goes on in the background",
         status_code=202,
         responses={
             202: {"description": "The identifier of the film, as `id`."},
             400: {"description": "The body or a parameter is invalid."},
-            403: {"description": "The service paints no films."},
+            403: {"description": "The service paints no films for this client."},
             404: {"description": "The style is unknown."},
-            409: {"description": "Another film is being painted."},
+            409: {"description": "Another film is being painted, or has this identifier."},
             413: {"description": "The film has too many bytes."},
             501: {"description": "The video extra is not installed."},
             507: {"description": "There is no room for the film on the disk."},
@@ -57,10 +58,10 @@ def add_video_api(app: FastAPI, backend: Backend) -> None:
         videos.check()
         wanted = settings.request()
         backend.stylizers.check(wanted)
-        return {"id": await videos.receive(request, wanted)}
+        return {"id": await videos.receive(request, wanted, settings.id)}
 
-    @app.get(
-        "/api/videos/{name}",
+    @router.get(
+        "/{name}",
         summary="State of a film: waiting, painting, done or failed",
         responses={404: _UNKNOWN},
     )
@@ -68,8 +69,8 @@ def add_video_api(app: FastAPI, backend: Backend) -> None:
         response.headers["Cache-Control"] = "no-store"
         return videos.status(name)
 
-    @app.get(
-        "/api/videos/{name}/result",
+    @router.get(
+        "/{name}/result",
         summary="The stylized film, kept for an hour",
         response_class=FileResponse,
         responses={
@@ -83,11 +84,13 @@ def add_video_api(app: FastAPI, backend: Backend) -> None:
         headers = {"Cache-Control": "no-store"}
         return FileResponse(path, media_type="video/mp4", filename=path.name, headers=headers)
 
-    @app.delete(
-        "/api/videos/{name}",
-        summary="Cancel a film, and delete its files",
+    @router.delete(
+        "/{name}",
+        summary="Cancel a film, even while it is uploaded, and delete its files",
         status_code=204,
         responses={204: {"description": "The film is deleted."}, 404: _UNKNOWN},
     )
     async def remove(name: _Identifier) -> None:
         await asyncio.to_thread(videos.remove, name)
+
+    return router

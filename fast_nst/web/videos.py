@@ -36,16 +36,12 @@ _STALLED = 10 * 60  # s without a frame, after which a film gives way to another
 _UPLOAD = "upload"
 
 
-class VideosRefused(UserError):
-    """The service paints no films, since it may be used by others."""
-
-
 class VideoExtraMissing(UserError):
     """The extra `video` is not installed."""
 
 
 class VideoBusy(UserError):
-    """Another film is being painted."""
+    """Another film is being painted, or has the same identifier."""
 
 
 class VideoUnfinished(UserError):
@@ -61,7 +57,7 @@ class VideoStatus:
     """The state of a film.
 
     Attributes:
-        state: "waiting" for its first frame, "painting", "done" or "failed".
+        state: "waiting" for its upload or its first frame, "painting", "done" or "failed".
         done: Frames painted.
         total: Approximate number of all frames; 0 if unknown.
         left: Estimated time left, in seconds; None if unknown.
@@ -89,7 +85,7 @@ class _Video:
         self.error = ""
         self.done, self.total = 0, 0
         self.first_at = 0.0
-        self.latest_at = time.monotonic()
+        self.latest_at = time.monotonic()  # when it was given, started, or had a frame
         self.lock = threading.Lock()
 
     @property
@@ -114,9 +110,10 @@ class _Video:
         return not self.is_over and time.monotonic() - self.latest_at > _STALLED
 
     def start(self, task: VideoTask) -> None:
-        """Start the process, unless the film was removed."""
+        """Start the process, unless the film was removed or has failed."""
         with self.lock:
-            if not self.is_removed:
+            if not (self.is_removed or self.error):
+                self.latest_at = time.monotonic()
                 arguments = [self.folder.name, task.to_json()]
                 self.child = ChildProcess("fast_nst.web.video_worker", arguments)
 
@@ -174,13 +171,11 @@ class Videos:
     Args:
         models: Models that requests may name.
         limits: Limits of the service.
-        is_allowed: Whether films are painted at all.
     """
 
-    def __init__(self, models: Models, limits: Limits, is_allowed: bool) -> None:
+    def __init__(self, models: Models, limits: Limits) -> None:
         self._models = models
         self._limits = limits
-        self._is_allowed = is_allowed
         self._videos: dict[str, _Video] = {}  # oldest first
         self._lock = threading.Lock()
         self._is_stopped = False
@@ -188,7 +183,6 @@ class Videos:
     def described(self) -> dict[str, Any]:
         """What the page has to know."""
         return {
-            "allowed": self._is_allowed,
             "missing": "" if _is_installed() else INSTALL,
             "max_bytes": self._limits.video_bytes,
         }
@@ -197,16 +191,10 @@ class Videos:
         """Check that a film could be painted now.
 
         Raises:
-            VideosRefused: Films are not allowed.
             VideoExtraMissing: The extra `video` is not installed.
             VideoBusy: Another film is being painted.
             ShuttingDown: `stop` was called.
         """
-        if not self._is_allowed:
-            raise VideosRefused(
-                "this service paints no films, since others may use it: start it with "
-                "--allow-videos to allow that"
-            )
         if not _is_installed():
             raise VideoExtraMissing(
                 f"films need the video extra, which is not installed: {INSTALL}, with Python 3.11 "
@@ -218,44 +206,61 @@ class Videos:
             others = list(self._videos.values())
         for video in others:
             if video.is_stalled:
-                video.kill(f"no frame was painted for {_STALLED // 60} minutes")
+                minutes = _STALLED // 60
+                video.kill(f"no frame was painted for {minutes} minutes, and another film was sent")
             elif not video.is_over:
                 raise VideoBusy(
                     "another film is being painted, and films are painted one at a time: wait for "
                     "it, or cancel it"
                 )
 
-    async def receive(self, request: Request, wanted: PaintRequest) -> str:
+    async def receive(self, request: Request, wanted: PaintRequest, name: str | None) -> str:
         """Read a film from the body of a request, and begin to paint it.
 
         Args:
             request: A request whose body has not been read.
             wanted: How it is painted; checked.
+            name: The film's identifier; None makes one.
 
         Returns:
             The film's identifier.
 
         Raises:
+            VideoBusy: Another film is being painted, or has the identifier; or this one's upload
+                gave way to another.
+            UnknownVideo: It was removed during its upload.
             Exception: See `check` and `receive_file`.
         """
         self.check()
         _remove_stale()
+        name = name or secrets.token_urlsafe(16)
         with self._lock:
-            ended = [name for name, video in self._videos.items() if video.is_over]
-        for name in ended[: max(len(ended) - _MAX_KEPT + 1, 0)]:
-            self._discard(name)
-        name, video = secrets.token_urlsafe(16), _Video()
+            ended = [other for other, video in self._videos.items() if video.is_over]
+        for other in ended[: max(len(ended) - _MAX_KEPT + 1, 0)]:
+            self._discard(other)
         with self._lock:
-            self._videos[name] = video
-        upload = video.path / _UPLOAD
+            if name in self._videos:
+                raise VideoBusy(f"a film has the identifier {name!r}: choose another one")
+            video = self._videos[name] = _Video()
+
+        def check() -> None:
+            if self._is_stopped:
+                raise ShuttingDown
+            if video.error:
+                raise VideoBusy(video.error)
+            self._video(name)
+
         try:
-            await receive_file(request, upload, self._limits.video_bytes, lambda: self._is_stopped)
-            video.thread = threading.Thread(
-                target=self._paint, args=(name, video, wanted), daemon=True
-            )
-            video.thread.start()
+            await receive_file(request, video.path / _UPLOAD, self._limits.video_bytes, check)
+            check()
+            with self._lock:  # so that `_discard` finds the thread
+                if name in self._videos:
+                    arguments = (name, video, wanted)
+                    video.thread = threading.Thread(target=self._paint, args=arguments, daemon=True)
+                    video.thread.start()
         except BaseException:
             self._discard(name)
+            video.folder.cleanup()  # of what was written after its removal
             raise
         return name
 
@@ -324,7 +329,9 @@ class Videos:
         """In a thread: paint a film, and remove it when its time is up."""
         try:
             video.start(self._task(video.path, wanted))
-            if video.child is not None:
+            if video.child is None:
+                video.end("")
+            else:
                 video.follow()
         except OSError as error:
             video.end(f"cannot paint the film: {error.strerror}")

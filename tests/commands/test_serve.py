@@ -16,6 +16,7 @@ import pytest
 from fast_nst.commands.main import main
 from fast_nst.commands.serve import ServeOptions
 from fast_nst.errors import UserError
+from fast_nst.web.access import Access
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -127,7 +128,8 @@ def test_serve_on_a_public_host_needs_allow_remote(host: str):
         ServeOptions(host=host)
     remote = ServeOptions(host=host, allow_remote=True)
     assert remote.host == host
-    assert not remote.may_train
+    assert remote.access(False) is Access.NOBODY
+    assert remote.access(True) is Access.ALL
 
 
 def test_serve_with_webgpu_needs_a_runtime():
@@ -139,10 +141,9 @@ def test_serve_with_webgpu_needs_a_runtime():
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
 def test_serve_on_a_loopback_host(host: str):
     assert ServeOptions(host=host).host == host
-    assert ServeOptions(host=host).may_train
-    assert not ServeOptions(host=host, name=["example.org"]).may_train  # a proxy's
-    assert not ServeOptions(host=host, allow_remote=True).may_train
-    assert ServeOptions(host=host, allow_remote=True, allow_training=True).may_train
+    assert ServeOptions(host=host).access(False) is Access.OWNER
+    assert ServeOptions(host=host, name=["example.org"]).access(False) is Access.NOBODY
+    assert ServeOptions(host=host, allow_remote=True).access(False) is Access.NOBODY
 
 
 @pytest.mark.parametrize(

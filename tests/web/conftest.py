@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from fast_nst.web.access import Access
 from fast_nst.web.backend import Backend
 from fast_nst.web.connections import Server
 from fast_nst.web.decoder_pool import DecoderPool
@@ -43,8 +44,8 @@ def client_of(models: dict[str, ServedModel], limits: Limits) -> TestClient:
     return TestClient(make_app(Backend(models, limits), files), base_url=HERE)
 
 
-def films_client(models: dict[str, ServedModel], allowed: bool = True) -> TestClient:
-    return TestClient(make_app(Backend(models, FILM_LIMITS, allowed), {}), base_url=HERE)
+def films_client(models: dict[str, ServedModel]) -> TestClient:
+    return TestClient(make_app(Backend(models, FILM_LIMITS, Access.OWNER), {}), base_url=HERE)
 
 
 @contextlib.contextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
+import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +26,12 @@ from fast_nst.errors import UserError
 from fast_nst.models.catalogue import find_model
 from fast_nst.models.home import HOME
 from fast_nst.pictures.read import open_image
+from fast_nst.web import training as training_module
+from fast_nst.web.access import Access
 from fast_nst.web.backend import Backend
+from fast_nst.web.child_process import ChildProcess
+from fast_nst.web.decoder_pool import Pixels
+from fast_nst.web.decoder_worker import Decode
 from fast_nst.web.files import page_files
 from fast_nst.web.models import ServedModel
 from fast_nst.web.service import make_app
@@ -53,8 +61,11 @@ def training(tmp_path: Path) -> Iterator[Training]:
     training.kill()
 
 
-def backend_of(models: dict[str, ServedModel], may_train: bool = True) -> Backend:
-    return Backend(dict(models), dataclasses.replace(LIMITS), may_train=may_train)
+def backend_of(
+    models: dict[str, ServedModel], access: Access = Access.OWNER, seconds: float = 60
+) -> Backend:
+    limits = dataclasses.replace(LIMITS, seconds=seconds)
+    return Backend(dict(models), limits, training_access=access)
 
 
 def client_of(backend: Backend) -> TestClient:
@@ -69,9 +80,19 @@ def client(models: dict[str, ServedModel], home: Path) -> Iterator[TestClient]:
     backend.training.kill()
 
 
-def order(title: str = "Wave", *flags: str, minutes: float = 0.05) -> Order:
-    painting = Image.fromarray(noise(80, 80))
-    return Order(title=title, painting=painting, minutes=minutes, flags=(*QUICK, *flags))
+def order(title: str = "Wave", minutes: float = 0.05) -> Order:
+    return Order(title=title, painting=Image.fromarray(noise(80, 80)), minutes=minutes)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
+    """Let trainings have further flags."""
+    arguments = training_module._arguments
+    monkeypatch.setattr(training_module, "_arguments", lambda *of: [*arguments(*of), *flags])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, *QUICK)
 
 
 def png(image: Image.Image) -> bytes:
@@ -177,13 +198,10 @@ def test_training_rejects_what_it_cannot_use(
     assert not home.exists()
 
 
-def test_training_is_only_for_those_who_may(
-    models: dict[str, ServedModel], home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("home")
+def test_training_without_its_packages(
+    models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
 ):
-    with client_of(backend_of(models, may_train=False)) as client:
-        answer = client.post(API, files={"image": PAINTING}, data={"name": "a"})
-        assert answer.status_code == 403
-        assert "other machines" in answer.json()["error"]
     monkeypatch.setattr("fast_nst.web.training._PACKAGES", ("torch", "no_such_package"))
     with client_of(backend_of(models)) as client:
         answer = client.post(API, files={"image": PAINTING}, data={"name": "a"})
@@ -215,6 +233,67 @@ def test_one_training_that_is_cancelled_leaves_nothing(client: TestClient, home:
     assert client.get(f"{API}/painting").status_code == 404
 
 
+def test_only_who_began_a_training_may_see_and_end_it(models: dict[str, ServedModel], home: Path):
+    backend = backend_of(models, Access.ALL)
+    with client_of(backend) as client:
+        answer = client.post(API, files={"image": PAINTING}, data={"name": "Wave"})
+        token = answer.json()["token"]
+        assert len(token) > 20
+        assert token not in client.get(API).text
+        for method, path in (("GET", "painting"), ("POST", "stop"), ("POST", "cancel")):
+            for query in ("", "?token=", f"?token={token[:-1]}"):
+                refused = client.request(method, f"{API}/{path}{query}")
+                assert refused.status_code == 403
+                assert "whoever started the training" in refused.json()["error"]
+        assert client.get(f"{API}/painting?token={token}").status_code == 404  # there is none yet
+        assert client.get(API).json()["state"] == "starting"
+        assert client.post(f"{API}/cancel?token={token}").json()["state"] == "cancelled"
+    assert [path.name for path in (home / "training").iterdir()] == ["lock"]
+
+
+def test_a_request_that_timed_out_starts_no_training(
+    models: dict[str, ServedModel], home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    backend = backend_of(models, seconds=0.5)
+    decode = backend.decoders.decode
+
+    def slow(task: Decode, cancelled: threading.Event) -> Pixels:
+        decoded = decode(task, threading.Event())
+        cancelled.wait()
+        return decoded
+
+    monkeypatch.setattr(backend.decoders, "decode", slow)
+    with client_of(backend) as client:
+        answer = client.post(API, files={"image": PAINTING}, data={"name": "Wave"})
+        assert answer.status_code == 503
+        assert backend.queue.join(20)
+        assert client.get(API).json()["state"] == "none"
+    assert not home.exists()
+
+
+def test_whatever_goes_wrong_at_the_end_another_training_may_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "model.onnx").write_bytes(b"model")
+    done = json.dumps({"state": "done", "model": str(tmp_path / "model.onnx")})
+    (tmp_path / "ends_at_once.py").write_text(f"print({done!r})")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path.cwd())]))
+    monkeypatch.setattr(
+        training_module, "ChildProcess", lambda _, *given: ChildProcess("ends_at_once", *given)
+    )
+
+    def add_style(name: str, path: Path) -> None:
+        raise MemoryError
+
+    folder = tmp_path / "training"
+    training = Training(folder, tmp_path / "styles", lambda _: False, add_style)
+    for _ in range(2):
+        training.start(order())
+        state = wait(training.state, "failed", seconds=20)
+        assert state.error == "MemoryError"
+        assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
 SERVICE = """
 import sys, time
 from pathlib import Path
@@ -241,6 +320,7 @@ def test_a_killed_service_leaves_no_process_and_its_files_are_removed(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_a_trained_style_is_listed_and_paints(models: dict[str, ServedModel], home: Path):
     backend = backend_of(models)
     with client_of(backend) as client:
@@ -265,6 +345,7 @@ def test_a_trained_style_is_listed_and_paints(models: dict[str, ServedModel], ho
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_a_stopped_training_keeps_its_style(training: Training, tmp_path: Path):
     training.start(order(minutes=5))
     wait(training.state, "training")
@@ -275,6 +356,7 @@ def test_a_stopped_training_keeps_its_style(training: Training, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_a_training_that_is_killed_says_so(training: Training, tmp_path: Path):
     training.start(order(minutes=5))
     wait(training.state, "training")
@@ -287,8 +369,11 @@ def test_a_training_that_is_killed_says_so(training: Training, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_training_that_diverges_says_so(training: Training, tmp_path: Path):
-    training.start(order("Wave", "--lr=1e30", minutes=5))
+def test_a_training_that_diverges_says_so(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    give(monkeypatch, *QUICK, "--lr=1e30")
+    training.start(order(minutes=5))
     state = wait(training.state, "failed", "done")
     assert state.error.startswith("the loss is nan at step ")
     assert state.error.endswith("training stopped, nothing was saved")
@@ -296,6 +381,7 @@ def test_a_training_that_diverges_says_so(training: Training, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_a_training_on_a_full_disk_says_so(training: Training, tmp_path: Path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))  # a checkpoint has 3 MB

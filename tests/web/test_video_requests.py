@@ -9,15 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from starlette.testclient import TestClient
 
-from fast_nst.commands.serve import ServeOptions
-from fast_nst.web import file_upload
+from fast_nst.web import upload
 from fast_nst.web import videos as videos_module
+from fast_nst.web.access import Access
 from fast_nst.web.backend import Backend
 from fast_nst.web.models import ServedModel
-from fast_nst.web.videos import Videos
+from fast_nst.web.video_worker import VideoTask
+from fast_nst.web.videos import Videos, _Video
 from tests.videos.clips import make
 from tests.web.conftest import FILM_LIMITS, films_client, serving
 from tests.web.films import begin, until
@@ -87,9 +89,11 @@ def test_invalid_requests(
     assert list(temporary.iterdir()) == []
 
 
-def post(address: tuple[str, int], length: int, body: bytes) -> socket.socket:
+def post(address: tuple[str, int], length: int, body: bytes, query: str = "") -> socket.socket:
     peer = socket.create_connection(address)
-    head = f"POST /api/videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    head = (
+        f"POST /api/videos{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    )
     peer.sendall(head.encode() + body)
     return peer
 
@@ -104,8 +108,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_uploads_that_stall_or_break_off(
     models: dict[str, ServedModel], temporary: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(file_upload, "GRACE_PERIOD", 1.0)
-    backend = Backend(models, FILM_LIMITS, True)
+    monkeypatch.setattr(upload, "GRACE_PERIOD", 1.0)
+    backend = Backend(models, FILM_LIMITS, Access.OWNER)
     with serving(backend) as address:
         with post(address, 1000, b"film"):
             wait_for(lambda: len(list(temporary.iterdir())) == 1)
@@ -115,12 +119,67 @@ def test_uploads_that_stall_or_break_off(
         with post(address, 1000, b"film") as peer:
             assert peer.recv(65536).startswith(b"HTTP/1.1 408")
         assert list(temporary.iterdir()) == []
-        monkeypatch.setattr(file_upload, "GRACE_PERIOD", 60.0)
+        monkeypatch.setattr(upload, "GRACE_PERIOD", 60.0)
         last = post(address, 1000, b"film")
         wait_for(lambda: len(list(temporary.iterdir())) == 1)
     assert list(temporary.iterdir()) == []
     assert last.recv(65536).startswith(b"HTTP/1.1 503")
     last.close()
+
+
+def test_an_upload_can_be_removed_by_the_identifier_that_its_client_chose(
+    models: dict[str, ServedModel], temporary: Path
+):
+    backend = Backend(models, FILM_LIMITS, Access.OWNER)
+    with serving(backend) as address:
+        films = httpx.Client(base_url=f"http://127.0.0.1:{address[1]}", trust_env=False)
+        with films, post(address, 1000, b"film", "?id=my-film-1") as peer:
+            wait_for(lambda: len(list(temporary.iterdir())) == 1)
+            assert films.get("/api/videos/my-film-1").json()["state"] == "waiting"
+            assert films.delete("/api/videos/my-film-1").status_code == 204
+            assert peer.recv(65536).startswith(b"HTTP/1.1 404")
+            assert films.delete("/api/videos/my-film-1").status_code == 404
+            assert list(temporary.iterdir()) == []
+            for status in (202, 409):
+                answer = films.post("/api/videos?id=my-film-1", content=b"no film")
+                assert answer.status_code == status
+                while films.get("/api/videos/my-film-1").json()["state"] != "failed":
+                    time.sleep(0.02)
+            assert "choose another one" in answer.json()["error"]
+
+
+def test_a_long_upload_gives_way_and_is_not_painted(
+    models: dict[str, ServedModel], temporary: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with serving(Backend(models, FILM_LIMITS, Access.OWNER)) as address:
+        with post(address, 4, b"fil") as peer:
+            wait_for(lambda: len(list(temporary.iterdir())) == 1)
+            monkeypatch.setattr(videos_module, "_STALLED", 0.0)
+            with post(address, 4, b"film") as other:
+                peer.sendall(b"m")
+                assert peer.recv(65536).startswith(b"HTTP/1.1 409")
+                assert other.recv(65536).startswith(b"HTTP/1.1 202")
+        assert len(list(temporary.iterdir())) == 1
+
+
+def test_time_in_the_upload_does_not_make_a_film_stall(tmp_path: Path):
+    video = _Video()
+    video.latest_at -= 700  # s
+    assert video.is_stalled
+    task = VideoTask(
+        source=str(tmp_path / "missing"),
+        models={},
+        strength=1,
+        detail=0,
+        keep_colors=False,
+        max_pixels=1,
+        max_memory="1GB",
+    )
+    video.start(task)
+    assert not video.is_stalled
+    video.follow()
+    assert "missing" in video.status.error
+    video.folder.cleanup()
 
 
 def test_upload_that_cannot_be_stored(
@@ -139,13 +198,8 @@ def test_get_needs_an_identifier(films: TestClient):
     assert films.get("/api/videos/nothing").status_code == 404
 
 
-def test_without_permission_or_the_extra(
-    models: dict[str, ServedModel], temporary: Path, monkeypatch: pytest.MonkeyPatch
-):
-    with films_client(models, allowed=False) as films:
-        answer = films.post("/api/videos", content=b"film")
-    assert answer.status_code == 403
-    assert "--allow-videos" in answer.json()["error"]
+@pytest.mark.usefixtures("temporary")
+def test_films_without_the_extra(models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "av" else find_spec(name)
@@ -154,18 +208,5 @@ def test_without_permission_or_the_extra(
         answer = films.post("/api/videos", content=b"film")
     assert answer.status_code == 501
     assert "pip install 'fast-nst[video]'" in answer.json()["error"]
-    described = Videos(models, FILM_LIMITS, False).described()
-    assert described == {
-        "allowed": False,
-        "missing": "pip install 'fast-nst[video]'",
-        "max_bytes": 2_000_000,
-    }
-
-
-def test_films_are_for_the_user_of_this_machine():
-    assert ServeOptions().paints_videos
-    assert ServeOptions(host="::1").paints_videos
-    assert not ServeOptions(host="0.0.0.0", allow_remote=True).paints_videos
-    assert not ServeOptions(allow_remote=True).paints_videos
-    assert not ServeOptions(name=["paint.example.org"]).paints_videos  # behind a proxy
-    assert ServeOptions(allow_remote=True, allow_videos=True).paints_videos
+    described = Videos(models, FILM_LIMITS).described()
+    assert described == {"missing": "pip install 'fast-nst[video]'", "max_bytes": 2_000_000}

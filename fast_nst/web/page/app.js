@@ -27,9 +27,16 @@ let training = null; // where the service trains
 function chooseStylizer(where) {
   byId("where").value = where;
   state.stylizer = stylizers[where];
-  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  const word = where !== "service" ? "neverLeaves" : isLocal ? "staysHere" : "sentTo";
-  byId("privacy").textContent = say(word, { host: location.host });
+  byId("privacy").textContent = privacyWords(where).map((word) => say(word, { host: location.host })).join(" ");
+}
+
+/** What is said of where a photograph goes, and of what is stored there. */
+function privacyWords(where) {
+  if (where !== "service") return ["neverLeaves"];
+  if (["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) return ["staysHere"];
+  const { training: trains, videos } = config.service;
+  const stored = [trains?.allowed && "storedToTrain", videos?.allowed && "storedFilms"].filter(Boolean);
+  return stored.length ? ["sentToPaint", ...stored] : ["sentTo"];
 }
 
 function listenToSources() {
@@ -91,14 +98,16 @@ async function beginJobs() {
   });
 }
 
-/** Show the styles that the service has now, and choose the one of this name. */
-async function addStyle(name) {
+/** Show the styles that the service has now, with the one of this name; or choose it, too. */
+async function addStyle(name, isChosen) {
+  if (!isChosen && styleNamed(name)) return;
   await updateStyles();
   gallery.setStyles(config.styles);
   panel.fill();
   const isThere = config.styles.some((style) => style.name === name);
   const look = currentLook();
-  showLook(isThere ? { ...look, styles: [{ name, share: 1 }] } : look, isThere);
+  const isNew = isThere && isChosen;
+  showLook(isNew ? { ...look, styles: [{ name, share: 1 }] } : look, isNew);
   gallery.refresh();
 }
 

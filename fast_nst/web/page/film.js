@@ -2,9 +2,10 @@
 
 import { copyText } from "./clipboard.js";
 import { commandFor } from "./command.js";
+import { megabytes } from "./numeric.js";
 import { isFilm } from "./photo.js";
 import { saveFile } from "./result_exporter.js";
-import { Poller, ask, refusal } from "./service.js";
+import { Poller, ask, newIdentifier, refusal } from "./service.js";
 import { keep, kept } from "./store.js";
 import { UserError, messageOf, say, sentence, timeLeft } from "./words.js";
 
@@ -12,7 +13,6 @@ const EVERY = 1000; // ms between two questions for the state
 const KEY = "film"; // of what is kept, so that the page finds its film again
 
 const byId = (id) => document.getElementById(id);
-const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 /** Send a file; unlike fetch, this tells of its progress. */
 function send(address, file, { signal, onProgress }) {
@@ -44,7 +44,7 @@ export class Films {
   #look;
   #isNamed;
   #poller;
-  #film = null; // { name, titles, target, id }: of its file, of its styles, of the result; the service's
+  #film = null; // { name, titles, target, id }: of its file, of its styles, of the result, for the service
   #file = null; // of the latest film
   #state = { state: "none" }; // of the film; while it is sent, { state: "sending", loaded, total }
   #sending = null; // an AbortController
@@ -116,24 +116,30 @@ export class Films {
   async #paint() {
     const file = this.#file;
     const { options, titles } = this.#look();
-    this.#remove(); // the film before
+    const before = this.#film;
     const base = file.name.replace(/\.[^.]*$/, "");
     const names = options.styles.map((style) => style.name);
-    this.#film = { name: file.name, titles, target: `${[base, ...names].join("-")}.mp4` };
-    this.#sending = new AbortController();
+    const id = newIdentifier();
+    this.#film = { name: file.name, titles, target: `${[base, ...names].join("-")}.mp4`, id };
+    const sending = new AbortController();
+    this.#sending = sending;
     this.#set({ state: "sending", loaded: 0, total: file.size });
+    await this.#remove(before).catch(() => {}); // then the service has room for this one
+    await keep(KEY, this.#film); // it can be cancelled even if the answer never comes
+    if (sending.signal.aborted) return;
+    const query = queryOf(options);
+    query.set("id", id);
     try {
-      const { id } = await send(`api/videos?${queryOf(options)}`, file, {
-        signal: this.#sending.signal,
+      await send(`api/videos?${query}`, file, {
+        signal: sending.signal,
         onProgress: (loaded) => this.#set({ state: "sending", loaded, total: file.size }),
       });
-      this.#film = { ...this.#film, id };
-      keep(KEY, this.#film);
       this.#set({ state: "waiting", done: 0, total: 0, left: null });
       this.#poller.start();
     } catch (error) {
-      if (error.name === "AbortError") this.#set({ state: "cancelled" });
-      else this.#set({ state: "failed", error: messageOf(error) });
+      if (sending.signal.aborted) return; // it was cancelled
+      this.#remove().catch(() => {}); // the service may have it, and only its answer was lost
+      this.#set({ state: "failed", error: messageOf(error) });
     }
   }
 
@@ -168,15 +174,10 @@ export class Films {
 
   async #cancel() {
     byId("film-status").textContent = say("cancelling");
-    if (!this.#film.id) {
-      this.#sending.abort();
-      return;
-    }
+    this.#sending?.abort();
     try {
-      await ask(`api/videos/${this.#film.id}`, { method: "DELETE" });
+      await this.#remove();
       this.#poller.stop();
-      keep(KEY, null);
-      this.#film = { ...this.#film, id: undefined };
       this.#set({ state: "cancelled" });
     } catch (error) {
       this.#fail(error);
@@ -201,7 +202,7 @@ export class Films {
   }
 
   #close() {
-    this.#remove();
+    this.#remove().catch(() => {});
     this.#film = null;
     this.#note = "";
     this.#isAdvised = false;
@@ -209,12 +210,15 @@ export class Films {
     byId("file").focus();
   }
 
-  /** Delete the painted film from the service, which would keep it for an hour. */
-  #remove() {
-    const id = this.#film?.id;
-    if (!id) return;
-    keep(KEY, null);
-    ask(`api/videos/${id}`, { method: "DELETE" }).catch(() => {}); // it may be gone
+  /** Delete a film from the service, in whatever state it is; it may be gone. */
+  async #remove(film = this.#film) {
+    if (!film) return;
+    try {
+      await ask(`api/videos/${film.id}`, { method: "DELETE" });
+    } catch (error) {
+      if (error.status !== 404) throw error;
+    }
+    if (film === this.#film) keep(KEY, null);
   }
 
   #set(state) {

@@ -10,6 +10,10 @@ export function refusal(status, answer) {
   return Object.assign(new UserError(text), { status });
 }
 
+/** A new identifier of a job. */
+export const newIdentifier = () => (
+  Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-"));
+
 /** The answer to a request; null if it is empty. */
 export async function ask(path, options) {
   let response;

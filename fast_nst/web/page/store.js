@@ -35,7 +35,7 @@ async function inTable(mode, act) {
 
 /**
  * What is kept under a key: "photographs" [{ tab, blob, name }], "look", "saved" [{ name, look }],
- * or "film" (see film.js).
+ * "film" (see film.js), or "training" (see training.js).
  */
 export const kept = (key) => inTable("readonly", (table) => {
   const request = table.get(key);

@@ -6,6 +6,7 @@
 import { encodeWithin, hasClearParts, longerSide, maxSideFor } from "./bitmaps.js";
 import { megabytes } from "./numeric.js";
 import { scaled } from "./pixels.js";
+import { newIdentifier } from "./service.js";
 import { UserError, say, sentence } from "./words.js";
 
 const TYPES = { png: "image/png", jpg: "image/jpeg", webp: "image/webp" };
@@ -91,7 +92,7 @@ export class ServiceStylizer {
         : this.#fileOf(copy));
       [source, copied] = [blob, { width, height }];
     }
-    const job = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+    const job = newIdentifier();
     const polling = setInterval(() => this.#progress(job, onProgress), POLL);
     try {
       const body = mask ? formOf(source, mask) : source;

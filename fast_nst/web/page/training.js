@@ -6,6 +6,7 @@ import { copyText } from "./clipboard.js";
 import { showCurve } from "./loss_curve.js";
 import { openPhoto } from "./photo.js";
 import { Poller, ask } from "./service.js";
+import { keep, kept } from "./store.js";
 import { UserError, messageOf, say, sentence, timeLeft } from "./words.js";
 
 const EVERY = 2000; // ms between two questions for the state
@@ -14,6 +15,7 @@ const PAINTING = 2048; // px, longer side of what is sent, as the service would 
 const PHOTOGRAPH = 1024;
 const MINUTES = [5, 10, 20, 30];
 const USUAL = 10; // minutes
+const KEY = "training"; // of what is kept: the title and the token of the training begun here
 
 const byId = (id) => document.getElementById(id);
 const runs = ({ state }) => ["starting", "training", "exporting"].includes(state);
@@ -34,6 +36,7 @@ export class Training {
   #onStyle;
   #poller;
   #state = { state: "none" };
+  #mine = {}; // { title, token } of the training begun here
   #isAsking = false; // whether the form is shown, and not the latest training
   #isStopping = false;
   #problem = ""; // why its state is unknown
@@ -45,7 +48,8 @@ export class Training {
    * @param service The `service` object of config.json.
    * @param stylizer The service's, which decodes what this browser cannot.
    * @param photograph () -> the current photograph; null without one.
-   * @param onStyle Called with the name of a style that has been trained.
+   * @param onStyle Called with the name of a style that has been trained, and whether its training
+   *   was followed here to the end.
    */
   constructor({ service, stylizer, photograph, onStyle }) {
     this.#limits = service;
@@ -64,6 +68,11 @@ export class Training {
       new Option("", minutes, minutes === USUAL, minutes === USUAL))));
     this.#listen();
     this.speak();
+    this.#begin();
+  }
+
+  async #begin() {
+    this.#mine = (await kept(KEY)) ?? {};
     this.#look();
   }
 
@@ -197,7 +206,9 @@ export class Training {
       form.append("image", await this.#fileOf(this.#painting, PAINTING, 0.7), "painting");
       const photo = this.#photograph();
       if (photo) form.append("photo", await this.#fileOf(photo, PHOTOGRAPH, 0.25), "photo");
-      const state = await ask("api/training", { method: "POST", body: form });
+      const { token, ...state } = await ask("api/training", { method: "POST", body: form });
+      this.#mine = { title: state.title, token };
+      keep(KEY, this.#mine);
       this.#isAsking = false;
       this.#take(state);
       byId("training-close").focus();
@@ -220,7 +231,7 @@ export class Training {
 
   async #order(what) {
     try {
-      this.#take(await ask(`api/training/${what}`, { method: "POST" }));
+      this.#take(await ask(`api/training/${what}?${this.#token}`, { method: "POST" }));
     } catch (error) {
       this.#isStopping = false;
       this.#fail(error);
@@ -240,7 +251,16 @@ export class Training {
     }
     if (runs(before) && state.state === "none") this.#problem = say("trainingGone", before);
     this.#show(runs(before));
-    if (runs(before) && (isKept(state) || this.#problem)) this.#onStyle(state.name);
+    if (isKept(state) || this.#problem) this.#onStyle(state.name, runs(before));
+  }
+
+  /** Whether the training is this visitor's, who alone may stop, cancel and see it. */
+  get #isMine() {
+    return !this.#limits.training.needs_token || this.#mine.title === this.#state.title;
+  }
+
+  get #token() {
+    return new URLSearchParams({ token: this.#mine.token ?? "" });
   }
 
   #fail(error) {
@@ -278,7 +298,7 @@ export class Training {
   #showRun(isNew) {
     const state = this.#state;
     const isRunning = runs(state);
-    byId("training-stop").hidden = byId("training-cancel").hidden = !isRunning;
+    byId("training-stop").hidden = byId("training-cancel").hidden = !isRunning || !this.#isMine;
     byId("training-stop").disabled = this.#isStopping || state.state !== "training";
     byId("training-another").hidden = isRunning;
     const progress = byId("training-progress");
@@ -311,14 +331,15 @@ export class Training {
   }
 
   async #showPainting() {
-    const { painting, title } = this.#state;
+    const { title } = this.#state;
+    const painting = this.#isMine && this.#state.painting;
     const image = byId("training-painting");
     const key = `${title} ${painting}`;
-    byId("no-painting").hidden = Boolean(painting);
+    byId("no-painting").hidden = Boolean(painting) || !this.#isMine;
     if (!painting) image.hidden = true;
     if (!painting || this.#shown === key) return;
     this.#shown = key;
-    const query = new URLSearchParams({ number: painting, title });
+    const query = new URLSearchParams([["number", painting], ["title", title], ...this.#token]);
     const next = Object.assign(new Image(), {
       id: image.id, alt: say("livePainting"), src: `api/training/painting?${query}`,
     });

@@ -15,6 +15,9 @@ export default {
   staysHere: "Your photograph stays on this machine.",
   sentTo: "Your photograph is sent to {host}, which does not store it.",
   neverLeaves: "Your photograph never leaves this browser.",
+  sentToPaint: "Your photograph is sent to {host}, where painting it stores nothing.",
+  storedToTrain: "A new style is kept; its painting and your photograph are stored until the training ends, and the last preview until the next training.",
+  storedFilms: "A film is stored while it is painted, and its painting for an hour.",
   // photographs
   photograph: "Photograph",
   photographs: "Photographs",

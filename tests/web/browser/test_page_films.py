@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -113,6 +114,24 @@ def test_cancelled_upload_and_once_more(page: Page, clip: Path):
     page.unroute("**/api/videos?*")
     page.locator("#film-again").click()
     expect(page.locator("#film-status")).to_have_text("my clip.mp4 is painted.", timeout=PAINTED)
+
+
+def test_film_whose_answer_is_lost_can_be_cancelled(page: Page, long_clip: Path, service: str):
+    page.evaluate("""() => {
+        const listen = EventTarget.prototype.addEventListener;
+        XMLHttpRequest.prototype.addEventListener = function (type, act) {
+            if (type !== "load") listen.call(this, type, act);
+        };
+    }""")
+    with page.expect_request("**/api/videos?*") as sent:
+        give(page, long_clip)
+    film = f"{service}/api/videos/{parse_qs(urlsplit(sent.value.url).query)['id'][0]}"
+    while page.request.get(film).json().get("state") != "painting":
+        page.wait_for_timeout(100)
+    expect(page.locator("#film-text")).to_contain_text("Sending long.mp4: ")
+    page.locator("#film-cancel").click()
+    expect(page.locator("#film-status")).to_have_text("Cancelled.")
+    assert page.request.get(film).status == 404
 
 
 def test_what_is_wrong_is_said_until_it_is_right(page: Page, picture: Path, tmp_path: Path):

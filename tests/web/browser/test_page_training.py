@@ -198,3 +198,45 @@ def test_training_is_for_the_user_of_this_machine(browser: Browser, site: str):
             with opened(browser, place) as page:
                 painted(page)
                 expect(page.locator("#new-style")).to_be_hidden()
+
+
+def test_training_of_another_visitor_can_be_neither_seen_nor_ended(
+    browser: Browser, home: Path, painting: Path
+):
+    allowed = ("--host", "127.0.0.2", "--allow-training", "--allow-videos")
+    with (
+        serving(*allowed) as (address, _),
+        opened(browser, address) as page,
+        opened(browser, address) as other,
+    ):
+        said = page.locator("#privacy").text_content() or ""
+        assert "where painting it stores nothing. A new style is kept; " in said
+        assert said.endswith("its painting for an hour.")
+        begin(page, painting.rename(painting.with_name("my_dots.png")))
+        expect(page.locator("#training-cancel")).to_be_visible()
+        other.reload()
+        other.locator("#training-news button").click()
+        expect(other.locator("#training-status")).to_have_text("Starting …")
+        for name in ("cancel", "stop", "painting"):
+            expect(other.locator(f"#training-{name}")).to_be_hidden()
+        page.reload()
+        page.locator("#training-news button").click()
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.locator("#training-cancel").click()
+        expect(page.locator("#training-status")).to_contain_text("nothing was kept")
+    assert not list((home / "training").glob("job-*"))
+
+
+def test_style_trained_in_another_tab_is_listed_and_not_chosen(page: Page):
+    styles = page.request.get(f"{page.url.split('#')[0]}api/styles").json()
+    new = {**styles[0], "name": "dots", "title": "Dots", "own": True}
+    page.route("**/api/styles", lambda route: route.fulfill(json=[new, *styles]))
+    state = page.request.get(f"{page.url.split('#')[0]}api/training").json()
+    done = {**state, "state": "done", "name": "dots", "title": "Dots"}
+    page.route("**/api/training", lambda route: route.fulfill(json=done))
+    chosen = page.locator("#gallery input[type=radio]:checked")
+    before = chosen.input_value()
+    expect(page.locator('li[data-name="dots"]')).to_have_count(0)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it is looked at again
+    expect(page.locator('li[data-name="dots"]')).to_contain_text("yours")
+    assert chosen.input_value() == before
