@@ -13,9 +13,8 @@ export default {
   language: "Language",
   staysHere: "It stays on this machine.",
   sentTo: "It is sent to {host}, which does not store it.",
-  sentToPaint: "It is sent to {host}, where painting it stores nothing.",
-  storedToTrain: "A new style is kept; its painting and your photograph are stored until the training ends, and the last preview until the next training.",
-  storedFilms: "A film is stored while it is painted, and its painting for an hour.",
+  sentToTrain: "It is sent to {host}, which stores it only to train a style, until the next training.",
+  filmsDeleted: "Films are deleted an hour after they are painted.",
   neverLeaves: "It never leaves this browser.",
   // photographs
   photograph: "Photograph",
