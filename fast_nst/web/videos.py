@@ -248,18 +248,20 @@ class Videos:
                 raise ShuttingDown
             if video.error:
                 raise VideoBusy(video.error)
-            self._video(name)
+            if video.is_removed:
+                raise UnknownVideo("the film was removed")
 
         try:
             await receive_file(request, video.path / _UPLOAD, self._limits.video_bytes, check)
             check()
             with self._lock:  # so that `_discard` finds the thread
-                if name in self._videos:
+                if self._videos.get(name) is video:
                     arguments = (name, video, wanted)
                     video.thread = threading.Thread(target=self._paint, args=arguments, daemon=True)
                     video.thread.start()
         except BaseException:
-            self._discard(name)
+            if not video.is_removed:
+                self._discard(name)
             video.folder.cleanup()  # of what was written after its removal
             raise
         return name

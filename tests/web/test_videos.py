@@ -204,7 +204,8 @@ def test_a_stalled_film_gives_way(
     monkeypatch.setattr(_Video, "is_stalled", property(lambda video: not video.is_over))
     second = begin(films, b"no film")
     status = until(films, first, "failed")[-1]
-    assert status["error"] == "no frame was painted for 10 minutes"
+    said = "no frame was painted for 10 minutes, and another film was sent"
+    assert status["error"] == said
     monkeypatch.undo()
     until(films, second, "failed")
 

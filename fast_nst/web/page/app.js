@@ -35,8 +35,7 @@ function privacyWords(where) {
   if (where !== "service") return ["neverLeaves"];
   if (["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) return ["staysHere"];
   const { training: trains, videos } = config.service;
-  const stored = [trains?.allowed && "storedToTrain", videos?.allowed && "storedFilms"].filter(Boolean);
-  return stored.length ? ["sentToPaint", ...stored] : ["sentTo"];
+  return [trains?.allowed ? "sentToTrain" : "sentTo", ...(videos?.allowed ? ["filmsDeleted"] : [])];
 }
 
 function listenToSources() {

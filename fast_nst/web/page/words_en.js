@@ -15,9 +15,8 @@ export default {
   staysHere: "Your photograph stays on this machine.",
   sentTo: "Your photograph is sent to {host}, which does not store it.",
   neverLeaves: "Your photograph never leaves this browser.",
-  sentToPaint: "Your photograph is sent to {host}, where painting it stores nothing.",
-  storedToTrain: "A new style is kept; its painting and your photograph are stored until the training ends, and the last preview until the next training.",
-  storedFilms: "A film is stored while it is painted, and its painting for an hour.",
+  sentToTrain: "Your photograph is sent to {host}, which stores it only to train a style, until the next training.",
+  filmsDeleted: "Films are deleted an hour after they are painted.",
   // photographs
   photograph: "Photograph",
   photographs: "Photographs",

@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runtime")
     for path, data in runtime_from_npm(webgpu=True).files.items():
@@ -37,14 +37,14 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     (folder / "negative.onnx").write_bytes(inverting_model())
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(runtime: Path, own: Path) -> Iterator[str]:
     with serving("--runtime", runtime, "--models", own, "--max-upload", "9MB") as (address, _):
         yield address
@@ -55,7 +55,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Do not log requests."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(runtime: Path, own: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the static site, served below a path prefix."""
     root = tmp_path_factory.mktemp("host")

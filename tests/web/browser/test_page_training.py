@@ -209,9 +209,10 @@ def test_training_of_another_visitor_can_be_neither_seen_nor_ended(
         opened(browser, address) as page,
         opened(browser, address) as other,
     ):
-        said = page.locator("#privacy").text_content() or ""
-        assert "where painting it stores nothing. A new style is kept; " in said
-        assert said.endswith("its painting for an hour.")
+        expect(page.locator("#privacy")).to_have_text(
+            f"It is sent to {address.removeprefix('http://')}, which stores it only to train a "
+            "style, until the next training. Films are deleted an hour after they are painted."
+        )
         begin(page, painting.rename(painting.with_name("my_dots.png")))
         expect(page.locator("#training-cancel")).to_be_visible()
         other.reload()
