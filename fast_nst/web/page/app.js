@@ -3,7 +3,7 @@
 import { Cropper } from "./crop.js";
 import { Films } from "./film.js";
 import { install } from "./installation.js";
-import { fromAddress, isSameLook, plainLook, toAddress } from "./look.js";
+import { fromAddress, isSameLook, plainLook } from "./look.js";
 import { paintOptions } from "./paint_options.js";
 import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";

@@ -7,7 +7,7 @@ const STEP = 0.05; // of a share, by an arrow key
 const LEAST = 0.01; // of each share: a style with none would not be of the blend
 
 /** The shares of a point: its barycentric coordinates, each at least `LEAST`. */
-export function sharesAt([x, y]) {
+function sharesAt([x, y]) {
   const [[ax, ay], [bx, by], [cx, cy]] = CORNERS;
   const area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy);
   const first = ((by - cy) * (x - cx) + (cx - bx) * (y - cy)) / area;
@@ -17,7 +17,7 @@ export function sharesAt([x, y]) {
   return inside.map((share) => share / sum);
 }
 
-export function pointOf(shares) {
+function pointOf(shares) {
   return [0, 1].map((axis) => shares.reduce((sum, share, i) => sum + share * CORNERS[i][axis], 0));
 }
 

@@ -9,7 +9,7 @@ const MARGIN = 2;
 const rounded = (value) => Number(value.toPrecision(3));
 
 /** Points [seconds, loss] as the `d` of an SVG path; losses in a logarithmic scale. */
-export function curveOf(losses) {
+function curveOf(losses) {
   const values = losses.map(([, loss]) => Math.log(Math.max(loss, Number.MIN_VALUE)));
   const least = Math.min(...values);
   const range = Math.max(...values) - least || 1;

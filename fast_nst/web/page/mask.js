@@ -5,7 +5,7 @@ const KEPT = 30; // versions that can be undone
 let count = 0;
 
 /** A mask, which is never changed, only replaced. */
-export class Mask {
+class Mask {
   #png;
   #share;
 

@@ -5,7 +5,7 @@ import { UserError, say } from "./words.js";
 
 let count = 0;
 
-export class Photo {
+class Photo {
   #copies = new Map();
 
   /**

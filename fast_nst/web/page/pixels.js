@@ -66,7 +66,7 @@ export function scaled(width, height, factor) {
 }
 
 /** Round half to even, as Python and NumPy do. */
-export function halfEven(value) {
+function halfEven(value) {
   const low = Math.floor(value);
   const rest = value - low;
   return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;

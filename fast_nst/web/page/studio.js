@@ -6,7 +6,7 @@ import { Comparison } from "./compare.js";
 import { FullView } from "./full_view.js";
 import { Gallery } from "./gallery.js";
 import { JobQueue, Latest } from "./job_queue.js";
-import { History, plainLook, strokeScaleOf, toAddress } from "./look.js";
+import { History, plainLook, toAddress } from "./look.js";
 import { LookPanel } from "./look_panel.js";
 import { MaskPanel } from "./mask_panel.js";
 import { cameraOptions, paintOptions, resultOptions, sidesOf, withStyle } from "./paint_options.js";
@@ -40,7 +40,7 @@ export let gallery;
 export let panel;
 export let exporter;
 export let masks;
-export let queue;
+let queue;
 export let stage;
 let previewStarted = 0;
 let retryTimer = 0;
@@ -85,7 +85,7 @@ function takeLook() {
 }
 
 /** The same once a control rests: the look can be undone, linked and found on the next visit. */
-export function settleLook() {
+function settleLook() {
   takeLook();
   history().add(currentLook());
   rememberLook();

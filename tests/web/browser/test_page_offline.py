@@ -192,6 +192,7 @@ def test_new_version_is_offered_and_replaces_nothing_before(
             assert old <= kept(page, 1)  # which the new version does not have
             other = page.context.new_page()  # a second tab
             other.goto(address)
+            painted(other)  # requests of a closing tab would keep the old service worker busy
             button = page.locator("#update")
             button.click()
             expect(button).to_contain_text("Close the other tabs")
