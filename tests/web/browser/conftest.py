@@ -78,6 +78,14 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 
 @pytest.fixture
+def strip_page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page with the thumbnails of its strip."""
+    with opened(browser, address, thumbnails=True) as page:
+        painted(page)
+        yield page
+
+
+@pytest.fixture
 def site_page(browser: Browser, site: str) -> Iterator[Page]:
     with opened(browser, site) as page:
         painted(page)

@@ -52,7 +52,11 @@ def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 @contextlib.contextmanager
 def opened(
-    browser: Browser, address: str, service_worker: bool = False, **options: object
+    browser: Browser,
+    address: str,
+    service_worker: bool = False,
+    thumbnails: bool = False,
+    **options: object,
 ) -> Iterator[Page]:
     """Open a page; fails if it requests another host, or logs an error or a warning.
 
@@ -61,12 +65,15 @@ def opened(
         address: Where the page is.
         service_worker: Whether the page may register its service worker, whose requests
             `Page.route` does not see.
+        thumbnails: Whether the strip's thumbnails are painted, which takes as long as a test.
         options: Of the browser's context.
     """
     wrong: list[str] = []
     context = browser.new_context(accept_downloads=True, **options)  # type: ignore[arg-type]
     if not service_worker:
         context.add_init_script("delete Navigator.prototype.serviceWorker")
+    if not thumbnails:  # no card ever comes into view
+        context.add_init_script("IntersectionObserver.prototype.observe = () => {}")
     page = context.new_page()
     page.set_default_timeout(20 * SECOND)
     page.on(

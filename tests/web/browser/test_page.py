@@ -48,18 +48,18 @@ def test_photograph_from_clipboard_sample_and_file_chooser(page: Page, picture: 
     expect(page.locator("#status")).to_contain_text("373 × 251 px")
 
 
-def test_thumbnails_show_the_photograph(page: Page, picture: Path):
-    page.set_viewport_size({"width": 700, "height": 500})
-    give(page, picture, SHOWN)
-    thumbnails = page.locator("#gallery canvas")
-    page.locator("#gallery li").last.scroll_into_view_if_needed()
-    expect(page.locator("#gallery li:last-child canvas[data-painted]")).to_have_count(1)
+def test_thumbnails_show_the_photograph(strip_page: Page, picture: Path):
+    strip_page.set_viewport_size({"width": 700, "height": 500})
+    give(strip_page, picture, SHOWN)
+    thumbnails = strip_page.locator("#gallery canvas")
+    strip_page.locator("#gallery li").last.scroll_into_view_if_needed()
+    expect(strip_page.locator("#gallery li:last-child canvas[data-painted]")).to_have_count(1)
     last = thumbnails.last
     assert last.evaluate("canvas => [canvas.width, canvas.height]") == [320, 215]
 
 
 def test_thumbnails_are_lazy(browser: Browser, address: str):
-    with opened(browser, address, viewport={"width": 400, "height": 600}) as page:
+    with opened(browser, address, thumbnails=True, viewport={"width": 400, "height": 600}) as page:
         painted(page)
         expect(page.locator("#gallery li:first-child canvas[data-painted]")).to_have_count(1)
         page.wait_for_load_state("networkidle")
@@ -162,31 +162,31 @@ def test_camera_is_stylized_live(page: Page, site_page: Page):
         expect(where.get_by_role("button", name="Stop the camera")).to_be_hidden()
 
 
+SIZES = [(390, 844), (844, 390), (820, 1180), (1280, 720), (1440, 900)]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    ("width", "height"), [(390, 844), (844, 390), (820, 1180), (1280, 720), (1440, 900)]
-)
-def test_layout_fits_and_has_contrast(
-    browser: Browser, address: str, tmp_path: Path, scheme: str, width: int, height: int
-):
-    options = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
-    with opened(browser, address, **options) as page:
+def test_layout_fits_and_has_contrast(browser: Browser, address: str, scheme: str):
+    with opened(browser, address, color_scheme=scheme) as page:
         painted(page)
-        root = page.evaluate("[document.documentElement.scrollWidth, innerHeight]")
-        assert root <= [width, height]
-        for name in ("#stage", "#gallery li:first-child"):  # together on one screen
-            box = page.locator(name).bounding_box()
-            assert box is not None
-            assert 0 <= box["y"] < box["y"] + box["height"] <= height
-            assert box["height"] > 100
-        selectors = "h1, h2, p:not(:empty), label, button, small, select, output, a, code"
-        for item in page.locator(selectors).all():
-            if item.is_visible():
-                assert item.evaluate(CONTRAST) >= 4.5, item.evaluate("x => x.outerHTML")
-        for item in page.locator("button:visible, select:visible, .button:visible").all():
-            box = item.bounding_box()
-            assert box is not None
-            assert box["height"] >= 40
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(200)
+            root = page.evaluate("[document.documentElement.scrollWidth, innerHeight]")
+            assert root <= [width, height]
+            for name in ("#stage", "#gallery li:first-child"):  # together on one screen
+                box = page.locator(name).bounding_box()
+                assert box is not None
+                assert 0 <= box["y"] < box["y"] + box["height"] <= height, (width, name)
+                assert box["height"] > 100
+            selectors = "h1, h2, p:not(:empty), label, button, small, select, output, a, code"
+            for item in page.locator(selectors).all():
+                if item.is_visible():
+                    assert item.evaluate(CONTRAST) >= 4.5, item.evaluate("x => x.outerHTML")
+            for item in page.locator("button:visible, select:visible, .button:visible").all():
+                box = item.bounding_box()
+                assert box is not None
+                assert box["height"] >= 40, item.evaluate("x => x.outerHTML")
 
 
 CONTRAST = """(item) => {

@@ -102,7 +102,7 @@ def test_site_without_runtime_shows_an_error(browser: Browser, site: str):
 def test_missing_style_file_does_not_affect_other_styles(
     browser: Browser, site: str, answer: dict[str, Any] | None, reason: str
 ):
-    with opened(browser, f"{site}style.css") as page:
+    with opened(browser, f"{site}style.css", thumbnails=True) as page:
         runtimes: list[str] = []
         page.on(
             "request",

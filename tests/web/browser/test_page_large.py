@@ -50,7 +50,7 @@ def test_photograph_above_max_pixels_of_the_service_is_copied(
 ):
     with (
         serving("--max-pixels", "300000", "--max-upload", "0.2MB") as (address, _),
-        opened(browser, address) as page,
+        opened(browser, address, thumbnails=True) as page,
     ):
         painted(page)
         give(page, large, "447 × 670 px")

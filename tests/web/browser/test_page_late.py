@@ -32,10 +32,10 @@ def is_shown(page: Page, path: Path) -> bool:
 
 
 @pytest.fixture
-def quiet(page: Page) -> Page:
+def quiet(strip_page: Page) -> Page:
     """The page, once all thumbnails are painted."""
-    page.wait_for_load_state("networkidle")
-    return page
+    strip_page.wait_for_load_state("networkidle")
+    return strip_page
 
 
 def test_late_first_sample_does_not_replace_a_photograph(
@@ -89,29 +89,29 @@ def test_photograph_during_camera_permission_stops_the_camera(
         assert is_shown(page, picture)
 
 
-def test_slow_preview_is_superseded(quiet: Page, picture: Path):
-    with held_back(quiet, "**/api/stylize?style=udnie%3A1&**") as held:
-        apply(quiet, {"style": "udnie"})
-        expect(quiet.locator("#status")).to_have_text(
+def test_slow_preview_is_superseded(page: Page, picture: Path):
+    with held_back(page, "**/api/stylize?style=udnie%3A1&**") as held:
+        apply(page, {"style": "udnie"})
+        expect(page.locator("#status")).to_have_text(
             "Painting Udnie (Young American Girl, The Dance) …"
         )
-        apply(quiet, {"style": "evening"})
-        expect(quiet.locator("#status")).to_contain_text("Evening Landscape, ")
+        apply(page, {"style": "evening"})
+        expect(page.locator("#status")).to_contain_text("Evening Landscape, ")
         assert held
-    expect(quiet.locator("#status")).to_contain_text("Evening Landscape, ")
-    expect(quiet.locator("#after")).to_have_attribute(
+    expect(page.locator("#status")).to_contain_text("Evening Landscape, ")
+    expect(page.locator("#after")).to_have_attribute(
         "aria-label", "The painting, in the style of Evening Landscape"
     )
     # A new photograph does not wait for the preview of the previous one either.
-    with held_back(quiet, "**/api/stylize?style=udnie%3A1&**"):
-        apply(quiet, {"style": "udnie"})
-        expect(quiet.locator("#status")).to_have_text(
+    with held_back(page, "**/api/stylize?style=udnie%3A1&**"):
+        apply(page, {"style": "udnie"})
+        expect(page.locator("#status")).to_have_text(
             "Painting Udnie (Young American Girl, The Dance) …"
         )
-        give(quiet, picture)
-        apply(quiet, {"style": "evening"})
-        expect(quiet.locator("#status")).to_contain_text(SHOWN)
-    assert is_shown(quiet, picture)
+        give(page, picture)
+        apply(page, {"style": "evening"})
+        expect(page.locator("#status")).to_contain_text(SHOWN)
+    assert is_shown(page, picture)
 
 
 def test_late_thumbnail_of_an_old_photograph_is_dropped(quiet: Page, picture: Path):
@@ -149,17 +149,17 @@ def test_failure_clears_old_results_and_recovers(quiet: Page, picture: Path):
         expect(quiet.locator(name)).to_be_empty()
 
 
-def test_comparison_recovers_from_a_failure(quiet: Page, picture: Path):
-    give(quiet, picture, SHOWN)
-    quiet.get_by_role("button", name="Side by side").click()
-    expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
-    quiet.route(PAINT, lambda route: route.abort())
-    set_range(quiet, "strength", 0.9)
-    expect(quiet.locator("#compare .error")).to_contain_text("Is fast-nst serve still running?")
-    quiet.unroute_all()
-    set_range(quiet, "strength", 0.8)
-    expect(quiet.locator("#compare canvas[data-painted]")).to_have_count(1)
-    expect(quiet.locator("#compare .error")).to_have_count(0)
+def test_comparison_recovers_from_a_failure(page: Page, picture: Path):
+    give(page, picture, SHOWN)
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.locator("#compare canvas[data-painted]")).to_have_count(1)
+    page.route(PAINT, lambda route: route.abort())
+    set_range(page, "strength", 0.9)
+    expect(page.locator("#compare .error")).to_contain_text("Is fast-nst serve still running?")
+    page.unroute_all()
+    set_range(page, "strength", 0.8)
+    expect(page.locator("#compare canvas[data-painted]")).to_have_count(1)
+    expect(page.locator("#compare .error")).to_have_count(0)
 
 
 def is_clear(page: Page, selector: str) -> bool:

@@ -124,8 +124,8 @@ def test_full_size_shows_the_pixels_of_infer(page: Page, large: Path, tmp_path: 
     page.get_by_role("button", name="Full size").click()
     expect(page.locator("#status")).to_have_text("Shown at full resolution.")
     page.locator("#split").fill("0")
+    page.wait_for_timeout(SECOND / 2)  # for the row of the progress to go
     found = shot(page)
-    expected = by_command(page, large, tmp_path / "expected.png")
     view = page.evaluate(
         """() => {
             const [stage, picture] = ["stage", "picture"].map(
@@ -134,6 +134,7 @@ def test_full_size_shows_the_pixels_of_infer(page: Page, large: Path, tmp_path: 
         }"""
     )
     left, top, width, height = (round(value) for value in view)
+    expected = by_command(page, large, tmp_path / "expected.png")
     part = expected[top : top + height, left : left + width]
     middle = np.s_[20:-20, 60:-60]  # without the stage's round corners and the divider
     assert np.abs(found[: part.shape[0], : part.shape[1]].astype(int) - part)[middle].max() <= 1
@@ -211,7 +212,10 @@ def test_stuck_thumbnail_does_not_block_the_chosen_style(browser: Browser, addre
         (address, "**/api/stylize?style=great_wave%3A1&**"),
         (site, "**/great_wave.*.onnx"),
     ):
-        with opened(browser, f"{where}/style.css") as page, held_back(page, pattern) as held:
+        with (
+            opened(browser, f"{where}/style.css", thumbnails=True) as page,
+            held_back(page, pattern) as held,
+        ):
             page.goto(where)
             painted(page)
             until_held(page, held)

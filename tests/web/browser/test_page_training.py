@@ -44,7 +44,7 @@ def service(home: Path, runtime: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, service: str) -> Iterator[Page]:
-    with opened(browser, service) as page:
+    with opened(browser, service, thumbnails=True) as page:
         painted(page)
         yield page
 
@@ -210,7 +210,8 @@ def test_training_of_another_visitor_can_be_neither_seen_nor_ended(
         opened(browser, address) as other,
     ):
         expect(page.locator("#privacy")).to_have_text(
-            f"It is sent to {address.removeprefix('http://')}, which stores it only to train a "
+            f"Your photograph is sent to {address.removeprefix('http://')}, which stores it only "
+            "to train a "
             "style, until the next training. Films are deleted an hour after they are painted."
         )
         begin(page, painting.rename(painting.with_name("my_dots.png")))
