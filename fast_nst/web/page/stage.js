@@ -195,8 +195,10 @@ export class Stage {
 
   #render() {
     const { scale } = this.#view;
-    const snapped = (at) => Math.round(at * devicePixelRatio) / devicePixelRatio; // or it blurs
-    const [x, y] = [snapped(this.#view.x), snapped(this.#view.y)];
+    const corner = this.#firstPixel();
+    const snapped = (at, first) => ( // to whole pixels of the screen, or it blurs
+      first + Math.round((at - first) * devicePixelRatio) / devicePixelRatio);
+    const [x, y] = [snapped(this.#view.x, corner.x), snapped(this.#view.y, corner.y)];
     const room = this.#room();
     const style = this.#picture.style;
     [style.left, style.top] = [`${x}px`, `${y}px`];
@@ -215,29 +217,40 @@ export class Stage {
     const full = Math.round((100 * scale) / this.#fullScale());
     const value = document.getElementById("zoom-value"); // screen readers repeat every change
     if (value.textContent !== `${full} %`) value.textContent = `${full} %`;
-    this.#drawFull(room, edge, x, y);
+    this.#drawFull(room, edge, { x: x - corner.x, y: y - corner.y }, corner);
   }
 
-  /** Draw the visible part at full resolution. */
-  #drawFull(room, edge, x, y) {
-    this.#sharp.hidden = !this.#full;
+  /** The top left corner of the screen's first whole pixel on the stage, in CSS px. */
+  #firstPixel() {
+    const { left, top } = this.#stage.getBoundingClientRect();
+    const rest = (at) => Math.ceil(at * devicePixelRatio) / devicePixelRatio - at;
+    return { x: rest(left), y: rest(top) };
+  }
+
+  /** Draw the visible part at full resolution, with the picture's corner at `at` of the canvas. */
+  #drawFull(room, edge, at, corner) {
+    const sharp = this.#sharp;
+    sharp.hidden = !this.#full;
     if (!this.#full) return;
     const ratio = devicePixelRatio;
-    this.#sharp.width = Math.round(room.width * ratio);
-    this.#sharp.height = Math.round(room.height * ratio);
-    const context = this.#sharp.getContext("2d");
+    sharp.width = Math.floor((room.width - corner.x) * ratio);
+    sharp.height = Math.floor((room.height - corner.y) * ratio);
+    [sharp.style.left, sharp.style.top] = [`${corner.x}px`, `${corner.y}px`];
+    sharp.style.width = `${sharp.width / ratio}px`;
+    sharp.style.height = `${sharp.height / ratio}px`;
+    const context = sharp.getContext("2d");
     context.imageSmoothingEnabled = this.#view.scale * ratio < 2;
     const draw = (bitmap, left, right) => {
       context.save();
       context.beginPath();
-      context.rect(left * ratio, 0, (right - left) * ratio, this.#sharp.height);
+      context.rect(left * ratio, 0, (right - left) * ratio, sharp.height);
       context.clip();
-      context.drawImage(bitmap, x * ratio, y * ratio,
+      context.drawImage(bitmap, at.x * ratio, at.y * ratio,
         this.#view.scale * this.#size.width * ratio, this.#view.scale * this.#size.height * ratio);
       context.restore();
     };
-    draw(this.#full.painting, edge, room.width);
-    draw(this.#full.photo, 0, edge);
+    draw(this.#full.painting, edge - corner.x, room.width);
+    draw(this.#full.photo, 0, edge - corner.x);
   }
 
   #setSplit(clientX) {

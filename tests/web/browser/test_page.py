@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import http.server
 import io
 import itertools
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
@@ -241,18 +244,49 @@ def test_forced_colors_show_the_selected_style(browser: Browser, address: str):
         assert divider == "rgb(255, 255, 255)"
 
 
-def test_page_behind_a_path_prefix(browser: Browser, address: str, picture: Path):
-    prefix = f"{address}/tools/paint"
-    with opened(browser, f"{address}/healthz") as page:
-        outside: list[str] = []
+PREFIX = "/tools/paint"
 
-        def pass_on(route: Route) -> None:
-            if not route.request.url.startswith(f"{prefix}/"):
-                outside.append(route.request.url)
-            route.continue_(url=route.request.url.replace("/tools/paint/", "/"))
 
-        page.context.route(f"{address}/**", pass_on)
-        page.goto(f"{prefix}/")
+@pytest.fixture
+def proxy(address: str) -> Iterator[tuple[str, list[str]]]:
+    """Address of a reverse proxy below a path prefix, and the requests outside of that."""
+    outside: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith(f"{PREFIX}/"):
+                outside.append(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            service = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+            path = self.path.removeprefix(PREFIX)
+            service.request(self.command, path, body, dict(self.headers.items()))
+            response = service.getresponse()
+            data = response.read()
+            self.send_response_only(response.status)
+            for name, value in response.getheaders():
+                if name.lower() not in ("content-length", "transfer-encoding"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            service.close()
+
+        do_POST = do_GET
+
+        def log_message(self, *args: object) -> None:
+            """Do not log requests."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}{PREFIX}", outside
+        server.shutdown()
+        thread.join()
+
+
+def test_page_behind_a_path_prefix(browser: Browser, proxy: tuple[str, list[str]], picture: Path):
+    prefix, outside = proxy
+    with opened(browser, f"{prefix}/") as page:
         painted(page)
         give(page, picture, SHOWN)
         page.get_by_label("Painted").select_option("browser")

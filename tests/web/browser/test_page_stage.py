@@ -36,11 +36,6 @@ def scale_of(page: Page) -> float:
     return box["width"]
 
 
-def shot(page: Page) -> np.ndarray:
-    """(H, W, 3) of the stage as it is on the screen."""
-    return to_array(Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB"))
-
-
 def test_zoom_by_wheel_keys_and_double_click(page: Page, picture: Path):
     give(page, picture, SHOWN)
     fitted = scale_of(page)
@@ -125,15 +120,19 @@ def test_full_size_shows_the_pixels_of_infer(page: Page, large: Path, tmp_path: 
     expect(page.locator("#status")).to_have_text("Shown at full resolution.")
     page.locator("#split").fill("0")
     page.wait_for_timeout(SECOND / 2)  # for the row of the progress to go
-    found = shot(page)
+    found = to_array(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
     view = page.evaluate(
         """() => {
             const [stage, picture] = ["stage", "picture"].map(
                 (id) => document.getElementById(id).getBoundingClientRect());
-            return [stage.left - picture.left, stage.top - picture.top, stage.width, stage.height];
+            const [left, top] = [Math.ceil(stage.left), Math.ceil(stage.top)];
+            const [right, bottom] = [Math.floor(stage.right), Math.floor(stage.bottom)];
+            return [left, top, right - left, bottom - top, left - picture.left, top - picture.top];
         }"""
     )
-    left, top, width, height = (round(value) for value in view)
+    assert np.abs(np.array(view) - np.round(view)).max() < 1e-3  # on whole pixels
+    x, y, width, height, left, top = (round(value) for value in view)
+    found = found[y : y + height, x : x + width]
     expected = by_command(page, large, tmp_path / "expected.png")
     part = expected[top : top + height, left : left + width]
     middle = np.s_[20:-20, 60:-60]  # without the stage's round corners and the divider
