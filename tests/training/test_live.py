@@ -19,6 +19,7 @@ pytestmark = pytest.mark.integration
 TINY = "--size 48 --style-size 64 --precision 32 --trainer.logger false"
 
 
+@pytest.mark.slow
 def test_minutes_live_and_json(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -269,6 +269,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_service_leaves_no_process_and_its_files_are_removed(tmp_path: Path):
     command = [sys.executable, "-c", SERVICE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:

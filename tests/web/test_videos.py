@@ -102,6 +102,7 @@ def test_animation(films: TestClient, tmp_path: Path, suffix: str):
     assert until(films, name, "done", "failed")[-1]["done"] == 3
 
 
+@pytest.mark.slow
 def test_films_are_painted_one_at_a_time_and_can_be_cancelled(
     films: TestClient, clip: bytes, long_clip: bytes, temporary: Path
 ):
