@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 HOME = "FAST_NST_HOME"
 STYLES, TRAINING = "styles", "training"
 
@@ -20,6 +18,8 @@ def home() -> Path:
     given = os.environ.get(HOME)
     if given:
         return Path(given).absolute()
+    import platformdirs  # slow, and no style of the package needs it
+
     return Path(platformdirs.user_data_dir("fast_nst", appauthor=False))
 
 
