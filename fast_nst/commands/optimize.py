@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, with_weight
+from fast_nst.commands.shared import output_file, quality_option, with_weight
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,
@@ -33,7 +33,7 @@ from fast_nst.models.catalogue import style_names
 from fast_nst.options import like, option, positional
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
-from fast_nst.pictures.write import check_writable_format, save_image
+from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
 from fast_nst.reference.optimizer import (
     INITS,
     LEARNING_RATES,
@@ -60,7 +60,9 @@ class OptimizeOptions(LossSettings):
         metavar="STYLE[:WEIGHT]",
         repeat=True,
     )
-    output: str = option("image file to write", MISSING, "-o", metavar="OUT")
+    output: str = option(
+        "image file to write, or a folder, ending in / if new", MISSING, "-o", metavar="OUT"
+    )
     steps: int = option("updates, at each scale", STEPS, least=1)
     size: int = option("longer side of the result, in px", 512, metavar="PX", least=1)
     style_size: int | None = option(
@@ -126,6 +128,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             so far has been written.
     """
     options = parse(OptimizeOptions, argv, prog, description)
+    options.output = output_file(options.output, options.content, WRITERS, ".png")
     _check_output(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -174,8 +177,6 @@ def _check_output(options: OptimizeOptions) -> None:
     """Refuse, before the work, output paths that cannot or must not be written."""
     output = Path(options.output)
     check_writable_format(output)
-    if output.is_dir():
-        raise UserError(f"{str(output)!r} is a folder: name a file in it")
     if output.exists() and not options.overwrite:
         raise UserError(f"{str(output)!r} exists: add --overwrite to replace it")
     check_writable(output)
