@@ -227,9 +227,11 @@ def _paint_single(
 ) -> int:
     """Paint a single picture, from a file or standard input to a file or standard output."""
     job, paint = jobs[0], options.paint
-    source = job.source if job.source and not job.source.is_fifo() else None
-    if source is None:
+    source: Path | bytes
+    if job.source is None or job.source.is_fifo():
         source = _read_pipe(job.source, options.quiet)
+    else:
+        source = job.source
     progress = Progress(options.quiet, unit="tile")
     try:
         region = None if masks is None else masks.region(job.source, job.mask)
