@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.commands.outputs import check_stdout, stdout_errors
 from fast_nst.commands.progress import Progress, log
 from fast_nst.commands.shared import (
     blend_of,
-    check_stdout,
     check_style_names,
     detail_option,
     quality_option,
     refuse_existing,
-    stdout_errors,
     strength_option,
 )
 from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, providers

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fast_nst.commands.outputs import output_file
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import output_file, quality_option, with_weight
+from fast_nst.commands.shared import quality_option, with_weight
 from fast_nst.devices import (
     PRECISIONS,
     choose_device,

@@ -19,6 +19,7 @@ from fast_nst.errors import UserError, one_line
 from fast_nst.files import claim_file
 from fast_nst.models.catalogue import RUNS
 from fast_nst.options import option
+from fast_nst.pictures.find import expand_patterns
 from fast_nst.pictures.write import save_image
 from fast_nst.training.live import Events, LivePainting
 from fast_nst.training.run import TrainResult, train
@@ -58,7 +59,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: The only style failed, or all for the same reason.
     """
     given = parse_given(TrainOptions, argv, prog, description)
-    names = _split(given.pop("style", None) or [])
+    names = expand_patterns(_split(given.pop("style", None) or []))
     live, as_json = given.pop("live", None), given.pop("json", False)
     is_series = len(names) > 1 or any(Path(name).is_dir() for name in names)
     if is_series and (live or as_json):

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.commands.outputs import output_file
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import (
     blend_of,
     check_style_names,
     detail_option,
-    output_file,
     refuse_existing,
 )
 from fast_nst.engines.engine import EngineOptions, providers

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fast_nst.commands import infer
 from fast_nst.commands.main import main
-from fast_nst.commands.shared import output_file
+from fast_nst.commands.outputs import output_file
 from fast_nst.errors import UserError
 from tests.conftest import noise, pixels
 
