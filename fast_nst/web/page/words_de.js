@@ -232,6 +232,8 @@ export default {
   noResponse: "Der Dienst antwortet nicht. Läuft fast-nst serve noch?",
   serviceStatus: "Der Dienst hat mit {status} geantwortet.",
   workerFile: "{reason} Bitte einen anderen Stil wählen oder die Seite neu laden.",
+  workerNotStarted: "Dieser Browser kann nicht zu malen beginnen ({reason}). Bitte die Seite neu laden oder einen anderen Browser versuchen.",
+  workerNotStartedService: "Dieser Browser kann nicht zu malen beginnen ({reason}). Bitte oben „von diesem Dienst“ wählen oder die Seite neu laden.",
   workerFailed: "Dieser Browser konnte {side} px nicht verarbeiten ({reason}). Bitte eine kleinere Größe wählen oder die Seite neu laden.",
   needsPixels: "Das braucht {width} × {height} px, ein Browser kann {most} Megapixel verarbeiten. Bitte eine kleinere Größe oder größere Pinselstriche wählen.",
   noFormat: "Dieser Browser kann {format} nicht schreiben. Bitte ein anderes Format wählen.",

@@ -245,6 +245,8 @@ export default {
   noResponse: "The service does not respond. Is fast-nst serve still running?",
   serviceStatus: "The service responded with {status}.",
   workerFile: "{reason} Please choose another style, or load the page again.",
+  workerNotStarted: "This browser cannot start to paint ({reason}). Please load the page again, or try another browser.",
+  workerNotStartedService: "This browser cannot start to paint ({reason}). Please choose “by this service” above, or load the page again.",
   workerFailed: "This browser could not process {side} px ({reason}). Please choose a smaller size, or load the page again.",
   needsPixels: "This needs {width} × {height} px, and a browser can process {most} megapixels. Please choose a smaller size or larger strokes.",
   noFormat: "This browser cannot write {format}. Please choose another format.",

@@ -232,6 +232,8 @@ export default {
   noResponse: "Le service ne répond pas. fast-nst serve fonctionne-t-il encore ?",
   serviceStatus: "Le service a répondu {status}.",
   workerFile: "{reason} Veuillez choisir un autre style ou recharger la page.",
+  workerNotStarted: "Ce navigateur ne peut pas commencer à peindre ({reason}). Veuillez recharger la page ou essayer un autre navigateur.",
+  workerNotStartedService: "Ce navigateur ne peut pas commencer à peindre ({reason}). Choisissez « par ce service » ci-dessus, ou rechargez la page.",
   workerFailed: "Ce navigateur n'a pas pu traiter {side} px ({reason}). Veuillez choisir une taille plus petite ou recharger la page.",
   needsPixels: "Il faut {width} × {height} px, et un navigateur peut traiter {most} mégapixels. Veuillez choisir une taille plus petite ou des touches plus grandes.",
   noFormat: "Ce navigateur ne peut pas écrire {format}. Veuillez choisir un autre format.",
