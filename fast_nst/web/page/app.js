@@ -93,6 +93,7 @@ async function beginJobs() {
     service: config.service,
     stylizer: stylizers.service,
     photograph: () => state.photo,
+    styles: () => config.styles,
     onStyle: addStyle,
   });
 }

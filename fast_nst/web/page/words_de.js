@@ -113,6 +113,8 @@ export default {
   paintingChosen: "{name} ist das Gemälde.",
   choosePaintingFirst: "Bitte zuerst ein Gemälde wählen.",
   nameOfStyle: "Name",
+  nameTaken: "So heißt schon der Stil {other}. Bitte einen anderen Namen geben, etwa {free}.",
+  nameWithoutLetters: "Bitte einen Namen mit einem Buchstaben oder einer Ziffer geben.",
   trainingTime: "Dauer",
   minutes: "{minutes} Minuten",
   startTraining: "Training starten",

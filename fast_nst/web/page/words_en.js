@@ -120,6 +120,8 @@ export default {
   paintingChosen: "{name} is the painting.",
   choosePaintingFirst: "Please choose a painting first.",
   nameOfStyle: "Name",
+  nameTaken: "The style {other} has this name. Please give another one, such as {free}.",
+  nameWithoutLetters: "Please give a name with a letter or a digit.",
   trainingTime: "Time",
   minutes: "{minutes} minutes",
   startTraining: "Start training",

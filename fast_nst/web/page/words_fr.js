@@ -113,6 +113,8 @@ export default {
   paintingChosen: "{name} est la peinture.",
   choosePaintingFirst: "Choisissez d'abord une peinture.",
   nameOfStyle: "Nom",
+  nameTaken: "Le style {other} porte déjà ce nom. Veuillez en donner un autre, par exemple {free}.",
+  nameWithoutLetters: "Veuillez donner un nom avec une lettre ou un chiffre.",
   trainingTime: "Durée",
   minutes: "{minutes} minutes",
   startTraining: "Lancer l'entraînement",
