@@ -30,7 +30,7 @@ def own_styles() -> Path:
 
 def own_style_files() -> list[Path]:
     """The model files of the user's styles, sorted by name; a file's stem is the name."""
-    return sorted(own_styles().glob("*.onnx"))
+    return sorted(own_styles().glob("*.onnx"), key=lambda path: path.stem)
 
 
 def training_folder() -> Path:

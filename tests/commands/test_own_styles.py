@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from PIL import Image
 import fast_nst
 from fast_nst import Stylizer
 from fast_nst.assets import STYLES
+from fast_nst.commands import train
 from fast_nst.commands.main import main
 from fast_nst.models.catalogue import find_model
 from fast_nst.models.home import HOME, own_style_files, own_styles
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
+from fast_nst.training.installation import install
 from fast_nst.training.run import TrainResult
 from tests.conftest import noise
 
@@ -38,10 +41,8 @@ def test_a_style_is_added_listed_painted_with_and_removed(photo: Path, capsys):
     assert main(["styles"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split()[-3:] == ["own", "548", "kB"]
     assert main(["styles", "--json"]) == 0
-    *_, udnie, last = sorted(
-        json.loads(capsys.readouterr().out), key=lambda s: s["source"] == "own"
-    )
-    assert set(last) == set(udnie)
+    first, *_, last = json.loads(capsys.readouterr().out)
+    assert set(last) == set(first)
     assert (last["name"], last["path"]) == ("mine", str(own_styles() / "mine.onnx"))
     assert main(["infer", str(photo), "-s", "mine:0.5", "-s", f"{UDNIE}:0.5", "-o", "a.png"]) == 0
     np.testing.assert_allclose(
@@ -120,50 +121,42 @@ def test_each_form_has_its_help(capsys, form: str):
 
 
 @pytest.mark.slow
-def test_train_installs_the_model_and_says_under_which_name(
-    photographs: Path, tmp_path: Path, monkeypatch, capsys
-):
-    tiny = ["train", "--photos", str(photographs), *TINY.split()]
-    Path("a").mkdir()
-    Path("b").mkdir()
+def test_a_series_is_installed_under_free_names(photographs: Path, capsys):
     for place, seed in (("a/sea.png", 0), ("b/sea.png", 1), ("udnie.png", 2)):
+        Path(place).parent.mkdir(exist_ok=True)
         Image.fromarray(noise(40, 40, seed=seed)).save(place)
-
-    def said() -> str:
-        out = capsys.readouterr().out
-        return next((line for line in out.splitlines() if line.startswith("Installed")), "")
-
-    assert main([*tiny, "--style", "a/sea.png", "udnie.png", "b/sea.png", "a/sea.png"]) == 0
-    assert said() == (
+    styles = ["--style", "a/sea.png", "udnie.png", "b/sea.png"]
+    assert main(["train", "--photos", str(photographs), *TINY.split(), *styles]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "Installed" in line)
+    assert line == (
         "Installed as 'sea'; 'udnie-2', since 'udnie' is a style in the package; "
-        "'sea-2', since 'sea' is another style of yours; 'sea' in place of its earlier model."
+        "'sea-2', since 'sea' is another style of yours."
     )
-    assert Path("runs/sea-3/model.onnx").read_bytes() == find_model("sea").read_bytes()
-    assert main([*tiny, "--style", "a/sea.png", "--no-install"]) == 0
-    assert "-m runs/sea-4/model.onnx" in capsys.readouterr().out
-    assert main([*tiny, "--style", "a/sea.png", "--out", "runs/sea_steady", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["style"] == "sea_steady"
-    assert [path.stem for path in own_style_files()] == ["sea", "sea-2", "sea_steady", "udnie-2"]
+    assert Path("runs/sea/model.onnx").read_bytes() == find_model("sea").read_bytes()
+    assert [path.stem for path in own_style_files()] == ["sea", "sea-2", "udnie-2"]
 
 
-def test_train_without_a_users_folder_keeps_the_run(
-    run: TrainResult, photographs: Path, tmp_path: Path, monkeypatch, capsys
-):
-    Path("file").touch()
-    monkeypatch.setenv(HOME, str(tmp_path / "file"))
-    resume = ["train", "--resume", str(run.checkpoint), "--out", "again", "--steps", "7"]
-    assert main(resume) == 0
-    out, err = capsys.readouterr()
-    assert "note: not installed: cannot make the folder" in err
-    assert "-m again/model.onnx" in out
-
-
+@pytest.mark.slow
 def test_train_from_python_installs_if_it_is_asked_to(photographs: Path):
     Image.fromarray(noise(40, 40)).save("sea.png")
     settings = {"steps": 1, "size": 32, "style_size": 32, "precision": "32", "network": "fast"}
     settings |= {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
-    result = fast_nst.train("sea.png", photographs, **settings)
-    assert result.installed is None
-    assert own_style_files() == []
     result = fast_nst.train("sea.png", photographs, install=True, **settings)
     assert result.installed == own_styles() / "sea.onnx" == find_model("sea")
+
+
+def test_a_run_is_installed_under_the_name_of_its_style(run: TrainResult, tmp_path: Path):
+    assert install(run).name == "sample_style"
+    names = {"sample_style-2": "sample_style", "sea_steady": "sea_steady", "udnie": "udnie-2"}
+    for folder, name in names.items():
+        assert install(replace(run, folder=Path("runs", folder))).name == name
+
+
+def test_a_run_that_cannot_be_installed_says_why(
+    run: TrainResult, tmp_path: Path, monkeypatch, capsys
+):
+    Path("file").touch()
+    monkeypatch.setenv(HOME, str(tmp_path / "file"))
+    assert train._install(run) is None
+    err = capsys.readouterr().err
+    assert err.startswith(f"note: not installed: cannot make the folder '{tmp_path}/file/styles'")
