@@ -45,7 +45,7 @@ COMMANDS = {
     "blend": Command("Blend styles, or change a style's strength, and write a model file.", False),
     "serve": Command("Serve the web page and the HTTP API on this machine.", False),
     "site": Command("Write the web page as a folder for static hosting.", False),
-    "styles": Command("List the styles in the package, or stylize a photograph in all.", False),
+    "styles": Command("List, add, remove or show styles, or stylize a photograph in all.", False),
     "optimize": Command(
         "Stylize one image with the classic optimizer: minutes instead of milliseconds.", True
     ),

@@ -29,7 +29,7 @@ from fast_nst.engines.engine import threads_option
 from fast_nst.errors import UserError, choose
 from fast_nst.files import check_writable
 from fast_nst.losses import CLASSIC_STYLE_LAYERS, PARTS, LossSettings, build_loss
-from fast_nst.models.catalogue import style_names
+from fast_nst.models.catalogue import is_style, style_names
 from fast_nst.options import like, option, positional
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
@@ -200,7 +200,7 @@ def _initial_picture(init: str, photo: Image.Image) -> str | Tensor:
     """The initial picture as `optimize` takes it: a name, or a tensor of the photograph's size."""
     if init in INITS:
         return init
-    if Path(init).suffix.lower() == ".onnx" or init in style_names():
+    if Path(init).suffix.lower() == ".onnx" or is_style(init):
         return to_tensor(Stylizer(init, detail=0)(photo).convert("RGB"))
     if not Path(init).suffix and not Path(init).exists():
         choose("init", init, (*INITS, *style_names(), "an image file", "a model.onnx"))
