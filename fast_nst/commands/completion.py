@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args, get_type_hints
 
 import shtab
 
@@ -15,12 +14,11 @@ from fast_nst.models.catalogue import style_files
 from fast_nst.models.home import own_styles
 from fast_nst.options import check, parse_flags, positional
 
-# Command -> its options that take names of styles.
-_STYLES = {
-    "infer": {"style", "outside"},
-    "video": {"style"},
-    "styles": {"strengths", "blend"},
-}
+# What an option's value is, by the option's name or its placeholder in the help.
+_STYLES = {"NAME[:WEIGHT]", "outside", "strengths", "blend"}
+_FOLDERS = {"DIR", "FOLDER", "photos", "out"}
+_FILES = {"PHOTO", "IMAGE", "MASK", "CONTENT", "VIDEO", "OUT", "MODEL", "CHECKPOINT", "FILE"}
+_FILES |= {"FILE[:WEIGHT]", "STYLE", "STYLE[:WEIGHT]", "style", "photo", "init", "vgg", "resume"}
 
 
 @dataclass
@@ -77,17 +75,16 @@ def script(shell: str) -> str:
 
 def _add_values(parser: argparse.ArgumentParser, command: str) -> None:
     """Tell each option's values to shtab: words, names of styles, folders or files."""
-    options = options_of(command)
-    hints = get_type_hints(options)
-    files = [*style_files(), *own_styles().glob("*.onnx")]
-    fields = {item.name: item for item in dataclasses.fields(options)}
+    fields = {item.name: item for item in dataclasses.fields(options_of(command))}
+    styles = [*style_files(), *own_styles().glob("*.onnx")]
     for action in parser._actions:
         item = fields.get(action.dest)
+        kind = str(action.metavar or action.dest)
         if item is not None and item.metadata.get("choices"):
             action.choices = item.metadata["choices"]
-        elif action.dest in _STYLES.get(command, ()):
-            action.choices = sorted({path.stem for path in files})
-        elif action.metavar == "DIR":
+        elif not {kind, action.dest}.isdisjoint(_STYLES):
+            action.choices = sorted({path.stem for path in styles})
+        elif kind in _FOLDERS:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-        elif item is None or str in (hints[action.dest], *get_args(hints[action.dest])):
+        elif kind in _FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
