@@ -9,8 +9,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 run: $(VENV)/paint
 	$(BIN)/fast-nst infer $(PHOTOS) --style starry_night -o stylized --overwrite
-	$(BIN)/fast-nst styles $(PHOTOS)/chelsea.jpg --size 320 -o stylized/styles.jpg --overwrite
-	@echo "Done: look at the pictures in stylized/; styles.jpg shows every style of the gallery."
+	for photo in astronaut chelsea coffee rocket; do $(BIN)/fast-nst styles $(PHOTOS)/$$photo.jpg \
+	  --size 320 -o stylized/$${photo}_styles.jpg --overwrite || exit; done
+	@echo "Done: look at stylized/. Each *_styles.jpg shows one photograph in all styles."
 	@echo "Your own: $(BIN)/fast-nst infer PHOTO.jpg --style udnie -o painting.jpg"
 	@echo "Next: make train, which trains a style of your own within minutes (installs PyTorch)"
 

@@ -67,9 +67,9 @@ def _command(argv: Sequence[str]) -> Callable[[], int]:
         return _command([*argv[1:2], "--help"])
     name = choose("command", argv[0], COMMANDS)
     command = COMMANDS[name]
-    if command.needs_training and not {"-h", "--help"}.isdisjoint(argv):
-        return functools.partial(_say, command_parser(name).format_help().rstrip(), 0)
     if command.needs_training:
+        if not {"-h", "--help"}.isdisjoint(argv):
+            command_parser(name).parse_args(["--help"])  # exits
         for package in _TRAINING_PACKAGES:
             if importlib.util.find_spec(package) is None:
                 raise UserError(f"{package} is not installed: pip install 'fast-nst[train]'")

@@ -86,7 +86,9 @@ def options_of(name: str) -> type:
 def command_parser(name: str) -> Parser:
     """A command's parser, for its help and its completion."""
     command = COMMANDS[name]
-    make = parser_of
+    words = options_of(name), f"fast-nst {name}", command.description
     if command.needs_training:
-        from fast_nst.commands.training_options import parser_with_config as make
-    return make(options_of(name), f"fast-nst {name}", command.description)
+        from fast_nst.commands.training_options import parser_with_config
+
+        return parser_with_config(*words)
+    return parser_of(*words)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fast_nst import choices
 from fast_nst.assets import STARTS
-from fast_nst.choices import PRECISIONS as PLAIN_PRECISIONS
 from fast_nst.loss_settings import LossSettings
 from fast_nst.models.geometry import GEOMETRIES
 from fast_nst.options import option, ordered_fields
 
 SCRATCH, BASE = "scratch", "base"
-PRECISIONS = (*PLAIN_PRECISIONS, "16")
+PRECISIONS = (*choices.PRECISIONS, "16")
 
 
 def plain(trainer: dict[str, Any]) -> dict[str, Any]:
