@@ -17,8 +17,14 @@ def measured(values: Mapping[str, float]) -> str:
     return ", ".join(shown)
 
 
-def report_defects(values: Mapping[str, float]) -> None:
-    """Print the measures on one line, and a warning on standard error for each visible defect."""
-    print(f"defects, and what passes: {measured(values)}")
+def report_defects(values: Mapping[str, float], quiet: bool = False) -> None:
+    """Print the measures on one line, and a warning on standard error for each visible defect.
+
+    Args:
+        values: The measures.
+        quiet: Print the warnings only.
+    """
+    if not quiet:
+        print(f"defects, and what passes: {measured(values)}")
     for fault in faults(values):
         print(f"WARNING: {fault}", file=sys.stderr)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fast_nst import devices
+from fast_nst import choices
 from fast_nst.assets import STARTS
-from fast_nst.losses import LossSettings
-from fast_nst.networks import NETWORKS
+from fast_nst.loss_settings import LossSettings
+from fast_nst.models.geometry import GEOMETRIES
 from fast_nst.options import option, ordered_fields
 
 SCRATCH, BASE = "scratch", "base"
-PRECISIONS = (*devices.PRECISIONS, "16")
+PRECISIONS = (*choices.PRECISIONS, "16")
 
 
 def plain(trainer: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Recipe(LossSettings):
     network: str = option(
         "network to train: fine paints best, fast is for video, johnson is the published one",
         "fine",
-        choices=NETWORKS,
+        choices=GEOMETRIES,
     )
     init: str | None = option(
         "initial weights: base (pretrained on no style in particular; average means the same), "
