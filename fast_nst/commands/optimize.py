@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
+from fast_nst.commands.shared import output_file
 from fast_nst.commands.training_options import OptimizeOptions
 from fast_nst.devices import (
     choose_device,
@@ -29,7 +30,7 @@ from fast_nst.losses import PARTS, build_loss
 from fast_nst.models.catalogue import is_style, style_names
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
-from fast_nst.pictures.write import check_writable_format, save_image
+from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
 from fast_nst.reference.optimizer import (
     Iterate,
     OptimizationDiverged,
@@ -51,6 +52,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             so far has been written.
     """
     options = parse(OptimizeOptions, argv, prog, description)
+    options.output = output_file(options.output, options.content, WRITERS, ".png")
     _check_output(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -99,8 +101,6 @@ def _check_output(options: OptimizeOptions) -> None:
     """Refuse, before the work, output paths that cannot or must not be written."""
     output = Path(options.output)
     check_writable_format(output)
-    if output.is_dir():
-        raise UserError(f"{str(output)!r} is a folder: name a file in it")
     if output.exists() and not options.overwrite:
         raise UserError(f"{str(output)!r} exists: add --overwrite to replace it")
     check_writable(output)

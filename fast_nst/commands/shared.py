@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, one_line
+from fast_nst.files import names_folder
 from fast_nst.models.catalogue import is_name, is_style
 from fast_nst.options import option
 from fast_nst.pictures.write import QUALITY
@@ -124,6 +128,56 @@ def blend_of(arguments: Iterable[str], what: str) -> dict[str, float]:
 
 def _is_model(argument: str) -> bool:
     return is_style(argument) if is_name(argument) else _is_file(argument)
+
+
+def output_file(output: str, source: str, suffixes: Iterable[str], default: str) -> str:
+    """The file to write: `output`, or a file with the source's name in the folder `output`.
+
+    Args:
+        output: A file; or a folder, which exists or ends in a separator.
+        source: The input file.
+        suffixes: Those that can be written, in lower case.
+        default: The suffix that replaces any other one.
+
+    Raises:
+        UserError: The file is the input.
+    """
+    target = Path(output)
+    if names_folder(output):
+        name = Path(Path(source).name)
+        target /= name if name.suffix.lower() in suffixes else name.with_suffix(default)
+    if os.path.realpath(target) == os.path.realpath(source):
+        raise UserError(f"{str(target)!r} is the input too: give another output")
+    return str(target)
+
+
+def check_stdout() -> None:
+    """Check that standard output can be given binary data.
+
+    Raises:
+        UserError: It is closed, or a terminal.
+    """
+    if sys.stdout is None:
+        raise UserError("standard output is closed: give -o FILE")
+    if sys.stdout.isatty():
+        raise UserError("standard output is a terminal: redirect it (> FILE), or give -o FILE")
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Name standard output in errors of writing to it; a closed pipe stays a BrokenPipeError.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes the rest at exit
+        reason = one_line(error.strerror or error)
+        raise UserError(f"cannot write to standard output: {reason}") from error
 
 
 def refuse_existing(target: Path) -> None:

@@ -41,7 +41,9 @@ class StylesOptions:
     photo: str | None = positional(
         "photograph to stylize in all styles of the package", "PHOTO", None
     )
-    output: str | None = option("output image for the contact sheet", None, "-o", metavar="OUT")
+    output: str | None = option(
+        "output image for the contact sheet (required with PHOTO)", None, "-o", metavar="OUT"
+    )
     strengths: str | None = option(
         "show this style only, at strengths from 0 to 1.5; a name or an .onnx file",
         None,

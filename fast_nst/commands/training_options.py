@@ -99,7 +99,9 @@ class OptimizeOptions(LossSettings):
         metavar="STYLE[:WEIGHT]",
         repeat=True,
     )
-    output: str = option("image file to write", MISSING, "-o", metavar="OUT")
+    output: str = option(
+        "image file to write, or a folder, ending in / if new", MISSING, "-o", metavar="OUT"
+    )
     steps: int = option("updates, at each scale", STEPS, least=1)
     size: int = option("longer side of the result, in px", 512, metavar="PX", least=1)
     style_size: int | None = option(

@@ -19,6 +19,7 @@ from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import (
     blend_of,
     detail_option,
+    output_file,
     refuse_existing,
 )
 from fast_nst.engines.engine import EngineOptions, providers
@@ -28,7 +29,7 @@ from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.painting import MAX_STRENGTH, check_strength
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.stylize.video import LIVE, PaintedVideo, film_models, stylize_video
-from fast_nst.videos.codecs import ENCODERS
+from fast_nst.videos.codecs import ANIMATIONS, CONTAINERS, ENCODERS
 
 
 @dataclass(kw_only=True)
@@ -37,7 +38,7 @@ class VideoOptions(EngineOptions):
 
     input: str = positional("video file, GIF or animated WebP", metavar="VIDEO")
     output: str = option(
-        "output file: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp",
+        "output file: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp; or a folder, ending in / if new",
         MISSING,
         "-o",
         metavar="OUT",
@@ -206,6 +207,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     available = f"; available: {', '.join(providers())}"
     options = parse_flags(VideoOptions, argv, prog, description, provider=available)
+    suffixes = (*CONTAINERS, *ANIMATIONS)
+    options.output = output_file(options.output, options.input, suffixes, ".mp4")
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)
