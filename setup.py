@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: `configs/` travels in the package, and sdists are reproducible."""
+"""What pyproject.toml cannot say: `configs/` is in the package, and sdists are reproducible."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BuildWithConfigs(build_py):
 class ReproducibleSdist(sdist):
     """An sdist without owners, modes and times of this machine; wheels are so by themselves."""
 
-    def make_archive(self, base_name: str, format: str, *_: object, base_dir: str) -> str:
+    def make_archive(self, base_name: str, format: str, *, base_dir: str, **_: object) -> str:
         """Write the files in `base_dir` as `base_name`.tar.gz, at the time of SOURCE_DATE_EPOCH."""
         if format != "gztar":
             raise ValueError(f"format {format!r}: sdists are gztar")
