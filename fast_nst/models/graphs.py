@@ -258,7 +258,7 @@ def _blend_metadata(
         title = " + ".join(f"{t} {w:.3g}" for t, w in zip(titles, weights, strict=True))
     joined = {
         key: ", ".join(dict.fromkeys(part[key] for part in parts if part.get(key)))
-        for key in ("artist", "year", "licence")
+        for key in ("artist", "year", "licence", "photographs", "credits")
     }
     blend = {
         "strength": strength,

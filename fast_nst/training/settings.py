@@ -140,6 +140,10 @@ class TrainConfig(Recipe):
     artist: str = option("who made the style image, kept in the model", "")
     year: str = option("when it was made, kept in the model", "")
     licence: str = option("licence of the style image, kept in the model", "")
+    photos_source: str = option(
+        "source and terms of the training photographs, kept in the model; default: of the samples",
+        "",
+    )
     accelerator: str = option("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
     devices: str = option("how many devices, or which: 2, or 0,2 or auto", "auto")
     strategy: str = option(
