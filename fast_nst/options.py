@@ -21,6 +21,9 @@ from fast_nst.numeric import plain
 _Options = TypeVar("_Options")
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _KINDS[dict] = "keys with values"
+EXIT_CODES = (
+    "exit codes: 0 success, 1 some of several files failed, 2 error, 130 Ctrl-C, 143 SIGTERM"
+)
 
 
 def option(
@@ -68,15 +71,24 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def positional(help: str, metavar: str, default: Any = MISSING) -> Any:
+def positional(
+    help: str, metavar: str, default: Any = MISSING, choices: Iterable[str] | None = None
+) -> Any:
     """A dataclass field for a positional argument; a list takes one word or more.
 
     Args:
         help: Text of `--help`.
         metavar: Stands for the value in the help.
         default: Without one it is required.
+        choices: The words allowed.
     """
-    return field(default=default, metadata={"help": help, "metavar": metavar, "positional": True})
+    metadata = {
+        "help": help,
+        "metavar": metavar,
+        "positional": True,
+        "choices": None if choices is None else tuple(choices),
+    }
+    return field(default=default, metadata=metadata)
 
 
 def like(options: type, name: str, default: Any = MISSING) -> Any:
@@ -338,6 +350,13 @@ def _as_list(value: Any, commas: bool) -> list[Any]:
     return [part for parts in split for part in parts if part != ""]
 
 
+def parser_of(options: type, prog: str, description: str | None, **notes: str) -> Parser:
+    """The parser of a command, whose help ends with the exit codes; `notes` as in `add_options`."""
+    parser = Parser(prog=prog, description=description, epilog=EXIT_CODES, allow_abbrev=False)
+    add_options(parser, options, **notes)
+    return parser
+
+
 def parse_flags(
     options: type[_Options], argv: Sequence[str], prog: str, description: str | None, **notes: str
 ) -> _Options:
@@ -346,8 +365,7 @@ def parse_flags(
     Raises:
         UserError: A flag or a value is wrong.
     """
-    parser = Parser(prog=prog, description=description, allow_abbrev=False)
-    add_options(parser, options, **notes)
+    parser = parser_of(options, prog, description, **notes)
     return create(options, collect(options, prog, parser.values(argv)))
 
 

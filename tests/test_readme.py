@@ -44,6 +44,7 @@ def test_readme_examples_in_python_run(snippet: str, tmp_path: Path, monkeypatch
     elif "trained" in names:
         assert re.findall(r"^(\d) of 5: ", capsys.readouterr().out, re.MULTILINE) == list("12345")
         assert names["result"].steps == 5
+        assert names["result"].installed is None  # unless it is asked for
         assert names["trained"].metadata["title"] == "sample_style"
     else:
         assert len(names["history"]) == 6

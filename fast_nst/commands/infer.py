@@ -18,7 +18,6 @@ from fast_nst.commands.outputs import check_stdout, stdout_errors
 from fast_nst.commands.progress import Progress, log
 from fast_nst.commands.shared import (
     blend_of,
-    check_style_names,
     detail_option,
     quality_option,
     refuse_existing,
@@ -71,8 +70,8 @@ class InferOptions(EngineOptions):
         metavar="OUT",
     )
     style: list[str] = option(
-        "name of a style (fast-nst styles lists them) or of a run in runs/; repeat it to blend "
-        "styles by their weights: --style starry_night:0.6 --style the_scream:0.4; default: "
+        "name of a style (fast-nst styles lists them) or an .onnx file; repeat it to blend styles "
+        "by their weights: --style starry_night:0.6 --style the_scream:0.4; default: "
         + DEFAULT_MODEL.stem,
         [],
         "-s",
@@ -145,7 +144,6 @@ class InferOptions(EngineOptions):
             UserError: A value is out of its range, or two contradict each other.
         """
         super().__post_init__()
-        check_style_names(self.style)
         self.blend  # noqa: B018, it checks the weights
         if not all(self.inputs):
             raise UserError("an input has no name: give image files, folders or -")

@@ -19,7 +19,6 @@ from fast_nst.commands.outputs import output_file
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import (
     blend_of,
-    check_style_names,
     detail_option,
     refuse_existing,
 )
@@ -45,8 +44,8 @@ class VideoOptions(EngineOptions):
         metavar="OUT",
     )
     style: list[str] = option(
-        "name of a style; repeat it to blend styles by their weights, as for infer; default: "
-        + DEFAULT_MODEL.stem,
+        "name of a style or an .onnx file; repeat it to blend styles by their weights, as for "
+        "infer; default: " + DEFAULT_MODEL.stem,
         [],
         "-s",
         metavar="NAME[:WEIGHT]",
@@ -121,7 +120,7 @@ class VideoOptions(EngineOptions):
             UserError: A value is out of its range.
         """
         super().__post_init__()
-        check_style_names(self.style)
+        blend_of([*self.style, *self.model, *self.to], "NAME")
         self.strengths, self.part, self.rate  # noqa: B018, they check their values
 
     @property

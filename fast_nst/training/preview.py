@@ -16,7 +16,6 @@ from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.files import claim_folder, make_folder
 from fast_nst.models.catalogue import RUNS
-from fast_nst.options import check, like, option
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.find import find_images
 from fast_nst.pictures.read import open_photograph
@@ -26,7 +25,8 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import style_name, style_path
 from fast_nst.training.export import export
-from fast_nst.training.preview_tiles import RECORD, SUFFIX, Tile, write_record
+from fast_nst.training.preview_settings import SUFFIX, PreviewSettings
+from fast_nst.training.preview_tiles import RECORD, Tile, write_record
 from fast_nst.training.run import fit
 from fast_nst.training.saving import Log
 from fast_nst.training.settings import TrainConfig
@@ -41,37 +41,6 @@ _SMALL_CROP = 128  # px, of slow machines: a third of the arithmetic, and stroke
 TIMED = 10  # steps, to know how many fit in the time
 FEWEST = 100  # steps; what is trained less shows no strokes
 _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
-
-
-@dataclass(kw_only=True)
-class PreviewSettings:
-    """The settings of a preview."""
-
-    style: str | None = like(TrainConfig, "style")
-    photos: str | None = like(TrainConfig, "photos")
-    photo: str | None = option(
-        "photograph to paint on the sheet; default: the first of the training photographs", None
-    )
-    out: str | None = option(
-        f"folder of the preview; default: {RUNS}/<style>{SUFFIX}, numbered if taken", None
-    )
-    steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
-    minutes: float = option(
-        "of all; where they are too few for the steps, these are fewer, of smaller crops",
-        3.0,
-        above=0,
-    )
-    seed: int = like(TrainConfig, "seed")
-    precision: str = like(TrainConfig, "precision")
-    accelerator: str = like(TrainConfig, "accelerator")
-
-    def __post_init__(self) -> None:
-        """Check the values, without opening a file.
-
-        Raises:
-            UserError: A value is out of its range.
-        """
-        check(self)
 
 
 @dataclass(frozen=True)

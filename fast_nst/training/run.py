@@ -81,6 +81,7 @@ class TrainResult:
         defects: The model's image defects, see `defects.inspect`.
         validation_loss: The best checkpoint's; None without validation.
         tile: The preview's tile that it started from, if any.
+        installed: The model's copy in the user's folder, if it was installed.
     """
 
     folder: Path
@@ -95,6 +96,7 @@ class TrainResult:
     defects: dict[str, float] = field(default_factory=dict)
     validation_loss: float | None = None
     tile: Tile | None = None
+    installed: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ function listenToSources() {
 async function isGpuExact() {
   if (stylizers.gpu) return true;
   byId("status").textContent = say("checkingGpu");
-  const stylizer = new BrowserStylizer(config.browser, "webgpu");
+  const stylizer = new BrowserStylizer(config.browser, Boolean(config.service), "webgpu");
   const { ok, reason, difference } = await stylizer.check().catch(({ message }) => ({ reason: message }));
   byId("status").textContent = "";
   if (ok) {
@@ -93,6 +93,7 @@ async function beginJobs() {
     service: config.service,
     stylizer: stylizers.service,
     photograph: () => state.photo,
+    styles: () => config.styles,
     onStyle: addStyle,
   });
 }
@@ -255,7 +256,7 @@ async function start() {
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
   for (const style of config.styles) style.mixes &&= mixesHere(style.name);
   if (config.service) stylizers.service = new ServiceStylizer(config.service);
-  if (config.browser) stylizers.browser = new BrowserStylizer(config.browser);
+  if (config.browser) stylizers.browser = new BrowserStylizer(config.browser, Boolean(config.service));
   chooseStylizer(config.service ? "service" : "browser");
   fill(config.browser?.runtime.webgpu && await navigator.gpu?.requestAdapter());
   offerLanguages(language);
