@@ -85,6 +85,7 @@ async function beginJobs() {
   films = new Films({
     limits: config.service?.videos,
     look: () => ({ options: paintOptions(currentLook(), config.styles), titles: titlesOf(currentLook()) }),
+    paintStill: async (frame, options) => (await state.stylizer.stylize(frame, options)).bitmap,
     isNamed: (name) => styleNamed(name).named,
   });
   if (!config.service?.training?.allowed) return;

@@ -63,6 +63,7 @@ export default {
   filmFrame: "{done} Bilder",
   filmFrames: "{done} von {total} Bildern",
   filmDone: "{name} ist gemalt.",
+  filmStill: "Das erste Bild von {name}, gemalt",
   downloadFilm: "MP4 herunterladen",
   filmFetching: "Der Film wird geholt …",
   filmAgain: "In diesem Look noch einmal malen",

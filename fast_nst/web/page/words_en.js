@@ -67,6 +67,7 @@ export default {
   filmFrame: "{done} frames",
   filmFrames: "{done} of {total} frames",
   filmDone: "{name} is painted.",
+  filmStill: "The first frame of {name}, painted",
   downloadFilm: "Download MP4",
   filmFetching: "Fetching the film …",
   filmAgain: "Paint again in this look",

@@ -63,6 +63,7 @@ export default {
   filmFrame: "{done} images",
   filmFrames: "{done} images sur {total}",
   filmDone: "{name} est peint.",
+  filmStill: "La première image de {name}, peinte",
   downloadFilm: "Télécharger le MP4",
   filmFetching: "Récupération du film …",
   filmAgain: "Repeindre avec ce rendu",
