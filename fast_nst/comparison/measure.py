@@ -21,8 +21,8 @@ from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.devices import to_image, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
-from fast_nst.options import renamed
 from fast_nst.models.catalogue import runs_of
+from fast_nst.options import renamed
 from fast_nst.pictures.edit import from_array, to_array
 from fast_nst.pictures.find import find_images
 from fast_nst.reference.optimizer import Iterate, optimize
