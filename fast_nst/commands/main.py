@@ -64,7 +64,7 @@ def _command(argv: Sequence[str]) -> Callable[[], int]:
     if argv[0] in ("-V", "--version"):
         return functools.partial(_say, f"fast-nst {__version__}", 0)
     if argv[0] == "help":
-        return _command([*argv[1:2], "--help"])
+        return _command([*argv[1:], "--help"])
     name = choose("command", argv[0], COMMANDS)
     command = COMMANDS[name]
     if command.needs_training:
