@@ -11,11 +11,12 @@ import dataclasses
 import inspect
 import math
 import types
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from fast_nst.errors import UserError, choose, flag_of
+from fast_nst.errors import UserError, UserNote, choose, flag_of
 from fast_nst.numeric import plain
 
 _Options = TypeVar("_Options")
@@ -218,12 +219,19 @@ def _flags(item: Field[Any]) -> tuple[list[str], list[str]]:
 
 def renamed(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values from a file, keyed by the fields' present names instead of former ones."""
-    present = {
-        former: item.name
-        for item in dataclasses.fields(options)
-        for former in item.metadata.get("former", ())
-    }
+    present = _present_names(options)
     return {present.get(name, name): value for name, value in values.items()}
+
+
+def _present_names(options: type) -> dict[str, str]:
+    items = dataclasses.fields(options)
+    return {old: item.name for item in items for old in item.metadata.get("former", ())}
+
+
+def _note_renamed(used: Iterable[str], present: Mapping[str, str]) -> None:
+    for former in present.keys() & set(used):
+        line = f"{former} is now {present[former]}; the former name works until version 2.0"
+        warnings.warn(line, UserNote, stacklevel=3)
 
 
 def add_options(parser: argparse.ArgumentParser, options: type, **notes: str) -> None:
@@ -298,6 +306,9 @@ class Parser(argparse.ArgumentParser):
             UserError: A flag is unknown, the nearest that exists is named; or argparse's own.
         """
         namespace, unknown = self.parse_known_args(argv)
+        hidden = (action for action in self._actions if action.help is argparse.SUPPRESS)
+        former = {flag: flag_of(a.dest) for a in hidden for flag in a.option_strings}
+        _note_renamed((word.partition("=")[0] for word in argv), former)
         for word in unknown:
             if word.startswith("--") and word != "--":
                 shown = (a for a in self._actions if a.help is not argparse.SUPPRESS)
@@ -324,6 +335,7 @@ def collect(options: type, prog: str, *sources: Mapping[str, Any]) -> dict[str, 
     items = {item.name: item for _, item in ordered_fields(options)}
     given: dict[str, Any] = {}
     for source in sources:
+        _note_renamed(source, _present_names(options))
         for name, value in renamed(options, source).items():
             item = items[choose("key", str(name), items)]
             kind, is_list, _ = _kind(hints[item.name])
