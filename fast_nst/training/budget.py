@@ -18,7 +18,7 @@ from fast_nst.training.settings import TrainConfig
 
 DEFAULT_MINUTES = 3.0  # of a run that is given neither steps nor minutes
 LEAST_STEPS, LEAST_SIZE = 100, 160  # px; what is trained less shows few strokes
-ENOUGH_STEPS = 300  # with so many, larger crops do more than further steps
+ENOUGH_STEPS = 150  # with so many, larger crops do more than further steps
 SHARE = 0.9  # of the time is for steps; validation and live paintings take some of the rest
 _MULTIPLE = 16  # px, of planned crops
 _TIMED, _WARM_UP = 5, 1  # steps

@@ -175,9 +175,8 @@ def preview(
     for run, size in enumerate(sizes):
         name = f"strokes_{size}"
         given |= {"style_size": size, "out": str(folder / name)}
-        fitted = fit(
-            given, on_progress=each, log=log, plan_time=plan if is_timed and not run else None
-        )
+        timed = plan if is_timed and run == 0 else None
+        fitted = fit(given, on_progress=each, log=log, plan_time=timed)
         given |= {key: getattr(fitted.config, key) for key in _OF_BOTH}
         model = folder / f"{name}.onnx"
         export(fitted.best, model)

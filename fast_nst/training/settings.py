@@ -54,8 +54,8 @@ class Recipe(LossSettings):
     )
     minutes: float | None = option(
         "duration of the steps, start and export are extra: a few steps are timed, and as many as "
-        "fit are made, of crops of 160 px or, with 300 steps or more, up to 224 px; steps or size "
-        "are kept if given. Slower than planned, the run still ends near the time",
+        "fit are made, of 224 px crops, or smaller ones for at least 150 steps; steps or size are "
+        "kept if given. Slower than planned, the run still ends near the time",
         None,
         above=0,
     )

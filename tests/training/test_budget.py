@@ -28,8 +28,9 @@ CPU = torch.device("cpu")
     [
         (0.25, 3, {}, (648, 224)),  # 162 of the 180 seconds
         (0.5, 3, {}, (324, 224)),
-        (1.0, 3, {}, (317, 160)),  # 162 s * (224/160)^2
-        (0.86, 3, {}, (305, 176)),  # two cores with AVX2
+        (0.86, 3, {}, (188, 224)),  # two cores with AVX2
+        (1.2, 3, {}, (156, 208)),
+        (2.0, 3, {}, (158, 160)),  # 81 * (224/160)^2
         (8.0, 3, {}, (100, 160)),  # the least
         (1.0, 10, {"size": 112}, (2160, 112)),  # a quarter of the arithmetic
         (1.0, 10, {"size": 448}, (135, 448)),
@@ -71,8 +72,8 @@ def test_without_flags_the_defaults_are_taken_where_they_fit_into_three_minutes(
     config = TrainConfig()
     assert fit_minutes(Plan(config), config, 0.27) == (config, "")
     planned, line = fit_minutes(Plan(config), config, 1.0)
-    assert (planned.steps, planned.size, planned.minutes) == (317, 160, None)
-    assert "317 steps of 160 px, about 2.7 minutes here (600 of 224 px: 10;" in line
+    assert (planned.steps, planned.size, planned.minutes) == (162, 224, None)
+    assert "162 steps of 224 px, about 2.7 minutes here (600 of 224 px: 10;" in line
     small = TrainConfig(size=112)
     planned, _ = fit_minutes(Plan(small, given=frozenset({"size"})), small, 0.5)
     assert (planned.steps, planned.size) == (324, 112)
@@ -135,3 +136,5 @@ def test_a_run_by_minutes_is_repeated_and_resumed_to_the_bit(
     resumed = run.fit({"resume": str(stopped.checkpoint)})
     assert (stopped.steps, resumed.steps) == (2, 6)
     assert same(weights_of(whole.checkpoint), weights_of(resumed.checkpoint))
+    longer = {"resume": str(resumed.checkpoint), "steps": 9}
+    assert resolve(longer).config.minutes is None  # which are over

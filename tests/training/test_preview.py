@@ -128,7 +128,7 @@ def test_the_settings_are_the_tile_s(place: Path, monkeypatch):
     mine = read_model(find_tile("wave.png", 5).model).network.state_dict()
     assert all(torch.equal(value, mine[name]) for name, value in start.items())
     plain = TrainConfig(steps=7)
-    assert resolve(plain) == Plan(plain)
+    assert resolve(plain) == Plan(plain, given=frozenset({"steps"}))
 
 
 @pytest.mark.parametrize(
