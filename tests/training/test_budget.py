@@ -115,6 +115,7 @@ def test_steps_are_timed_after_a_warm_up(photographs: Path):
     assert time_steps(probe, data, CPU, batches=3) > 0
 
 
+@pytest.mark.slow
 def test_a_run_by_minutes_is_repeated_and_resumed_to_the_bit(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
