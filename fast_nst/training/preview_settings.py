@@ -25,7 +25,7 @@ class PreviewSettings:
     )
     steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
     minutes: float = option(
-        "of all; where they are too few for the steps, these are fewer, of smaller crops",
+        "of all; where they are too few for the steps, these are fewer, of smaller crops, but 100",
         3.0,
         above=0,
     )

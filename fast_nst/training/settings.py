@@ -47,10 +47,15 @@ class Recipe(LossSettings):
         None,
         former=("start",),
     )
-    steps: int = option("optimizer steps", 600, least=1)
+    steps: int = option(
+        "optimizer steps; unless they or minutes are given, no more than 3 minutes' on one device",
+        600,
+        least=1,
+    )
     minutes: float | None = option(
-        "end the steps after so many minutes; the learning rate follows the time where it runs out "
-        "before the steps. Start and export are extra",
+        "duration of the steps, start and export are extra: a few steps are timed, and as many as "
+        "fit are made, of 224 px crops, or smaller ones for at least 150 steps; steps or size are "
+        "kept if given. Slower than planned, the run still ends near the time",
         None,
         above=0,
     )

