@@ -33,3 +33,10 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 .PHONY: run check test slow lint
+
+# The documentation, into site/; the variable silences a note on the successor of the theme.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "Look at site/index.html, or run: $(BIN)/python -m mkdocs serve"
+
+.PHONY: docs

@@ -13,6 +13,7 @@ import html
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -32,6 +33,8 @@ from fast_nst.training.defects import MEASURES
 ROOT = Path(__file__).parents[1]
 PICTURE = "coffee.jpg"
 PICTURE_SIDE = 480  # px
+_ORIGIN = {"training photographs": "photographs", "licence of the model": "model_license"}
+SUBCOMMANDS = {"styles": ("add", "remove", "show")}
 EXIT_CODES = """
 | exit code | meaning |
 |---|---|
@@ -70,26 +73,49 @@ def command_line() -> str:
         ),
         EXIT_CODES,
     ]
-    for name, command in COMMANDS.items():
-        lines += [f"## fast-nst {name}", "", html.escape(command.description, quote=False), ""]
-        parser = parser_of(name)
-        usage = " ".join(parser.format_usage().split()).removeprefix("usage: ")
-        lines += ["```text", re.sub(r" \[-.*(?=\])\]", " [OPTION ...]", usage), "```", ""]
-        for group in parser._action_groups:
-            lines += _options(group)
+    for name in COMMANDS:
+        for words in ((name,), *((name, second) for second in SUBCOMMANDS.get(name, ()))):
+            lines += _section(words)
     return "\n".join(lines)
 
 
-def parser_of(command: str) -> argparse.ArgumentParser:
-    """A command's parser, caught where it would print its help."""
+def _section(words: Sequence[str]) -> list[str]:
+    """A command's usage and options, under a heading."""
+    parser = parser_of(*words)
+    arguments = [
+        f"[{action.metavar}{' ...' * (action.nargs == '*')}]"
+        for action in parser._actions
+        if not action.option_strings
+    ]
+    lines = [
+        f"{'#' * (len(words) + 1)} fast-nst {' '.join(words)}",
+        "",
+        html.escape(parser.description or "", quote=False),
+        "",
+        "```text",
+        " ".join(["fast-nst", *words, "[OPTIONS]", *arguments]),
+        "```",
+        "",
+    ]
+    for group in parser._action_groups:
+        lines += _options(group)
+    return lines
+
+
+def parser_of(*words: str) -> argparse.ArgumentParser:
+    """A command's parser, caught where it would format its help."""
     caught: list[argparse.ArgumentParser] = []
-    keep = lambda parser, file=None: caught.append(parser)  # noqa: E731
+
+    def keep(parser: argparse.ArgumentParser) -> str:
+        caught.append(parser)
+        return ""
+
     with (
-        mock.patch.object(argparse.ArgumentParser, "print_help", keep),
+        mock.patch.object(argparse.ArgumentParser, "format_help", keep),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.suppress(SystemExit),
     ):
-        main([command, "--help"])
+        main([*words, "--help"])
     return caught[0]
 
 
@@ -160,6 +186,7 @@ def _card(path: Path) -> list[str]:
         f"{training['device']}",
         "loss on other photographs": f"{training['held_out']:.3f}",
         "image defects": _defects(json.loads(known["defects"])),
+        **{label: known[key] for label, key in _ORIGIN.items() if key in known},
         "SHA-256 of the style image": f"`{known['style_sha256'][:16]}`",
     }
     table = [f"| {name} | {value} |" for name, value in rows.items()]
@@ -173,7 +200,7 @@ def _card(path: Path) -> list[str]:
         "|---|---|",
         *table,
         "",
-        "??? note \"Recipe of the last training\"",
+        '??? note "Recipe of the last training"',
         "",
         *(f"    {line}" for line in ["```json", *recipe.splitlines(), "```"]),
         "",
