@@ -50,6 +50,7 @@ help:
 	@echo "make dev    install what tests and checks need"
 	@echo "make check  lint, and the unit tests; make test: the integration tests as well"
 	@echo "make slow   the remaining tests; make lint: ruff, mypy and lint-imports"
+	@echo "make docs   the documentation, into site/"
 	@echo "VENV=DIR    another virtual environment than .venv"
 
 $(VENV)/paint: pyproject.toml
@@ -67,5 +68,10 @@ $(VENV)/dev: $(VENV)/paint
 	$(PIP) -e '.[dev]'
 	touch $@
 
+# The documentation, into site/; the variable silences a note on the successor of the theme.
+docs: $(VENV)/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "Look at site/index.html, or run: $(BIN)/python -m mkdocs serve"
+
 .DEFAULT_GOAL := run
-.PHONY: run train dev check test slow lint help
+.PHONY: run train dev check test slow lint docs help
