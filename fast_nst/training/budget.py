@@ -12,7 +12,7 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 
 from fast_nst.devices import autocast
-from fast_nst.training.data import Photographs
+from fast_nst.training.data import Batch, Photographs
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.plan import Plan
 from fast_nst.training.settings import TrainConfig
@@ -85,6 +85,7 @@ def time_steps(
     for loaded in photographs.train_dataloader():
         batch = photographs.on_before_batch_transfer(loaded, 0)
         batch = photographs.on_after_batch_transfer(move_data_to_device(batch, device), 0)
+        assert isinstance(batch, Batch)
         with autocast(device, module.config.precision):
             total = module.total(batch)
         optimizer.zero_grad()
