@@ -84,7 +84,7 @@ def resident_megabytes(process: int | str = "self") -> float:
 
 
 def _status(key: str, process: int | str = "self") -> float:
-    status = Path(f"/proc/{process}/status").read_text()
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return int(status.partition(f"{key}:")[2].split()[0]) / 1024
 
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs as vgg_layers
 from torchvision.models.vgg import make_layers
 
+from fast_nst.choices import PRECISIONS
 from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import from_array, to_array
 
-PRECISIONS = ("auto", "32", "bf16")
 _TIMINGS = 3  # runs per precision; the first warms up
 _TIMING_SIZE = 192  # px; at 96 the cast of the weights takes longer than bf16 saves
 _PROBE_CHANNELS, _PROBE_SIZE = 64, 64  # of one convolution, milliseconds in float32

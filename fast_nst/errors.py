@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 
@@ -21,7 +22,8 @@ class UserError(ValueError):
     arguments: tuple[str, ...]
 
     def __init__(self, message: str = "", *arguments: str) -> None:
-        super().__init__(message)
+        # `repr`, in which messages quote paths, doubles the separators of Windows.
+        super().__init__(message.replace(2 * os.sep, os.sep) if os.sep == "\\" else message)
         self.arguments = arguments
 
     def name_flags(self) -> None:

@@ -55,11 +55,31 @@ def _replace(temporary: Path, target: Path) -> None:
     """Replace `target` by `temporary`, keeping its owner and mode."""
     with contextlib.suppress(OSError):  # there is no target
         status = target.stat()
-        if hasattr(os, "chown"):
+        if hasattr(os, "chown"):  # Windows can neither rename nor delete a read-only file
             with contextlib.suppress(OSError):  # needs root for another owner
                 os.chown(temporary, status.st_uid, status.st_gid)
-        temporary.chmod(stat.S_IMODE(status.st_mode))
+            temporary.chmod(stat.S_IMODE(status.st_mode))
     temporary.replace(target)
+
+
+def path_of(name: str, value: object) -> Path:
+    """Check an argument that must be a path.
+
+    Args:
+        name: The argument's, for the message.
+        value: As it was given.
+
+    Raises:
+        UserError: The value is no path.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UserError(f"{name} is {value!r}: it must be a path")
+    return Path(value)
+
+
+def names_folder(path: str) -> bool:
+    """Whether an output path means a folder: it is one, or it ends in a separator."""
+    return path.endswith(("/", os.sep)) or Path(path).is_dir()
 
 
 @contextlib.contextmanager

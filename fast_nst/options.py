@@ -11,16 +11,20 @@ import dataclasses
 import inspect
 import math
 import types
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from fast_nst.errors import UserError, choose, flag_of
+from fast_nst.errors import UserError, UserNote, choose, flag_of
 from fast_nst.numeric import plain
 
 _Options = TypeVar("_Options")
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _KINDS[dict] = "keys with values"
+EXIT_CODES = (
+    "exit codes: 0 success, 1 some of several files failed, 2 error, 130 Ctrl-C, 143 SIGTERM"
+)
 
 
 def option(
@@ -68,15 +72,24 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def positional(help: str, metavar: str, default: Any = MISSING) -> Any:
+def positional(
+    help: str, metavar: str, default: Any = MISSING, choices: Iterable[str] | None = None
+) -> Any:
     """A dataclass field for a positional argument; a list takes one word or more.
 
     Args:
         help: Text of `--help`.
         metavar: Stands for the value in the help.
         default: Without one it is required.
+        choices: The words allowed.
     """
-    return field(default=default, metadata={"help": help, "metavar": metavar, "positional": True})
+    metadata = {
+        "help": help,
+        "metavar": metavar,
+        "positional": True,
+        "choices": None if choices is None else tuple(choices),
+    }
+    return field(default=default, metadata=metadata)
 
 
 def like(options: type, name: str, default: Any = MISSING) -> Any:
@@ -206,12 +219,19 @@ def _flags(item: Field[Any]) -> tuple[list[str], list[str]]:
 
 def renamed(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values from a file, keyed by the fields' present names instead of former ones."""
-    present = {
-        former: item.name
-        for item in dataclasses.fields(options)
-        for former in item.metadata.get("former", ())
-    }
+    present = _present_names(options)
     return {present.get(name, name): value for name, value in values.items()}
+
+
+def _present_names(options: type) -> dict[str, str]:
+    items = dataclasses.fields(options)
+    return {old: item.name for item in items for old in item.metadata.get("former", ())}
+
+
+def _note_renamed(used: Iterable[str], present: Mapping[str, str]) -> None:
+    for former in present.keys() & set(used):
+        line = f"{former} is now {present[former]}; the former name works until version 2.0"
+        warnings.warn(line, UserNote, stacklevel=3)
 
 
 def add_options(parser: argparse.ArgumentParser, options: type, **notes: str) -> None:
@@ -286,6 +306,9 @@ class Parser(argparse.ArgumentParser):
             UserError: A flag is unknown, the nearest that exists is named; or argparse's own.
         """
         namespace, unknown = self.parse_known_args(argv)
+        hidden = (action for action in self._actions if action.help is argparse.SUPPRESS)
+        former = {flag: flag_of(a.dest) for a in hidden for flag in a.option_strings}
+        _note_renamed((word.partition("=")[0] for word in argv), former)
         for word in unknown:
             if word.startswith("--") and word != "--":
                 shown = (a for a in self._actions if a.help is not argparse.SUPPRESS)
@@ -312,6 +335,7 @@ def collect(options: type, prog: str, *sources: Mapping[str, Any]) -> dict[str, 
     items = {item.name: item for _, item in ordered_fields(options)}
     given: dict[str, Any] = {}
     for source in sources:
+        _note_renamed(source, _present_names(options))
         for name, value in renamed(options, source).items():
             item = items[choose("key", str(name), items)]
             kind, is_list, _ = _kind(hints[item.name])
@@ -338,6 +362,13 @@ def _as_list(value: Any, commas: bool) -> list[Any]:
     return [part for parts in split for part in parts if part != ""]
 
 
+def parser_of(options: type, prog: str, description: str | None, **notes: str) -> Parser:
+    """The parser of a command, whose help ends with the exit codes; `notes` as in `add_options`."""
+    parser = Parser(prog=prog, description=description, epilog=EXIT_CODES, allow_abbrev=False)
+    add_options(parser, options, **notes)
+    return parser
+
+
 def parse_flags(
     options: type[_Options], argv: Sequence[str], prog: str, description: str | None, **notes: str
 ) -> _Options:
@@ -346,8 +377,7 @@ def parse_flags(
     Raises:
         UserError: A flag or a value is wrong.
     """
-    parser = Parser(prog=prog, description=description, allow_abbrev=False)
-    add_options(parser, options, **notes)
+    parser = parser_of(options, prog, description, **notes)
     return create(options, collect(options, prog, parser.values(argv)))
 
 

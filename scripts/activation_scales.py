@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from fast_nst.vgg import CONVOLUTIONS, POOLINGS, activation_scales, load_weights
+from fast_nst.choices import CONVOLUTIONS, POOLINGS
+from fast_nst.vgg import activation_scales, load_weights
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Train the base that every style is initialised from, and its identity model.
 
-    python scripts/train_base.py --paintings DIR --photos DIR -o starts [--minutes 20]
+    python scripts/train_base.py --paintings DIR --photos DIR --photos-source TEXT \
+        -o starts [--minutes 20]
 
 The base is trained from scratch against the mean Gram matrices of all paintings: it paints, but no
 style in particular. The identity model, `photograph`, is trained from it for a tenth of the time,
@@ -38,6 +39,7 @@ from fast_nst.training.initialization import fingerprint
 from fast_nst.training.models import to_onnx
 from fast_nst.training.settings import SCRATCH, Recipe
 from fast_nst.version import __version__
+from fast_nst.vgg import CREDIT
 
 STYLE_SIZE = 448  # px
 SHARE = 0.1  # of the base's time is for the identity model
@@ -114,6 +116,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    source = "their source and terms, kept in the models"
+    parser.add_argument("--photos-source", required=True, metavar="TEXT", help=source)
     parser.add_argument("-o", "--output", type=Path, default=Path("starts"), metavar="DIR")
     parser.add_argument("--minutes", type=float, default=20.0, metavar="M")
     parser.add_argument("--network", choices=sorted(STARTS), default="fine")
@@ -131,6 +135,9 @@ def main() -> None:
             "recipe": json.dumps(recipe),
             "start": json.dumps({"name": SCRATCH if name == "base" else "base", "recipe": {}}),
             "root": root,
+            "model_license": "MIT",
+            "photographs": options.photos_source,
+            "credits": CREDIT,
             "fast_nst": __version__,
         }
         data = to_onnx(network, metadata, exact=True)

@@ -1,6 +1,7 @@
 """Train the gallery's styles on, one a call, and keep what is better.
 
-    python scripts/train_gallery.py --paintings DIR --photos DIR [--minutes 120] [--style NAME]
+    python scripts/train_gallery.py --paintings DIR --photos DIR --photos-source TEXT \
+        [--minutes 120] [--style NAME]
 
 The style that has seen the fewest crops is trained for one cycle, fitted to the minutes: from its
 own weights, or from the base where the gallery has none of `fine` yet. Its file is replaced only if
@@ -96,6 +97,7 @@ def read_style(name: str, options: argparse.Namespace) -> Style:
         **{**given, "year": str(given["year"]), "network": NETWORK, "size": options.size},
         style=str(style),
         photos=str(options.photos),
+        photos_source=options.photos_source,
         init=BASE,
         batch_size=options.batch_size or (GPU_BATCH if on_gpu else 1),
     )
@@ -250,7 +252,11 @@ def file_of(
         "seconds": round(so_far.get("seconds", 0) + done.worked),
         "held_out": round(after, 4),
     }
-    metadata = {**model_metadata(checkpoint), "training": json.dumps(training)}
+    metadata = {
+        **model_metadata(checkpoint),
+        "model_license": "MIT",
+        "training": json.dumps(training),
+    }
     data = to_onnx(network, metadata)
     measures = inspect(Stylizer(data, detail=0), reference)
     return with_metadata(data, defects=json.dumps(measures)), measures
@@ -297,6 +303,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paintings", type=Path, required=True, metavar="DIR")
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    source = "their source and terms, kept in the model"
+    parser.add_argument("--photos-source", required=True, metavar="TEXT", help=source)
     parser.add_argument("--minutes", type=float, default=120.0, metavar="M")
     parser.add_argument("--style", metavar="NAME", help="default: the one with the fewest crops")
     parser.add_argument("--size", type=int, default=TrainConfig.size, metavar="PX")

@@ -1,6 +1,6 @@
 """Distil a style into the network `fast`, for video and the camera: minutes, without VGG-19.
 
-    python scripts/train_live.py --photos DIR [--minutes 10] [--style NAME ...]
+    python scripts/train_live.py --photos DIR --photos-source TEXT [--minutes 10] [--style NAME ...]
 
 The teacher is the style in the package, and its paintings are the targets: the network `fast`,
 from its own weights where the package has them, else from its base, is trained by the mean absolute
@@ -115,6 +115,7 @@ def distil(
     metadata = describe(
         model.metadata, start.metadata, name, options.batch_size, options.size, done.step
     )
+    metadata["photographs"] = options.photos_source
     return student.cpu().eval(), metadata
 
 
@@ -130,6 +131,8 @@ def main() -> int:
     """Distil each style that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    source = "their source and terms, kept in the models"
+    parser.add_argument("--photos-source", required=True, metavar="TEXT", help=source)
     parser.add_argument("--style", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="for each style")
     parser.add_argument("--size", type=int, default=256, metavar="PX")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,10 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_styles_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def no_styles_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that stands for the user's."""
+    folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(HOME, str(tmp_path_factory.mktemp("home")))
-        yield
+        patch.setenv(HOME, str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def no_styles_of_another_test(no_styles_of_the_user: Path) -> Iterator[None]:
+    yield
+    shutil.rmtree(no_styles_of_the_user / "styles", ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -141,7 +150,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> TrainRes
     """A real run through the command line, as short as can be."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
     arguments = f"train --photos {photographs} --out {out} --steps 6 --size 48 --style-size 64"
-    arguments += " --batch-size 2 --precision 32 --title Tiny"
+    arguments += " --batch-size 2 --precision 32 --title Tiny --no-install"
     code = main([*arguments.split(), "--artist", "A. Non"])
     assert code == 0
     return TrainResult(

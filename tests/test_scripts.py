@@ -47,6 +47,7 @@ def test_train_base_writes_both_models(photographs: Path, tmp_path: Path, monkey
     for name in ("one", "two"):
         (paintings / f"{name}.jpg").write_bytes(SAMPLE_STYLE.read_bytes())
     command = ["train_base.py", "--paintings", str(paintings), "--photos", str(photographs)]
+    command += ["--photos-source", "samples, CC0-1.0"]
     command += ["-o", str(tmp_path / "starts"), "--minutes", "0.02", "--size", "32"]
     monkeypatch.setattr("sys.argv", [*command, "--style-size", "32"])
     base.main()
@@ -58,6 +59,10 @@ def test_train_base_writes_both_models(photographs: Path, tmp_path: Path, monkey
     recipes = [json.loads(found[name].metadata["recipe"]) for name in ("base", "photograph")]
     assert [recipe["batch_size"] for recipe in recipes] == [1, 2]
     assert all(recipe["steps"] >= 1 and recipe["network"] == "fine" for recipe in recipes)
+    terms = {
+        (model.metadata["photographs"], model.metadata["model_license"]) for model in found.values()
+    }
+    assert terms == {("samples, CC0-1.0", "MIT")}
     start = load_initialization(TrainConfig(init=str(tmp_path / "starts" / "base.onnx")))
     assert start.identity_sha256 == root != fingerprint(start.state)
 
@@ -83,6 +88,7 @@ def gallery(tmp_path: Path, monkeypatch) -> ModuleType:
 def run_gallery(gallery: ModuleType, photographs: Path, folder: Path, *more: str) -> int:
     words = ["train_gallery.py", "--paintings", str(folder / "paintings")]
     words += ["--photos", str(photographs), "-o", str(folder / "out"), "--size", "32", *more]
+    words += ["--photos-source", "samples, CC0-1.0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", words)
         return gallery.main()

@@ -25,7 +25,7 @@ class BlendOptions:
         "styles by name or .onnx file, each with its weight: starry_night:0.6 the_scream:0.4",
         metavar="NAME[:WEIGHT]",
     )
-    output: str | None = option("output .onnx file", None, "-o", metavar="OUT")
+    output: str | None = option("output .onnx file (required)", None, "-o", metavar="OUT")
     # Lower strengths fade to the photograph, which a network alone cannot do.
     strength: float = strength_option(least=FADE_BELOW)
     overwrite: bool = option("overwrite an existing output file", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import torch
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import model_option
+from fast_nst.commands.training_options import CompareOptions
+from fast_nst.comparison import NUMBERS, PAGE, SHEET
 from fast_nst.comparison.measure import (
     REPEATS,
     WARM_UPS,
@@ -23,9 +24,6 @@ from fast_nst.comparison.measure import (
     model_recipe,
 )
 from fast_nst.comparison.report import (
-    NUMBERS,
-    PAGE,
-    SHEET,
     as_json,
     environment,
     format_equivalent_mean,
@@ -34,78 +32,22 @@ from fast_nst.comparison.report import (
     write_report,
 )
 from fast_nst.devices import (
-    PRECISIONS,
     choose_device,
     choose_precision,
     describe_precision,
     explain_oom,
     to_tensor,
 )
-from fast_nst.engines.engine import provider_option, threads_option
 from fast_nst.errors import UserError
 from fast_nst.files import check_writable
 from fast_nst.losses import PARTS, LossSettings, build_loss
 from fast_nst.models.catalogue import find_model
-from fast_nst.options import check, option, positional
 from fast_nst.pictures.find import find_images
 from fast_nst.pictures.read import open_photograph, open_style
-from fast_nst.reference.optimizer import INITS, Iterate
+from fast_nst.reference.optimizer import Iterate
 from fast_nst.stylize.stylizer import Stylizer
 
 _ADVICE = "lower --size"
-
-
-@dataclass
-class CompareOptions:
-    """Options of `fast-nst compare`."""
-
-    photos: list[str] = positional(
-        "image files or folders, ideally not used in training", metavar="PHOTO"
-    )
-    output: str = option(
-        f"output folder for {NUMBERS}, {PAGE} and {SHEET}", MISSING, "-o", metavar="DIR"
-    )
-    model: str | None = model_option()
-    style: str | None = option(
-        "style image for the loss, or a folder to search for the one that the model was trained "
-        "on; default: search the package, the run and paintings/",
-        None,
-        metavar="STYLE",
-    )
-    steps: list[int] = option(
-        "iterations after which to score the optimizer's image",
-        [25, 50, 100, 200, 500],
-        least=1,
-        metavar="N",
-        commas=True,
-    )
-    size: int = option("longer side of the images, in px", 256, metavar="PX", least=1)
-    init: str = option("initial image of the optimizer", "content", choices=INITS)
-    vgg: str | None = option("VGG-19 weights; default: those the model was trained with", None)
-    precision: str = option(
-        "precision of the optimizer; auto selects the faster of 32 and bf16 on this machine",
-        "auto",
-        choices=PRECISIONS,
-    )
-    device: str = option("device for the optimizer: auto, cpu, cuda, cuda:1, mps", "auto")
-    provider: str = provider_option()
-    threads: int | None = threads_option(" of both")
-    seed: int = option("random seed of --init noise", 0, least=0, most=2**32 - 1)
-    overwrite: bool = option("overwrite an existing report in DIR", False)
-    quiet: bool = option("print nothing but errors", False, "-q")
-
-    def __post_init__(self) -> None:
-        """Validate the options.
-
-        Raises:
-            UserError: A value is out of range, or `output` or `steps` is empty.
-        """
-        check(self)
-        if not self.output:
-            raise UserError("no output: add -o DIR")
-        if not self.steps:
-            raise UserError("--steps is empty: give numbers of iterations")
-        self.steps = sorted(set(self.steps))
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fast_nst.assets import DEFAULT_MODEL
-from fast_nst.commands.progress import Progress
+from fast_nst.commands.outputs import check_stdout, stdout_errors
+from fast_nst.commands.progress import Progress, log
 from fast_nst.commands.shared import (
     blend_of,
-    check_style_names,
     detail_option,
     quality_option,
     refuse_existing,
@@ -24,9 +25,11 @@ from fast_nst.commands.shared import (
 )
 from fast_nst.engines.engine import ONNX_RUNTIME, EngineOptions, providers
 from fast_nst.errors import FadeWarning, UserError
+from fast_nst.files import names_folder
 from fast_nst.models.model import Model
 from fast_nst.options import option, parse_flags, positional
 from fast_nst.pictures.edit import to_image
+from fast_nst.pictures.find import expand_patterns
 from fast_nst.pictures.read import MAX_PIXELS, pixel_limit
 from fast_nst.pictures.write import FORMATS, WRITERS, encode_image, save_image
 from fast_nst.stylize.folder import (
@@ -49,23 +52,26 @@ from fast_nst.stylize.painting import (
 )
 from fast_nst.stylize.stylizer import Stylizer
 
+_PATIENCE = 5.0  # s of silence while a pipe is read
+
 
 @dataclass(kw_only=True)
 class InferOptions(EngineOptions):
     """Options of `fast-nst infer`."""
 
     inputs: list[str] = positional(
-        "image files, folders of them, or - for standard input", metavar="PHOTO"
+        "image files, folders, patterns such as '*.jpg', or - for standard input", metavar="PHOTO"
     )
     output: str | None = option(
-        "image file, folder for several pictures, or - for PNG on standard output",
+        "image file; folder, a new one for a single picture ends in /; or - for PNG on standard "
+        "output (required)",
         None,
         "-o",
         metavar="OUT",
     )
     style: list[str] = option(
-        "name of a style (fast-nst styles lists them) or of a run in runs/; repeat it to blend "
-        "styles by their weights: --style starry_night:0.6 --style the_scream:0.4; default: "
+        "name of a style (fast-nst styles lists them) or an .onnx file; repeat it to blend styles "
+        "by their weights: --style starry_night:0.6 --style the_scream:0.4; default: "
         + DEFAULT_MODEL.stem,
         [],
         "-s",
@@ -123,8 +129,8 @@ class InferOptions(EngineOptions):
     )
     overwrite: bool = option("replace existing output files", False)
     ray: str | None = option(
-        "paint a folder on a Ray cluster (an extra): HOST:PORT, auto for the one that runs here, "
-        "local to start one on this machine; --max-memory is per worker",
+        "paint several pictures on a Ray cluster (an extra): HOST:PORT, auto for the one that runs "
+        "here, local to start one on this machine; --max-memory is per worker",
         None,
         metavar="ADDRESS",
     )
@@ -138,7 +144,6 @@ class InferOptions(EngineOptions):
             UserError: A value is out of its range, or two contradict each other.
         """
         super().__post_init__()
-        check_style_names(self.style)
         self.blend  # noqa: B018, it checks the weights
         if not all(self.inputs):
             raise UserError("an input has no name: give image files, folders or -")
@@ -148,8 +153,8 @@ class InferOptions(EngineOptions):
             raise UserError("--outside is given without a mask: add --mask MASK")
         if PIPE in self.inputs and len(self.inputs) > 1:
             raise UserError("- (standard input) cannot be mixed with other inputs: give it alone")
-        is_folder = self.output.endswith("/") or Path(self.output).is_dir()
-        if self.format and Path(self.output).suffix.lower() in WRITERS and not is_folder:
+        is_file = Path(self.output).suffix.lower() in WRITERS and not names_folder(self.output)
+        if self.format and is_file:
             raise UserError(f"-o {self.output} names a format already: leave out --format")
         if self.output == PIPE and self.json:
             raise UserError("--json and -o - both want standard output: give one of them")
@@ -178,12 +183,15 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     available = f"; available: {', '.join(providers())}"
     options = parse_flags(InferOptions, argv, prog, description, provider=available)
     assert options.output is not None
+    if options.output == PIPE:
+        check_stdout()
+    options.inputs = expand_patterns(options.inputs)
     suffix = f".{options.format}" if options.format else None
     recursive = not options.no_recursive
     jobs = plan(options.inputs, options.output, suffix, recursive, options.mask)
     is_single = not several(options.inputs)
     if is_single and options.ray is not None:
-        raise UserError("--ray spreads folders, and this is one picture: leave it out")
+        raise UserError("--ray is for several pictures, and this is one: leave it out")
     if is_single and jobs[0].target is not None and not options.overwrite:
         refuse_existing(jobs[0].target)
     stylizer = Stylizer(
@@ -216,7 +224,11 @@ def _paint_single(
 ) -> int:
     """Paint a single picture, from a file or standard input to a file or standard output."""
     job, paint = jobs[0], options.paint
-    source = _read_stdin() if job.source is None else job.source
+    source: Path | bytes
+    if job.source is None or job.source.is_fifo():
+        source = _read_pipe(job.source, options.quiet)
+    else:
+        source = job.source
     progress = Progress(options.quiet, unit="tile")
     try:
         region = None if masks is None else masks.region(job.source, job.mask)
@@ -271,20 +283,30 @@ def _with_progress(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iter
         progress.close()
 
 
-def _read_stdin() -> bytes:
-    if sys.stdin is None:  # closed by the caller
+def _read_pipe(path: Path | None, quiet: bool) -> bytes:
+    """Read a named pipe, or standard input; after a while, say that it is waited for."""
+    if path is None and sys.stdin is None:  # closed by the caller
         raise UserError("standard input is closed: pipe a picture into it, or give a file")
-    return sys.stdin.buffer.read()
+    if path is None and sys.stdin.isatty():
+        raise UserError("standard input is a terminal: pipe a picture into it, or give a file")
+    name = "standard input" if path is None else repr(str(path))
+    notice = threading.Timer(_PATIENCE, log, [f"waiting for a picture from {name}"])
+    notice.daemon = True
+    if not quiet:
+        notice.start()
+    try:
+        return sys.stdin.buffer.read() if path is None else path.read_bytes()
+    finally:
+        notice.cancel()
 
 
 def _write_stdout(data: bytes) -> None:
     """Write all of `data`; with PYTHONUNBUFFERED, one `write` may write less of it."""
-    if sys.stdout is None:
-        raise UserError("standard output is closed: give -o FILE")
     rest = memoryview(data)
-    while rest:
-        rest = rest[sys.stdout.buffer.write(rest) :]
-    sys.stdout.buffer.flush()
+    with stdout_errors():
+        while rest:
+            rest = rest[sys.stdout.buffer.write(rest) :]
+        sys.stdout.buffer.flush()
 
 
 def _name(path: Path | None) -> str:
@@ -316,7 +338,8 @@ def _report(outcome: Outcome, engine: str, options: InferOptions, stdout: TextIO
                 "precision": "32" if painted.is_tiled else options.precision,
                 "in_tiles": painted.is_tiled,
             }
-        print(json.dumps(record), flush=True, file=stdout)
+        with stdout_errors():
+            print(json.dumps(record), flush=True, file=stdout)
     elif painted is not None and not options.quiet:
         width, height = painted.size
         names = f"{_printable(source)} -> {_printable(target)}"

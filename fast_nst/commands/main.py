@@ -13,7 +13,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from fast_nst.commands.process import (
     TerminationSignals,
@@ -21,38 +20,11 @@ from fast_nst.commands.process import (
     print_notes,
     repair_streams,
 )
+from fast_nst.commands.registry import COMMANDS, GROUPS, command_parser
 from fast_nst.errors import UserError, choose, one_line
+from fast_nst.options import EXIT_CODES
 from fast_nst.version import __version__
 
-
-class Command(NamedTuple):
-    """A subcommand, defined in the module of its name."""
-
-    description: str
-    needs_training: bool
-
-
-COMMANDS = {
-    "train": Command("Train a model for a style; without flags, on the package's samples.", True),
-    "preview": Command(
-        "Preview a style with small and large strokes, calm to bold, in about 3 minutes.", True
-    ),
-    "export": Command(
-        "Export a training checkpoint, or an older model, to a self-contained ONNX file.", True
-    ),
-    "infer": Command("Stylize images with an exported model.", False),
-    "video": Command("Stylize a video, with its sound, or an animation.", False),
-    "blend": Command("Blend styles, or change a style's strength, and write a model file.", False),
-    "serve": Command("Serve the web page and the HTTP API on this machine.", False),
-    "site": Command("Write the web page as a folder for static hosting.", False),
-    "styles": Command("List the styles in the package, or stylize a photograph in all.", False),
-    "optimize": Command(
-        "Stylize one image with the classic optimizer: minutes instead of milliseconds.", True
-    ),
-    "compare": Command(
-        "Compare a model with the classic optimizer: losses, times, images, a report.", True
-    ),
-}
 # Import names of the `train` extra.
 _TRAINING_PACKAGES = (
     "torch",
@@ -65,21 +37,19 @@ _TRAINING_PACKAGES = (
     "jinja2",
     "matplotlib",
 )
+_ALWAYS_NOTED = ("train", "preview", "export")  # whose --quiet leaves warnings
 
 
 def _overview() -> str:
-    lines = [f"  {name:8} {command.description}" for name, command in COMMANDS.items()]
-    return "\n".join(
-        (
-            "usage: fast-nst COMMAND ...",
-            "",
-            "Fast neural style transfer with one small network per style.",
-            "",
-            *lines,
-            "",
-            "fast-nst COMMAND --help shows a command's options, fast-nst --version the version.",
-        )
-    )
+    lines = ["usage: fast-nst COMMAND ...", ""]
+    lines += ["Fast neural style transfer with one small network per style.", ""]
+    for title, commands in GROUPS.items():
+        lines += [f"{title}:"]
+        lines += [f"  {name:10}  {command.description}" for name, command in commands.items()]
+        lines += [""]
+    lines += ["fast-nst help COMMAND (or fast-nst COMMAND --help) shows a command's options,"]
+    lines += ["fast-nst --version (-V) the version.", "", EXIT_CODES]
+    return "\n".join(lines)
 
 
 def _say(text: str, code: int) -> int:
@@ -91,11 +61,15 @@ def _command(argv: Sequence[str]) -> Callable[[], int]:
     """What a command line asks for, imported and checked, ready to be called."""
     if not argv or argv[0] in ("-h", "--help"):
         return functools.partial(_say, _overview(), 0 if argv else 2)
-    if argv[0] == "--version":
+    if argv[0] in ("-V", "--version"):
         return functools.partial(_say, f"fast-nst {__version__}", 0)
+    if argv[0] == "help":
+        return _command([*argv[1:], "--help"])
     name = choose("command", argv[0], COMMANDS)
     command = COMMANDS[name]
     if command.needs_training:
+        if not {"-h", "--help"}.isdisjoint(argv):
+            command_parser(name).parse_args(["--help"])  # exits
         for package in _TRAINING_PACKAGES:
             if importlib.util.find_spec(package) is None:
                 raise UserError(f"{package} is not installed: pip install 'fast-nst[train]'")
@@ -118,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     repair_streams()
-    with TerminationSignals() as signals, print_notes(arguments):
+    is_quiet = not {"-q", "--quiet"}.isdisjoint(arguments) and arguments[0] not in _ALWAYS_NOTED
+    with TerminationSignals() as signals, print_notes(is_quiet):
         return signals.exit_code(_run(arguments))
 
 

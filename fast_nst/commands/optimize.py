@@ -6,18 +6,17 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from fast_nst.commands.outputs import output_file
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.commands.shared import quality_option, with_weight
+from fast_nst.commands.training_options import OptimizeOptions
 from fast_nst.devices import (
-    PRECISIONS,
     choose_device,
     choose_precision,
     describe_precision,
@@ -25,94 +24,21 @@ from fast_nst.devices import (
     to_image,
     to_tensor,
 )
-from fast_nst.engines.engine import threads_option
 from fast_nst.errors import UserError, choose
 from fast_nst.files import check_writable
-from fast_nst.losses import CLASSIC_STYLE_LAYERS, PARTS, LossSettings, build_loss
-from fast_nst.models.catalogue import style_names
-from fast_nst.options import like, option, positional
+from fast_nst.losses import PARTS, build_loss
+from fast_nst.models.catalogue import is_style, style_names
 from fast_nst.pictures.edit import keep_colors, resize_longest, to_array
 from fast_nst.pictures.read import open_image, open_photograph, open_style
-from fast_nst.pictures.write import check_writable_format, save_image
+from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
 from fast_nst.reference.optimizer import (
-    INITS,
-    LEARNING_RATES,
-    OPTIMIZERS,
-    STEPS,
     Iterate,
     OptimizationDiverged,
     Optimized,
     optimize,
 )
+from fast_nst.reference.settings import INITS
 from fast_nst.stylize.stylizer import Stylizer
-
-_RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
-
-
-@dataclass(kw_only=True)
-class OptimizeOptions(LossSettings):
-    """The options of `fast-nst optimize`."""
-
-    style_layers: list[str] = like(LossSettings, "style_layers", CLASSIC_STYLE_LAYERS)
-    content: str = positional("the photograph", metavar="CONTENT")
-    style: list[str] = option(
-        "style image; several with their weights: --style a.jpg:0.7 --style b.jpg:0.3",
-        metavar="STYLE[:WEIGHT]",
-        repeat=True,
-    )
-    output: str = option("image file to write", MISSING, "-o", metavar="OUT")
-    steps: int = option("updates, at each scale", STEPS, least=1)
-    size: int = option("longer side of the result, in px", 512, metavar="PX", least=1)
-    style_size: int | None = option(
-        "shorter side of the style image, in px: larger for larger strokes; default: that of the "
-        "result",
-        None,
-        metavar="PX",
-        least=1,
-    )
-    scales: int = option(
-        "scales, coarse to fine: 3 optimises at 1/4, 1/2 and full size", 1, least=1
-    )
-    init: str = option(
-        "initial picture: content, noise, an image, or an exported model (an .onnx file or a "
-        "style's name), whose painting is refined",
-        "content",
-    )
-    keep_colors: bool = option("keep the photograph's colours, paint the luminance only", False)
-    optimizer: str = option("optimization method", "lbfgs", choices=OPTIMIZERS)
-    lr: float | None = option(f"step length; default: {_RATES}", None, above=0)
-    seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)
-    precision: str = option(
-        "arithmetic; auto takes the faster of 32 and bf16 on this machine",
-        "auto",
-        choices=PRECISIONS,
-    )
-    device: str = option("auto, cpu, cuda, cuda:1, mps", "auto")
-    threads: int | None = threads_option()
-    save_every: int | None = option(
-        "write a frame every N updates, into the folder OUT_frames", None, metavar="N", least=1
-    )
-    quality: int = quality_option()
-    overwrite: bool = option("replace the output file if it exists", False)
-    json: bool = option("print the result's losses as one JSON object on standard output", False)
-    quiet: bool = option("print nothing but errors", False, "-q")
-
-    def __post_init__(self) -> None:
-        """Check the values, without opening a file.
-
-        Raises:
-            UserError: A value is out of its range.
-        """
-        super().__post_init__()
-        if not self.output:
-            raise UserError("no output: add -o FILE")
-        self.style_shares  # noqa: B018, it checks them
-
-    @property
-    def style_shares(self) -> list[tuple[Path, float]]:
-        """Each style image with its weight."""
-        found = (with_weight(given, "--style IMAGE") for given in self.style)
-        return [(Path(path), share) for path, share in found]
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
@@ -126,6 +52,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             so far has been written.
     """
     options = parse(OptimizeOptions, argv, prog, description)
+    options.output = output_file(options.output, options.content, WRITERS, ".png")
     _check_output(options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -174,8 +101,6 @@ def _check_output(options: OptimizeOptions) -> None:
     """Refuse, before the work, output paths that cannot or must not be written."""
     output = Path(options.output)
     check_writable_format(output)
-    if output.is_dir():
-        raise UserError(f"{str(output)!r} is a folder: name a file in it")
     if output.exists() and not options.overwrite:
         raise UserError(f"{str(output)!r} exists: add --overwrite to replace it")
     check_writable(output)
@@ -200,7 +125,7 @@ def _initial_picture(init: str, photo: Image.Image) -> str | Tensor:
     """The initial picture as `optimize` takes it: a name, or a tensor of the photograph's size."""
     if init in INITS:
         return init
-    if Path(init).suffix.lower() == ".onnx" or init in style_names():
+    if Path(init).suffix.lower() == ".onnx" or is_style(init):
         return to_tensor(Stylizer(init, detail=0)(photo).convert("RGB"))
     if not Path(init).suffix and not Path(init).exists():
         choose("init", init, (*INITS, *style_names(), "an image file", "a model.onnx"))

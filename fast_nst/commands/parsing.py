@@ -11,10 +11,10 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 import yaml
 
 from fast_nst.assets import CONFIGS
+from fast_nst.commands.training_options import CONFIG, parser_with_config
 from fast_nst.errors import UserError, choose, one_line
-from fast_nst.options import Parser, add_options, collect, create
+from fast_nst.options import collect, create
 
-_CONFIG = "--config"
 _SUFFIX = ".yaml"
 _Options = TypeVar("_Options")
 
@@ -61,17 +61,17 @@ def _read_config(name: str) -> dict[str, Any]:
     try:
         values = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except FileNotFoundError:
-        raise UserError(f"{_CONFIG}: {str(path)!r} does not exist") from None
+        raise UserError(f"{CONFIG}: {str(path)!r} does not exist") from None
     except OSError as error:
-        raise UserError(f"{_CONFIG}: cannot read {str(path)!r}: {error.strerror}") from error
+        raise UserError(f"{CONFIG}: cannot read {str(path)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{_CONFIG} is not a text file in UTF-8: give YAML") from error
+        raise UserError(f"{CONFIG} is not a text file in UTF-8: give YAML") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{_CONFIG}: {str(path)!r} is not YAML: {one_line(error)}") from error
+        raise UserError(f"{CONFIG}: {str(path)!r} is not YAML: {one_line(error)}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{_CONFIG}: {str(path)!r} has no keys: give lines like steps: 600")
+        raise UserError(f"{CONFIG}: {str(path)!r} has no keys: give lines like steps: 600")
     return values
 
 
@@ -137,18 +137,9 @@ def _given(
     options: type, argv: Sequence[str], prog: str, description: str | None
 ) -> dict[str, Any]:
     """The values as they were given: a later file wins over an earlier one, a flag over both."""
-    parser = Parser(prog=prog, description=description, allow_abbrev=False)
-    parser.add_argument(
-        _CONFIG,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="YAML file with any of these options as keys, or the name of a recipe in the package; "
-        "flags replace its values",
-    )
-    add_options(parser, options)
+    parser = parser_with_config(options, prog, description)
     tables = [name for name, hint in get_type_hints(options).items() if get_origin(hint) is dict]
     given = parser.values(_joined(argv, tables) if tables else argv)
-    files = [_read_config(name) for name in given.pop(_CONFIG.strip("-"))]
+    files = [_read_config(name) for name in given.pop(CONFIG.strip("-"))]
     given |= {name: _pairs(name, given[name]) for name in tables if name in given}
     return collect(options, prog, *files, given)

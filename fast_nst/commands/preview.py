@@ -7,20 +7,24 @@ from collections.abc import Sequence
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
-from fast_nst.training.preview import Preview, PreviewSettings, label, preview
+from fast_nst.commands.training_options import PreviewOptions
+from fast_nst.training.preview import Preview, label, preview
+from fast_nst.training.preview_settings import PreviewSettings
 from fast_nst.training.preview_tiles import Tile
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
     """Make the sheet, and print the command that continues from each tile."""
-    settings = parse(PreviewSettings, argv, prog, description)
-    with Progress(unit="step") as progress:
+    settings = parse(PreviewOptions, argv, prog, description)
+    with Progress(settings.quiet, unit="step") as progress:
 
         def on_progress(step: int, steps: int, loss: float) -> bool:
             return progress.update(step, steps, "training", {"loss": loss})
 
-        made = preview(settings, on_progress=on_progress, log=progress.log)
-    _report(made, settings)
+        log = None if settings.quiet else progress.log
+        made = preview(settings, on_progress=on_progress, log=log)
+    if not settings.quiet:
+        _report(made, settings)
     return 0
 
 

@@ -55,8 +55,8 @@ def check_encoding(argv: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def print_notes(argv: Sequence[str]) -> Iterator[None]:
-    """Print each `UserNote` once, in one line, unless `argv` has --quiet."""
+def print_notes(is_quiet: bool) -> Iterator[None]:
+    """Print each `UserNote` once, in one line, unless `is_quiet`."""
     before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: object) -> None:
@@ -65,7 +65,6 @@ def print_notes(argv: Sequence[str]) -> Iterator[None]:
         else:
             before(message, category, *where)  # type: ignore[arg-type]
 
-    is_quiet = not {"-q", "--quiet"}.isdisjoint(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if is_quiet else "default", UserNote)
         warnings.showwarning = show  # type: ignore[assignment]

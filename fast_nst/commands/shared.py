@@ -18,7 +18,7 @@ from fast_nst.stylize.painting import MAX_STRENGTH
 def model_option() -> Any:
     """--model, the network."""
     return option(
-        "exported .onnx file, or the name of a style in the package or of a run in runs/; default: "
+        "exported .onnx file, or the name of a style (fast-nst styles lists them); default: "
         + DEFAULT_MODEL.stem,
         None,
         "-m",
@@ -52,7 +52,7 @@ def detail_option(default: float) -> Any:
 def models_option() -> Any:
     """--models."""
     return option(
-        "folder of .onnx files to offer besides the gallery and the runs in runs/; read at startup",
+        "folder of .onnx files to offer besides those that fast-nst styles lists; read at startup",
         None,
         metavar="DIR",
     )
@@ -111,28 +111,19 @@ def blend_of(arguments: Iterable[str], what: str) -> dict[str, float]:
     """Parse arguments `NAME:WEIGHT` to name -> weight; the weights of equal names are added.
 
     Raises:
-        UserError: See `with_weight`.
+        UserError: See `with_weight`; or a name is empty.
     """
     blend: dict[str, float] = {}
     for argument in arguments:
         name, weight = with_weight(argument, what, _is_model)
+        if not name:
+            raise UserError(f"a style has no name: give {what}, or an .onnx file")
         blend[name] = blend.get(name, 0.0) + weight
     return blend
 
 
 def _is_model(argument: str) -> bool:
     return is_style(argument) if is_name(argument) else _is_file(argument)
-
-
-def check_style_names(styles: Iterable[str]) -> None:
-    """Refuse files among the values of --style.
-
-    Raises:
-        UserError: A value is not the name of a style.
-    """
-    for name in blend_of(styles, "--style NAME"):
-        if not is_name(name):
-            raise UserError(f"--style {name!r} is not a name: give one, or -m FILE")
 
 
 def refuse_existing(target: Path) -> None:

@@ -16,7 +16,9 @@ from fast_nst.options import check, option, parse_flags
 class SiteOptions:
     """Options of `fast-nst site`."""
 
-    output: str = option("folder to write; an earlier site is replaced", "", "-o", metavar="DIR")
+    output: str = option(
+        "folder to write; an earlier site is replaced (required)", "", "-o", metavar="DIR"
+    )
     models: str | None = models_option()
     runtime: str | None = runtime_option("; default: download it with npm")
     webgpu: bool = webgpu_option()

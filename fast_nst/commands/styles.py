@@ -1,4 +1,4 @@
-"""`fast-nst styles`: lists the gallery's styles, or stylizes a photograph in each."""
+"""`fast-nst styles`: lists the styles, keeps the user's own, or stylizes a photograph in each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fast_nst.commands.own_styles import add, remove, show
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import quality_option, refuse_existing
 from fast_nst.commands.table import aligned
@@ -26,13 +27,23 @@ from fast_nst.stylize.gallery import (
     styles,
 )
 
+# A photograph of that name is given as ./add.
+SUBCOMMANDS = {"add": add, "remove": remove, "show": show}
+_FORMS = (
+    "Your own styles: 'fast-nst styles add FILE', 'remove NAME', 'show NAME'; each has its --help."
+)
+
 
 @dataclass
 class StylesOptions:
     """Options of `fast-nst styles`."""
 
-    photo: str | None = positional("photograph to stylize in all styles", "PHOTO", None)
-    output: str | None = option("output image for the contact sheet", None, "-o", metavar="OUT")
+    photo: str | None = positional(
+        "photograph to stylize in all styles of the package", "PHOTO", None
+    )
+    output: str | None = option(
+        "output image for the contact sheet (required with PHOTO)", None, "-o", metavar="OUT"
+    )
     strengths: str | None = option(
         "show this style only, at strengths from 0 to 1.5; a name or an .onnx file",
         None,
@@ -74,16 +85,19 @@ class StylesOptions:
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
-    """Print the list of styles, or write a contact sheet.
+    """Print the list of styles, write a contact sheet, or run one of the `SUBCOMMANDS`.
 
     Raises:
         UserError: An option is invalid, the photograph cannot be read, or the output exists or is
             not writable.
     """
-    options = parse_flags(StylesOptions, argv, prog, description)
+    if argv and argv[0] in SUBCOMMANDS:
+        return SUBCOMMANDS[argv[0]](argv[1:], f"{prog} {argv[0]}")
+    options = parse_flags(StylesOptions, argv, prog, f"{description} {_FORMS}")
     if options.photo is None or options.output is None:
         found = styles()
-        print(json.dumps([asdict(s) for s in found], indent=2) if options.json else table(found))
+        listed = [{**asdict(style), "path": str(style.path)} for style in found]
+        print(json.dumps(listed, indent=2) if options.json else table(found))
         return 0
     target = Path(options.output)
     check_writable_format(target)
@@ -109,8 +123,8 @@ def _sheet(options: StylesOptions) -> Sheet:
 
 def table(rows: Sequence[Style]) -> str:
     """Format the list as a table, one row a style."""
-    cells = [("name", "title", "artist", "year", "licence", "size")]
-    cells += [
-        (s.name, s.title, s.artist, s.year, s.licence, f"{s.size / 1000:.0f} kB") for s in rows
-    ]
+    cells = [("name", "title", "artist", "year", "licence", "from", "size")]
+    for s in rows:
+        size = f"{s.size / 1000:.0f} kB"
+        cells.append((s.name, s.title, s.artist, s.year, s.licence, s.source, size))
     return aligned(cells)

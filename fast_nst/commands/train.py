@@ -1,4 +1,7 @@
-"""`fast-nst train`: a style, or several in turn, from flags and YAML to their runs' folders."""
+"""`fast-nst train`: a style, or several in turn, from flags and YAML to their runs' folders.
+
+The finished models are installed in the user's folder.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +17,19 @@ from fast_nst.commands.defects import report_defects
 from fast_nst.commands.parsing import parse_given
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.table import aligned
+from fast_nst.commands.training_options import TrainOptions
 from fast_nst.errors import UserError, one_line
 from fast_nst.files import claim_file
 from fast_nst.models.catalogue import RUNS
-from fast_nst.options import option
+from fast_nst.models.own_styles import Installed
+from fast_nst.pictures.find import expand_patterns
 from fast_nst.pictures.write import save_image
+from fast_nst.training.installation import install
 from fast_nst.training.live import Events, LivePainting
 from fast_nst.training.run import TrainResult, train
 from fast_nst.training.series import Outcome, series_sheet, style_images, train_series
-from fast_nst.training.settings import TrainConfig
 
 _SHEET = RUNS / "sheet.jpg"
-
-
-@dataclass(kw_only=True)
-class TrainOptions(TrainConfig):
-    """The options of `fast-nst train`: a run's settings, and several styles."""
-
-    style: list[str] | None = option(  # type: ignore[assignment]  # a run has one
-        "style image, at least 32 px; several, or a folder of them, are trained in turn; default: "
-        "the sample painting in the package",
-        [],
-        metavar="IMAGE",
-    )
-    live: str | None = option(
-        "photograph to paint every few seconds of the training, into the run's live.jpg",
-        None,
-        metavar="PHOTO",
-    )
-    json: bool = option(
-        "print one JSON object a second on standard output: state, step, seconds, left, loss", False
-    )
 
 
 def run(argv: Sequence[str], prog: str, description: str) -> int:
@@ -58,8 +42,9 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         UserError: The only style failed, or all for the same reason.
     """
     given = parse_given(TrainOptions, argv, prog, description)
-    names = _split(given.pop("style", None) or [])
+    names = expand_patterns(_split(given.pop("style", None) or []))
     live, as_json = given.pop("live", None), given.pop("json", False)
+    installs, is_quiet = not given.pop("no_install", False), given.pop("quiet", False)
     is_series = len(names) > 1 or any(Path(name).is_dir() for name in names)
     if is_series and (live or as_json):
         raise UserError("--live and --json belong to one style: give one style")
@@ -67,8 +52,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
         given["style"] = names[0]
     # With several devices Lightning starts this command again for each; the first one speaks.
     is_first = int(os.environ.get("LOCAL_RANK", "0")) == 0
-    quiet = not is_first or as_json or given.get("trainer", {}).get("enable_progress_bar") is False
-    with Progress(quiet, unit="step") as progress:
+    has_bar = given.get("trainer", {}).get("enable_progress_bar") is not False
+    with Progress(not is_first or as_json or is_quiet or not has_bar, unit="step") as progress:
 
         def on_progress(step: int, steps: int, loss: float) -> bool:
             stop = progress.update(step, steps, "training", {"loss": loss})
@@ -77,12 +62,13 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             return stop
 
         def log(line: str) -> None:
-            if is_first:
+            if is_first and not is_quiet:
                 progress.log(line)
 
         if is_series:
             styles = style_images(names)
-            return _report_series(train_series(given, styles, on_progress=on_progress, log=log))
+            outcomes = train_series(given, styles, on_progress=on_progress, log=log)
+            return _report_series(outcomes, installs, is_quiet)
         painting = LivePainting(Path(live)) if live else None
         callbacks: list[LivePainting | Events] = [painting] if painting else []
         if as_json and is_first:
@@ -94,11 +80,24 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             if as_json and is_first:
                 _print_json({"state": "failed", "error": one_line(error)})
             raise
-    if result.is_main_process and as_json:
-        _print_json({"state": "done", "model": str(result.model), "steps": result.steps})
-    elif result.is_main_process:
-        _report(result)
+    if not result.is_main_process:
+        return 0
+    installed = _install(result) if installs else None
+    if as_json:
+        done = {"state": "done", "model": str(result.model), "steps": result.steps}
+        _print_json({**done, "style": installed.name if installed else None})
+    else:
+        _report(result, installed, is_quiet)
     return 0
+
+
+def _install(result: TrainResult) -> Installed | None:
+    """Install a run's model; prints why, where that fails."""
+    try:
+        return install(result)
+    except (UserError, OSError) as error:
+        print(f"note: not installed: {one_line(error)}", file=sys.stderr)
+        return None
 
 
 def _print_json(event: dict[str, Any]) -> None:
@@ -111,15 +110,26 @@ def _split(words: Sequence[str]) -> list[str]:
     return [name for names in parts for name in names]
 
 
-def _report(result: TrainResult) -> None:
+def _report(result: TrainResult, installed: Installed | None, is_quiet: bool) -> None:
     strength = "" if result.tile is None else f" --strength {result.tile.strength:g}"
     _report_unreadable(result.unreadable)
-    report_defects(result.defects)
+    report_defects(result.defects, is_quiet)
+    if is_quiet:
+        return
     print(f"{result.steps} steps in {result.seconds:.0f} s. Wrote to {result.folder}:")
     files = (result.model, *dict.fromkeys((result.best, result.checkpoint)), result.preview)
     print(f"  {'  '.join(file.name for file in files)}  tensorboard/")
+    if installed:
+        print(f"Installed as {_described(installed)}.")
+    model = f"--style {installed.name}" if installed else f"-m {result.model}"
     print(f"Look at {result.preview}, then stylize a photograph of yours:")
-    print(f"  fast-nst infer PHOTO.jpg -m {result.model}{strength} -o painting.jpg")
+    print(f"  fast-nst infer PHOTO.jpg {model}{strength} -o painting.jpg")
+
+
+def _described(installed: Installed) -> str:
+    replaced = " in place of its earlier model" if installed.is_replacement else ""
+    reason = f", since {installed.reason}" if installed.reason else ""
+    return f"{installed.name!r}{replaced}{reason}"
 
 
 def _report_unreadable(names: Sequence[str]) -> None:
@@ -129,18 +139,27 @@ def _report_unreadable(names: Sequence[str]) -> None:
         print(f"{len(names)} photographs skipped", file=sys.stderr)
 
 
-def _report_series(outcomes: Sequence[Outcome]) -> int:
+def _report_series(outcomes: Sequence[Outcome], installs: bool, is_quiet: bool) -> int:
     errors = {outcome.error for outcome in outcomes}
     if len(errors) == 1 and "" not in errors:
         raise UserError(errors.pop())
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     _report_unreadable(sorted({name for result in results for name in result.unreadable}))
-    print(table(outcomes))
+    installed = [_install(result) for result in results] if installs else []
+    if is_quiet:
+        for outcome in outcomes:
+            if outcome.error:
+                print(f"error: {outcome.style}: {outcome.error}", file=sys.stderr)
+    else:
+        print(table(outcomes))
+        if any(installed):
+            print(f"Installed as {'; '.join(_described(style) for style in installed if style)}.")
     sheet = series_sheet(outcomes, REFERENCE_PHOTOGRAPHS[:2])
     if sheet is not None:
         place = claim_file(_SHEET)
         save_image(sheet, place)
-        print(f"Look at {place}; then: fast-nst infer PHOTO.jpg --style NAME -o painting.jpg")
+        if not is_quiet:
+            print(f"Look at {place}; then: fast-nst infer PHOTO.jpg --style NAME -o painting.jpg")
     return 1 if len(errors - {""}) else 0
 
 

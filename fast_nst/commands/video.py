@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from fast_nst.assets import DEFAULT_MODEL
+from fast_nst.commands.outputs import output_file
 from fast_nst.commands.progress import Progress
 from fast_nst.commands.shared import (
     blend_of,
-    check_style_names,
     detail_option,
     refuse_existing,
 )
@@ -29,7 +29,7 @@ from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.painting import MAX_STRENGTH, check_strength
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.stylize.video import LIVE, PaintedVideo, film_models, stylize_video
-from fast_nst.videos.codecs import ENCODERS
+from fast_nst.videos.codecs import ANIMATIONS, CONTAINERS, ENCODERS
 
 
 @dataclass(kw_only=True)
@@ -38,14 +38,14 @@ class VideoOptions(EngineOptions):
 
     input: str = positional("video file, GIF or animated WebP", metavar="VIDEO")
     output: str = option(
-        "output file: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp",
+        "output file: .mp4, .mov, .mkv, .webm, .ts, .gif or .webp; or a folder, ending in / if new",
         MISSING,
         "-o",
         metavar="OUT",
     )
     style: list[str] = option(
-        "name of a style; repeat it to blend styles by their weights, as for infer; default: "
-        + DEFAULT_MODEL.stem,
+        "name of a style or an .onnx file; repeat it to blend styles by their weights, as for "
+        "infer; default: " + DEFAULT_MODEL.stem,
         [],
         "-s",
         metavar="NAME[:WEIGHT]",
@@ -120,7 +120,7 @@ class VideoOptions(EngineOptions):
             UserError: A value is out of its range.
         """
         super().__post_init__()
-        check_style_names(self.style)
+        blend_of([*self.style, *self.model, *self.to], "NAME")
         self.strengths, self.part, self.rate  # noqa: B018, they check their values
 
     @property
@@ -207,6 +207,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     """
     available = f"; available: {', '.join(providers())}"
     options = parse_flags(VideoOptions, argv, prog, description, provider=available)
+    suffixes = (*CONTAINERS, *ANIMATIONS)
+    options.output = output_file(options.output, options.input, suffixes, ".mp4")
     target = Path(options.output)
     if not options.overwrite:
         refuse_existing(target)

@@ -21,6 +21,7 @@ from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.devices import to_image, to_tensor
 from fast_nst.errors import UserError
 from fast_nst.losses import PARTS, PerceptualLoss
+from fast_nst.models.catalogue import runs_of
 from fast_nst.options import renamed
 from fast_nst.pictures.edit import from_array, to_array
 from fast_nst.pictures.find import find_images
@@ -299,8 +300,8 @@ def model_recipe(metadata: dict[str, str], name: str) -> Recipe:
 def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None) -> Path:
     """Find the style image that a model was trained on, by its SHA-256.
 
-    Without `folder` it is searched for at the path in the run's settings, in the current folder,
-    beside the model, in `paintings/` and in the package.
+    Without `folder` it is searched for at the paths in the settings beside the model and of runs in
+    `runs/`, in the current folder, beside the model, in `paintings/` and in the package.
 
     Args:
         metadata: `Stylizer.metadata`.
@@ -320,8 +321,7 @@ def find_style(metadata: dict[str, str], model: Path, folder: Path | None = None
             f"{name or 'which has no name'}: give another folder, or an image, with --style"
         )
     places = [Path(name), model.parent / name, Path("paintings", name), SAMPLE_STYLE]
-    settings = model.parent / SETTINGS
-    if settings.is_file():
+    for settings in (*runs_of(Path(name).stem, SETTINGS), model.parent / SETTINGS):
         with contextlib.suppress(yaml.YAMLError, OSError, UnicodeError, AttributeError, TypeError):
             places.insert(0, Path(yaml.safe_load(settings.read_text(encoding="utf-8"))["style"]))
     found = [place for place in places if place.is_file()]

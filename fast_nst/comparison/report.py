@@ -17,6 +17,7 @@ import PIL
 import torch
 from PIL import Image
 
+from fast_nst.comparison import NUMBERS, PAGE, SHEET
 from fast_nst.comparison.measure import (
     Comparison,
     Equivalent,
@@ -31,7 +32,6 @@ from fast_nst.pictures.write import encode_image, save_image
 from fast_nst.version import __version__
 
 _HERE = Path(__file__).parent
-NUMBERS, PAGE, SHEET = "report.json", "report.html", "sheet.png"
 _SHEET_HEIGHT = 220
 
 

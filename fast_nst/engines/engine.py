@@ -17,6 +17,7 @@ import onnxruntime
 from fast_nst.engines.forks import abandon, after_fork
 from fast_nst.engines.openvino import OpenVino, runs_natively
 from fast_nst.engines.openvino import open_graph as open_openvino_graph
+from fast_nst.engines.runtimes import library_hint, load_libraries, provider_remedy
 from fast_nst.errors import UserError, choose
 from fast_nst.models.signature import (
     INPUT,
@@ -301,6 +302,7 @@ def _opened(
     data: bytes, name: str, provider: str, threads: int | None
 ) -> onnxruntime.InferenceSession:
     full_name = _full_name(provider)
+    load_libraries(full_name)
     try:
         session = onnxruntime.InferenceSession(
             data, _session_options(threads), providers=[full_name]
@@ -311,7 +313,8 @@ def _opened(
     if used != full_name:  # ONNX Runtime falls back silently
         raise UserError(
             f"{provider!r} is installed but does not start here, the model would run on {used}: "
-            "check the device's driver and libraries, or give provider cpu",
+            f"check the device's driver and libraries{library_hint(full_name)}, or give provider "
+            "cpu",
             "provider",
         )
     return session
@@ -325,7 +328,8 @@ def _full_name(provider: str) -> str:
     short_name = choose("provider", short_names.get(provider, provider.lower()), _PROVIDERS)
     if short_name not in providers():
         raise UserError(
-            f"the installed ONNX Runtime lacks {short_name!r}; it has: {', '.join(providers())}"
+            f"the installed ONNX Runtime lacks {short_name!r}; it has: {', '.join(providers())}; "
+            f"{provider_remedy(short_name)}"
         )
     return _PROVIDERS[short_name]
 

@@ -1,5 +1,11 @@
 """What is minimised: formulas (`functions`), weighted terms (`terms`), their sum (`perceptual`)."""
 
+from fast_nst.loss_settings import (
+    CLASSIC_STYLE_LAYERS,
+    PARTS,
+    STYLE_LAYERS,
+    LossSettings,
+)
 from fast_nst.losses.functions import (
     content_loss,
     gram_matrix,
@@ -7,14 +13,7 @@ from fast_nst.losses.functions import (
     temporal_loss,
     total_variation,
 )
-from fast_nst.losses.perceptual import (
-    CLASSIC_STYLE_LAYERS,
-    PARTS,
-    STYLE_LAYERS,
-    LossSettings,
-    PerceptualLoss,
-    build_loss,
-)
+from fast_nst.losses.perceptual import PerceptualLoss, build_loss
 from fast_nst.losses.terms import ContentLoss, GramStyleLoss, TemporalLoss, TotalVariationLoss
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fast_nst.choices import check_layers
 from fast_nst.errors import UserError
 from fast_nst.losses.functions import (
     content_loss,
@@ -20,7 +21,7 @@ from fast_nst.losses.functions import (
     temporal_loss,
     total_variation,
 )
-from fast_nst.vgg import VGG19, check_layers
+from fast_nst.vgg import VGG19
 
 
 class LossInputs(NamedTuple):

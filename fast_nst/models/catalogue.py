@@ -1,7 +1,8 @@
-"""Names of models: styles of the package, runs of `fast-nst train` in `runs/`, the user's styles.
+"""Names of models: styles of the package, the user's own, runs of `fast-nst train` in `runs/`.
 
-If several have one name, the package's is meant, or else the newest run, which the current folder
-decides, or else the file in the user's folder (`home.own_styles`).
+If several have one name, the package's is meant, or else the file in the user's folder
+(`home.own_styles`), or else the newest run, which the current folder decides. A run is installed
+if a file in the user's folder is a copy of its model: both are one style, the user's own.
 
 A word without a path separator and without the suffix of a model file is a style's name, even if a
 file of that name exists in the current folder; anything else is a path.
@@ -9,16 +10,20 @@ file of that name exists in the current folder; anything else is a path.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, STYLES
 from fast_nst.errors import UserNote, choose
-from fast_nst.models.home import own_styles
+from fast_nst.models.home import own_style_files, own_styles
 
+# Where a model is from: the package, the user's folder, a run in `runs/`, elsewhere.
+PACKAGE, OWN, RUN, FILE = "package", "own", "run", "file"
 RUNS = Path("runs")
 MODEL = "model.onnx"
 # Suffixes of the names of a style's film models, with and without temporal training.
@@ -34,9 +39,13 @@ def runs_of(style: str, file: str) -> list[Path]:
         style: The style image's name, without suffix.
         file: The file's name in the run folder; runs without it are omitted.
     """
-    numbered = re.compile(f"{re.escape(style)}(?:{_NUMBER})?")
-    found = [path for path in RUNS.glob(f"*/{file}") if numbered.fullmatch(path.parent.name)]
+    found = [path for path in RUNS.glob(f"*/{file}") if is_run_of(style, path.parent.name)]
     return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
+def is_run_of(style: str, folder: str) -> bool:
+    """Whether a run folder has the style's name, perhaps with a number appended."""
+    return re.fullmatch(f"{re.escape(style)}(?:{_NUMBER})?", folder) is not None
 
 
 def style_files() -> list[Path]:
@@ -55,7 +64,7 @@ def live_name(name: str, steady: bool = True) -> str | None:
         The name with the suffix `STEADY` or `FAST`; None if there is no such model.
 
     Warns:
-        UserNote: A run is used as the film model of a style in the package.
+        UserNote: A model of the user's is used for films of a style in the package.
     """
     if not is_name(name):
         return None
@@ -63,20 +72,48 @@ def live_name(name: str, steady: bool = True) -> str | None:
         live = f"{name}{suffix}"
         if _shipped(live) is not None:
             return live
-        runs = runs_of(live, MODEL)
-        if runs:
+        yours = _yours(live)
+        if yours:
             if _shipped(name) is not None:
-                line = f"films of the package's style {name!r} are painted by {runs[-1]}"
+                line = f"films of the package's style {name!r} are painted by {yours[0]}"
                 warnings.warn(line, UserNote, stacklevel=2)
             return live
     return None
 
 
+class Entry(NamedTuple):
+    """A style that a name finds."""
+
+    name: str
+    path: Path
+    source: str  # PACKAGE, OWN or RUN
+
+
+def entries() -> list[Entry]:
+    """All styles: the package's, the user's, then runs that are not installed; each by name."""
+    found = {path.stem: Entry(path.stem, path, PACKAGE) for path in style_files()}
+    own = [Entry(path.stem, path, OWN) for path in own_style_files()]
+    folders = sorted(path.parent.name for path in RUNS.glob(f"*/{MODEL}"))
+    runs = [Entry(name, runs_of(name, MODEL)[-1], RUN) for name in folders]
+    for entry in (*own, *(run for run in runs if not _is_installed(run.path))):
+        if _shipped(entry.name) is None:
+            found.setdefault(entry.name, entry)
+    return list(found.values())
+
+
 def style_names() -> list[str]:
-    """The names of all styles in the package, in `runs/` and in the user's folder, sorted."""
-    trained = {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
-    files = [*style_files(), *own_styles().glob("*.onnx")]
-    return sorted(trained | {path.stem for path in files})
+    """The names of all styles, sorted; those of film models in the package are not among them."""
+    return sorted(entry.name for entry in entries())
+
+
+def source_of(model: Path) -> str:
+    """Where a model file is from: `PACKAGE`, `OWN`, `RUN` or `FILE`."""
+    folder = model.resolve().parent
+    if folder in (STYLES.resolve(), LIVE_STYLES.resolve()):
+        return PACKAGE
+    if folder == own_styles().resolve():
+        return OWN
+    return RUN if folder.parent == RUNS.resolve() and model.name == MODEL else FILE
 
 
 def is_name(name: str | os.PathLike[str]) -> bool:
@@ -89,11 +126,22 @@ def is_name(name: str | os.PathLike[str]) -> bool:
 
 def is_style(name: str) -> bool:
     """Whether a style, or a film model, has this name."""
-    return bool(_shipped(name) or runs_of(name, MODEL) or _named(name, own_styles()))
+    return bool(_shipped(name) or _yours(name))
 
 
 def _shipped(name: str) -> Path | None:
     return _named(name, STYLES, LIVE_STYLES)
+
+
+def _yours(name: str) -> list[Path]:
+    """The user's models of that name: the file in the user's folder, then runs, newest first."""
+    own = _named(name, own_styles())
+    return [*([own] if own else []), *reversed(runs_of(name, MODEL))]
+
+
+def _is_installed(run: Path) -> bool:
+    """Whether a file in the user's folder is a copy of a run's model."""
+    return any(filecmp.cmp(own, run, shallow=False) for own in own_style_files())
 
 
 def _named(name: str, *folders: Path) -> Path | None:
@@ -106,34 +154,39 @@ def find_model(name: str | os.PathLike[str] | None) -> Path:
     """The model file of a name.
 
     Args:
-        name: A path; or the name of a style in the package, or else of a run in `runs/`, the newest
-            if there are several, or else of a file in the user's folder; None is the package's
+        name: A path; or the name of a style in the package, or else of a file in the user's folder,
+            or else of a run in `runs/`, the newest if there are several; None is the package's
             default style.
 
     Raises:
         UserError: There is no style of this name; the message lists all styles.
 
     Warns:
-        UserNote: Several have the name; says which one is used.
+        UserNote: The style of the package hides one of the user's, or the file in the user's
+            folder a newer run that is not installed.
     """
     if name is None:
         return DEFAULT_MODEL
     if not is_name(name):
         return Path(name)
     word = os.fspath(name)
-    shipped, runs, own = _shipped(word), runs_of(word, MODEL), _named(word, own_styles())
-    yours = [*([own] if own else []), *runs]
+    shipped, yours = _shipped(word), _yours(word)
     if shipped is not None:
         if yours:
-            line = f"{word!r} is the style in the package; yours is the model {yours[-1]}"
+            line = f"{word!r} is the style in the package; yours is the model {yours[0]}"
             warnings.warn(line, UserNote, stacklevel=2)
         return shipped
     if not yours:
         check_name(word, "style", style_names())
-    if runs and own:
-        line = f"{word!r} is your run {runs[-1]}; the style in your folder is the model {own}"
+    used, *others = yours
+    if others and source_of(used) == OWN and _is_newer(others[0], used):
+        line = f"{word!r} is the style in your folder; newer, and not installed: {others[0]}"
         warnings.warn(line, UserNote, stacklevel=2)
-    return yours[-1]
+    return used
+
+
+def _is_newer(run: Path, own: Path) -> bool:
+    return run.stat().st_mtime > own.stat().st_mtime and not _is_installed(run)
 
 
 def check_name(word: str, kind: str, names: Iterable[str]) -> None:

@@ -28,6 +28,7 @@ from fast_nst.assets import STARTS
 from fast_nst.errors import UserError
 from fast_nst.models.model import WeightedModel, normalized
 from fast_nst.models.onnx_fields import PREFIX
+from fast_nst.models.signature import Tensor, check_self_contained, check_signature
 from fast_nst.version import __version__
 
 NOISE_TILE = "noise_tile"
@@ -52,6 +53,28 @@ def load(data: bytes, name: str) -> onnx.ModelProto:
         return onnx.load_model_from_string(data)
     except DecodeError as error:
         raise UserError(f"{name} is not an ONNX model, or a damaged one") from error
+
+
+def check_model(data: bytes, name: str) -> None:
+    """Check that a file is a fast_nst model, by its inputs and outputs, without running it.
+
+    Args:
+        data: Its content.
+        name: What error messages call it.
+
+    Raises:
+        UserError: It is not a model, or has other inputs or outputs or parameters in other files.
+    """
+    check_self_contained(data, name)
+    graph = load(data, name).graph
+    check_signature(name, map(_tensor, graph.input), map(_tensor, graph.output))
+
+
+def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+    kind = value.type.tensor_type
+    lengths = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
+    types = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
+    return Tensor(value.name, types.get(kind.elem_type, "unknown"), lengths)
 
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
@@ -235,7 +258,7 @@ def _blend_metadata(
         title = " + ".join(f"{t} {w:.3g}" for t, w in zip(titles, weights, strict=True))
     joined = {
         key: ", ".join(dict.fromkeys(part[key] for part in parts if part.get(key)))
-        for key in ("artist", "year", "licence")
+        for key in ("artist", "year", "licence", "photographs", "credits")
     }
     blend = {
         "strength": strength,

@@ -1,4 +1,4 @@
-"""The user's own folder, which holds the styles that were trained on the page.
+"""The user's own folder, which holds the styles that the user has trained or added.
 
 It is the data folder of the operating system, such as ~/.local/share/fast_nst, or the one that the
 environment variable FAST_NST_HOME names.
@@ -26,6 +26,11 @@ def home() -> Path:
 def own_styles() -> Path:
     """The folder of the user's styles, NAME.onnx; it need not exist."""
     return home() / STYLES
+
+
+def own_style_files() -> list[Path]:
+    """The model files of the user's styles, sorted by name; a file's stem is the name."""
+    return sorted(own_styles().glob("*.onnx"), key=lambda path: path.stem)
 
 
 def training_folder() -> Path:

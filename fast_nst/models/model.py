@@ -161,7 +161,21 @@ def normalized(weights: Iterable[float]) -> list[float]:
     return [weight / largest / total for weight in given]
 
 
+def check_source(source: object) -> None:
+    """Check the type of a style.
+
+    Raises:
+        UserError: It is neither a name, a file nor its content.
+    """
+    if not isinstance(source, str | os.PathLike | bytes | None):
+        raise UserError(
+            f"the style is {source!r}: give a name, an .onnx file, its content, or a mapping of "
+            "these to weights"
+        )
+
+
 def _read(source: ModelSource | None, weight: float) -> WeightedModel:
+    check_source(source)
     if isinstance(source, bytes):
         name, data = "the model", source
     else:

@@ -1,9 +1,11 @@
-"""Image files in a folder."""
+"""Image files in folders, and those that patterns match."""
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from fast_nst.errors import UserError
@@ -56,6 +58,30 @@ def find_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[
             f"no images in {str(root)!r}: looked for names ending in {' '.join(IMAGE_SUFFIXES)}"
         )
     return sorted(found)
+
+
+def expand_patterns(words: Iterable[str]) -> list[str]:
+    """Replace each pattern by the image files that it matches, sorted, as shells other than cmd do.
+
+    `*`, `?` and `[...]` match within a name, `**` any number of folders; hidden files are omitted.
+    The name of an existing file is no pattern. A pattern that ends in a separator matches folders.
+
+    Raises:
+        UserError: A pattern matches nothing.
+    """
+    found: list[str] = []
+    for word in words:
+        if not glob.has_magic(word) or os.path.lexists(word):
+            found.append(word)
+            continue
+        endings = ("/", os.sep) if word.endswith(("/", os.sep)) else IMAGE_SUFFIXES
+        matches = glob.glob(word, recursive=True)  # noqa: PTH207, Path.glob takes no absolute ones
+        images = sorted(match for match in matches if match.lower().endswith(endings))
+        if not images:
+            what = "folder" if endings[0] == "/" else "image"
+            raise UserError(f"no {what} matches {word!r}: check the pattern and the folder")
+        found += images
+    return found
 
 
 def _is_file_or_broken(path: Path) -> bool:

@@ -20,16 +20,12 @@ from torch import Tensor
 from fast_nst.devices import autocast, choose_precision
 from fast_nst.errors import UserError, choose
 from fast_nst.losses import PARTS, PerceptualLoss
+from fast_nst.reference.settings import INITS, LEARNING_RATES, OPTIMIZERS, STEPS
 
-OPTIMIZERS = ("lbfgs", "adam")
-INITS = ("content", "noise")
-STEPS = 200  # L-BFGS gains little after them
 SMALLEST_SCALE = 32  # px, of the coarsest scale's longer side
 DIVERGED = 1000  # times the loss at the start,
 _NEGLIGIBLE = 1e-3  # or times this, should it start at its minimum
 
-# 0.02 is five levels of 255. L-BFGS finds its own step length: 1 is a full quasi-Newton step.
-LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
 _SMALLER = 0.1  # factor of the learning rate after a restart
 # Mean change of a value in L-BFGS's first update: enough to measure curvature by, in bf16 too.
 _FIRST_STEP = 0.01

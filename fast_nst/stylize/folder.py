@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from fast_nst.engines.engine import cores
 from fast_nst.errors import UserError
+from fast_nst.files import names_folder
 from fast_nst.pictures.edit import to_image
 from fast_nst.pictures.find import find_images
 from fast_nst.pictures.write import WRITERS, check_writable_format, save_image
@@ -47,7 +49,7 @@ def plan(
     """List the pictures with their output files.
 
     Args:
-        inputs: Image files, folders of them, or `PIPE`.
+        inputs: Image files, folders of them, or `PIPE`. A picture that is given twice counts once.
         output: An image file, a folder, or `PIPE`.
         suffix: Suffix of the files in an output folder, such as ".jpg"; default: that of the
             photograph, with .png appended if its format cannot be written.
@@ -66,8 +68,7 @@ def plan(
         names = [name for _, name in sources]
         masks = _find_masks(Path(mask), inputs, names, recursive)
         jobs = [replace(job, mask=path) for job, path in zip(jobs, masks, strict=True)]
-    _check_collisions(jobs)
-    return jobs
+    return _without_collisions(jobs)
 
 
 def _with_targets(
@@ -83,8 +84,7 @@ def _with_targets(
                 "output - takes a single picture: give a folder as output for several", "output"
             )
         return [Job(sources[0][0], None)]
-    to_folder = not single or Path(output).is_dir() or output.endswith(("/", os.sep))
-    if not to_folder:
+    if single and not names_folder(output):
         try:
             check_writable_format(output)
         except UserError as error:
@@ -137,22 +137,30 @@ def _output_name(name: Path, suffix: str | None) -> Path:
     return name if name.suffix.lower() in WRITERS else name.with_name(name.name + ".png")
 
 
-def _check_collisions(jobs: list[Job]) -> None:
+def _without_collisions(jobs: list[Job]) -> list[Job]:
+    """The jobs without repeated ones, after a check that no output is another's, or an input."""
     read = {path for job in jobs for path in (job.source, job.mask) if path is not None}
-    sources = {_real_path(path) for path in read}
-    targets: dict[Path, Path | None] = {}
+    sources = {_identity(path) for path in read}
+    found: dict[Path, Job] = {}
     for job in jobs:
         if job.target is None:
-            continue
-        target = _real_path(job.target)
+            return jobs
+        target = _identity(job.target)
         if target in sources:
             raise UserError(f"{str(job.target)!r} is an input too: give another output")
-        if target in targets:
+        other = found.setdefault(target, job).source
+        if other and job.source and _identity(other) != _identity(job.source):
             raise UserError(
-                f"{str(targets[target])!r} and {str(job.source)!r} would both become "
+                f"{str(other)!r} and {str(job.source)!r} would both become "
                 f"{str(job.target)!r}: stylize them into different folders"
             )
-        targets[target] = job.source
+    return list(found.values())
+
+
+def _identity(path: Path) -> Path:
+    """What paths of one file have in common; on Windows `Path` ignores case itself."""
+    real = _real_path(path)
+    return Path(str(real).casefold()) if sys.platform == "darwin" else real
 
 
 def _real_path(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The gallery: a list of the styles in the package, and contact sheets of styles."""
+"""The list of styles, and contact sheets of the gallery's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from fast_nst.errors import UserError
-from fast_nst.models.catalogue import is_name, style_files
+from fast_nst.models.catalogue import entries, is_name, style_files
 from fast_nst.models.model import ModelSource
 from fast_nst.models.onnx_fields import read_metadata
 from fast_nst.pictures.sheet import contact_sheet
@@ -22,7 +22,7 @@ BLEND_WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 @dataclass(frozen=True)
 class Style:
-    """A style in the package.
+    """A style in the package, in the user's folder, or a run in `runs/`.
 
     Attributes:
         name: The name that `Stylizer` and `infer --style` take.
@@ -31,6 +31,8 @@ class Style:
         year: The year of the painting.
         licence: The painting's licence.
         size: Size of the model file, in bytes.
+        source: Where it is from: "package", "own" (the user's folder) or "run".
+        path: The model file.
     """
 
     name: str
@@ -39,15 +41,22 @@ class Style:
     year: str
     licence: str
     size: int
+    source: str
+    path: Path
 
 
 def styles() -> list[Style]:
-    """All styles in the package, from the metadata of their files, sorted by name."""
+    """All styles that names find, from the metadata of their files.
+
+    Those of the package come first, then the user's, then runs in `runs/` that are not installed;
+    each sorted by name.
+    """
     found = []
-    for path in style_files():
-        metadata = read_metadata(path.read_bytes())
+    for name, path, source in entries():
+        data = path.read_bytes()
+        metadata = read_metadata(data)
         labels = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
-        found.append(Style(path.stem, **labels, size=path.stat().st_size))
+        found.append(Style(name, **labels, size=len(data), source=source, path=path))
     return found
 
 

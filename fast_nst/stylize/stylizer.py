@@ -14,6 +14,7 @@ from PIL import Image
 from fast_nst.engines.engine import EngineOptions, choose_engine
 from fast_nst.errors import UserError
 from fast_nst.models.model import Model, ModelSource
+from fast_nst.numeric import number
 from fast_nst.pictures.detail import DETAIL
 from fast_nst.pictures.edit import Array, to_channels, to_image
 from fast_nst.pictures.mask import MaskSource, read_mask
@@ -87,7 +88,7 @@ class Stylizer:
             max_memory=max_memory,
             statistics=statistics,
         )
-        options.engine = choose_engine(options, pictures)
+        options.engine = choose_engine(options, number("pictures", pictures))
         self.model = Model.read(model)
         self.session = Session(options)
         self.session.engine(self.model, self._network_strength)
@@ -166,6 +167,11 @@ class Stylizer:
         Raises:
             UserError: The engine fails, usually out of memory, or the model changes the size.
         """
+        if not isinstance(images, np.ndarray) or images.ndim != 4:
+            given = images.shape if isinstance(images, np.ndarray) else type(images).__name__
+            raise UserError(
+                f"images is {given}: give a uint8 array of shape (N, H, W, 3)", "images"
+            )
         return self.session.run(self.model, self._network_strength, images)
 
     def stream(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from fast_nst.assets import DEFAULT_MODEL
 from fast_nst.errors import UserError
-from fast_nst.files import atomic_path
+from fast_nst.files import atomic_path, path_of
 from fast_nst.models.catalogue import is_name, live_name
-from fast_nst.models.model import Model, ModelSource
-from fast_nst.numeric import plain
+from fast_nst.models.model import Model, ModelSource, check_source
+from fast_nst.numeric import number, plain, whole
 from fast_nst.pictures.read import MAX_PIXELS
 from fast_nst.stylize.painting import PaintOptions
 from fast_nst.stylize.prefetch import prefetch
@@ -129,7 +129,8 @@ def film_models(
 
 
 def _film_model(name: str, steady: bool) -> str | None:
-    found = live_name(name, steady) if is_name(name) else None
+    check_source(name)
+    found = live_name(name, steady) if not isinstance(name, bytes) and is_name(name) else None
     return found or (name if is_film_model(name) else None)
 
 
@@ -189,7 +190,16 @@ def stylize_video(
     Raises:
         UserError: The video cannot be read, painted or written; no file is written then.
     """
-    source, target = Path(source), Path(target)
+    source, target = path_of("source", source), path_of("target", target)
+    for each in (style, to):
+        if not isinstance(each, Stylizer | Mapping):
+            check_source(each)
+    for name, value in {"fps": fps, "start": start, "until": until}.items():
+        if value is not None:
+            number(name, value)
+    for name, value in {"size": size, "crf": crf}.items():
+        if value is not None:
+            whole(name, value)
     if not isinstance(style, Stylizer):
         blend = style if isinstance(style, Mapping) else {style or DEFAULT_MODEL.stem: 1.0}
         second = dict(to) if isinstance(to, Mapping) else {}
@@ -197,7 +207,7 @@ def stylize_video(
             second = {os.fspath(to): 1.0}
         blend, second = film_models(blend, second, steady)
         style, to = Stylizer(blend, pictures=math.inf), second or to
-    if isinstance(strength, tuple):
+    if isinstance(strength, tuple) and len(strength) == 2:
         first, last = strength
     else:
         first = last = style.strength if strength is None else strength

@@ -21,6 +21,9 @@ from fast_nst.training.checkpoints import (
 from fast_nst.training.defects import Reference, inspect
 from fast_nst.training.models import read_model, to_onnx
 from fast_nst.version import __version__
+from fast_nst.vgg import CREDIT
+
+SAMPLES_TERMS = "the samples of fast_nst: CC0-1.0 and public domain"
 
 
 def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
@@ -41,6 +44,8 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
         **({} if reference is None else {"style_reference": reference.to_json()}),
         "vgg": Path(checkpoint.vgg_source).name,
         "vgg_scales": json.dumps(checkpoint.vgg_scales),
+        "credits": CREDIT,
+        "photographs": config.photos_source or ("" if config.photos else SAMPLES_TERMS),
         "fast_nst": __version__,
     }
     return {name: readable(value) for name, value in said.items()}

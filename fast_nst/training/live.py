@@ -113,7 +113,7 @@ class Events(Callback):
         step, steps, minutes = trainer.global_step, module.config.steps, module.config.minutes
         seconds = module.seconds
         left = seconds / max(step, 1) * (steps - step)
-        if minutes is not None:
+        if minutes is not None and (module.follows_time or seconds < 60 * minutes):
             left = min(left, max(60 * minutes - seconds, 0.0))
         self._emit(
             {

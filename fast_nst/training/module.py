@@ -26,6 +26,7 @@ _WARM_UP = 0.05  # of the steps
 _SPIKE = 10.0  # times the running median of the loss,
 _MEDIAN_OF = 50  # steps,
 _CHECKED_AFTER = 10  # of them at least
+_LATE, _SLACK = 1.3, 0.05  # times what was planned, and a share of the time
 
 
 class TrainingDiverged(UserError):
@@ -46,6 +47,16 @@ def one_cycle(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - peak) / max(1, steps - peak)))
 
 
+def is_late(steps: float, time: float) -> bool:
+    """Whether a run is so much slower than planned that its steps would end well after its time.
+
+    Args:
+        steps: Share of the steps that is done.
+        time: Share of the time that has passed. The first steps may take longer than others.
+    """
+    return time > _LATE * steps + _SLACK
+
+
 class StyleTransfer(L.LightningModule):
     """Trains `network` so that its pictures minimise `loss` (Johnson et al. 2016, equation 5).
 
@@ -61,6 +72,7 @@ class StyleTransfer(L.LightningModule):
 
     Attributes:
         step_loss: The total loss of the last step; of several batches or devices, their mean.
+        follows_time: Whether the learning rate follows the time, because the steps are too slow.
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class StyleTransfer(L.LightningModule):
         self.recoveries = recoveries
         self.style_reference = style_reference
         self.step_loss: float = math.nan
+        self.follows_time = False
         self._totals: list[Tensor] = []  # of the step at hand
         self._seconds = 0.0  # of the run, up to the checkpoint that is resumed
         self._began = time.monotonic()
@@ -106,6 +119,10 @@ class StyleTransfer(L.LightningModule):
         self._totals.append(parts["total"].detach())
         self.log_dict({f"train/{name}": value.detach() for name, value in parts.items()})
         return parts["total"]
+
+    def total(self, batch: Batch) -> Tensor:
+        """One batch's total loss, unlogged: what a step takes is timed with it."""
+        return self._painted(batch, batch.noise)[1]["total"]
 
     def _painted(
         self, batch: Batch | ValidationBatch, noise: Tensor | None
@@ -182,13 +199,17 @@ class StyleTransfer(L.LightningModule):
         return time.monotonic() - self._began
 
     def _cycle_step(self) -> int:
-        """The step of the schedule: ahead of the optimizer's if `minutes` are too few for all."""
+        """The step of the schedule: the optimizer's, or from when `minutes` are too few, ahead."""
         if self.config.minutes is None:
             return self.global_step
         seconds = self.seconds
         if self.trainer.world_size > 1:  # clocks differ, and all have one learning rate
             seconds = self.trainer.strategy.broadcast(seconds)
         share = min(seconds / (60 * self.config.minutes), 1.0)
+        if not self.follows_time and is_late(self.global_step / self.config.steps, share):
+            self.follows_time = True
+        if not self.follows_time:
+            return self.global_step
         return max(self.global_step, round(share * self.config.steps))
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -197,7 +218,7 @@ class StyleTransfer(L.LightningModule):
         Checkpoints do not store it, so that a resumed run follows the settings it is given.
         """
         step, steps = self._cycle_step(), self.config.steps
-        if self.config.minutes is not None and step >= steps:
+        if self.follows_time and step >= steps:
             self.trainer.should_stop = True
         rate = self.config.lr / 2**self.recoveries * one_cycle(step, steps)
         for group in optimizer.param_groups:
@@ -217,6 +238,7 @@ class StyleTransfer(L.LightningModule):
             "halvings": self.recoveries,
             "recent_losses": list(self._recent),
             "seconds": self.seconds,
+            "follows_time": self.follows_time,
         }
         if self.style_reference is not None:
             checkpoint[RECORD]["style_reference"] = self.style_reference.to_json()
@@ -225,3 +247,5 @@ class StyleTransfer(L.LightningModule):
         """Restore the recent losses, so that spikes are found as in an uninterrupted run."""
         self._recent.extend(checkpoint[RECORD].get("recent_losses", ()))
         self._seconds = checkpoint[RECORD].get("seconds", 0.0)
+        if self.config.minutes is not None:
+            self.follows_time = checkpoint[RECORD].get("follows_time", False)

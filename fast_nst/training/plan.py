@@ -21,11 +21,23 @@ class Plan:
         config: All settings: `resume` is None or a path, `from_preview` is None.
         resumed: The checkpoint that the run continues; None for a new run.
         tile: The preview's tile that the run starts from, if any.
+        given: The names of the settings that were given.
     """
 
     config: TrainConfig
     resumed: Checkpoint | None = None
     tile: Tile | None = None
+    given: frozenset[str] = frozenset()
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the steps or the crop follow from the time that a step takes.
+
+        A resumed run keeps those of its checkpoint.
+        """
+        if self.resumed is not None or {"steps", "size"} <= self.given:
+            return False
+        return self.config.minutes is not None or "steps" not in self.given
 
     @property
     def recoveries(self) -> int:
@@ -55,7 +67,7 @@ def resolve(settings: TrainConfig | Mapping[str, Any]) -> Plan:
         return _from_preview(given, config.from_preview)
     if config.resume is not None:
         return _resumed(given, find_checkpoint(config.resume, config.style, config.out))
-    return Plan(config)
+    return Plan(config, given=frozenset(given))
 
 
 def _from_preview(given: dict[str, Any], number: int) -> Plan:
@@ -66,7 +78,7 @@ def _from_preview(given: dict[str, Any], number: int) -> Plan:
             )
     tile = find_tile(given.get("style"), number)
     chosen = {"from_preview": None, "init": str(tile.model), "style_size": tile.style_size}
-    return Plan(TrainConfig(**{**given, **chosen}), tile=tile)
+    return Plan(TrainConfig(**{**given, **chosen}), tile=tile, given=frozenset(given))
 
 
 def _resumed(given: dict[str, Any], path: Path) -> Plan:
@@ -90,6 +102,8 @@ def _resumed(given: dict[str, Any], path: Path) -> Plan:
         )
     trainer = {**saved["trainer"], **given.get("trainer", {})}
     chosen = {"out": str(path.parent), **given, "resume": str(path), "trainer": trainer}
+    if given.get("steps") is not None:
+        chosen.setdefault("minutes", None)  # which are over when a run has ended
     config = TrainConfig(**{**saved, "out": None, **chosen})
     if checkpoint.step >= config.steps:
         raise UserError(

@@ -7,26 +7,28 @@ all that has to be chosen before it.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError
 from fast_nst.files import claim_folder, make_folder
 from fast_nst.models.catalogue import RUNS
-from fast_nst.options import check, like, option
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.find import find_images
 from fast_nst.pictures.read import open_photograph
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.budget import SHARE
 from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import style_name, style_path
 from fast_nst.training.export import export
-from fast_nst.training.preview_tiles import RECORD, SUFFIX, Tile, write_record
+from fast_nst.training.preview_settings import SUFFIX, PreviewSettings
+from fast_nst.training.preview_tiles import RECORD, Tile, write_record
 from fast_nst.training.run import fit
 from fast_nst.training.saving import Log
 from fast_nst.training.settings import TrainConfig
@@ -36,42 +38,11 @@ LARGE, SMALL = 512, 256  # px, of the style image's shorter side
 LEAST = 32  # px
 SHEET = "sheet.jpg"
 _TILE = 400  # px, height of the sheet's rows
-_SHARE = 0.9  # of the time is for steps
 _SMALL_CROP = 128  # px, of slow machines: a third of the arithmetic, and strokes fit in
-TIMED = 10  # steps, to know how many fit in the time
+_UNTIMED = 10  # steps at most, for which timing some does not pay
 FEWEST = 100  # steps; what is trained less shows no strokes
+_OF_BOTH = ("steps", "size", "minutes", "precision")  # decided by the first run
 _BRIEF = {"limit_val_batches": 0, "logger": False}  # the time is better spent on steps
-
-
-@dataclass(kw_only=True)
-class PreviewSettings:
-    """The settings of a preview."""
-
-    style: str | None = like(TrainConfig, "style")
-    photos: str | None = like(TrainConfig, "photos")
-    photo: str | None = option(
-        "photograph to paint on the sheet; default: the first of the training photographs", None
-    )
-    out: str | None = option(
-        f"folder of the preview; default: {RUNS}/<style>{SUFFIX}, numbered if taken", None
-    )
-    steps: int = option("optimizer steps of each of the two sizes of strokes", 400, least=1)
-    minutes: float = option(
-        "of all; where they are too few for the steps, these are fewer, of smaller crops",
-        3.0,
-        above=0,
-    )
-    seed: int = like(TrainConfig, "seed")
-    precision: str = like(TrainConfig, "precision")
-    accelerator: str = like(TrainConfig, "accelerator")
-
-    def __post_init__(self) -> None:
-        """Check the values, without opening a file.
-
-        Raises:
-            UserError: A value is out of its range.
-        """
-        check(self)
 
 
 @dataclass(frozen=True)
@@ -102,60 +73,27 @@ def style_sizes(shorter: int) -> list[int]:
     return [small, large] if small < large else [large]
 
 
-class Pace:
-    """Fits several runs into a time: stops the first if their steps would take longer.
-
-    Attributes:
-        steps: Steps of each run.
-        fits: How many of these fit in the time, estimated from the first ones.
-        run: Index of the current run, from 0.
-        stopped: Whether `on_progress` stopped everything.
+def fit_time(config: TrainConfig, seconds: float, left: float) -> tuple[TrainConfig, str]:
+    """The steps of each size of strokes, on smaller crops where those given take too long.
 
     Args:
-        steps: The steps wanted of each run.
-        runs: Number of runs.
-        seconds: The time for all of them.
-        on_progress: Called with the steps done of all runs, of how many, and the loss; returning
-            true stops everything.
+        config: The settings of a run.
+        seconds: What one of its steps takes.
+        left: Seconds for the steps of a run.
+
+    Returns:
+        The settings, and a line on them for people to read; "" where they fit.
     """
-
-    def __init__(
-        self, steps: int, runs: int, seconds: float, on_progress: OnProgress | None
-    ) -> None:
-        self.steps: int = steps
-        self.fits: int = steps
-        self.run = 0
-        self.stopped: bool = False
-        self._runs, self._on_progress = runs, on_progress
-        self._made, self._seconds = time.perf_counter(), seconds
-        self._ends: list[float] = []
-
-    def __call__(self, done: int, _: int, loss: float) -> bool:
-        """Called after each step; returns true if the run should stop."""
-        if self._on_progress is not None:
-            total = self._runs * self.steps
-            self.stopped = bool(self._on_progress(self.run * self.steps + done, total, loss))
-        self._ends.append(time.perf_counter())
-        if len(self._ends) == TIMED < self.steps:
-            left = self._seconds - (self._ends[0] - self._made)
-            self.fits = steps_within(left / self._runs, self._ends, self.steps)
-        return self.stopped or self.fits < self.steps
-
-    def shorten(self, speedup: float) -> None:
-        """Reduce `steps` to those that fit, now that each is `speedup` times as fast."""
-        self.steps = self.fits = min(self.steps, max(FEWEST, round(self.fits * speedup)))
-
-
-def steps_within(seconds: float, ends: Sequence[float], steps: int) -> int:
-    """How many steps fit in a time, at the pace of the first ones.
-
-    Args:
-        seconds: The time for all of them.
-        ends: When the first steps ended, in seconds; the very first is left out of the pace.
-        steps: The most to return.
-    """
-    pace = (ends[-1] - ends[0]) / (len(ends) - 1)
-    return max(0, min(steps, int(seconds / pace)))
+    whole = config.steps * seconds
+    if whole <= left:
+        return dataclasses.replace(config, minutes=left / 60), ""
+    pace = seconds * (_SMALL_CROP / config.size) ** 2
+    steps = min(config.steps, max(FEWEST, int(left / pace)))
+    line = f"{steps} steps on crops of {_SMALL_CROP} px for each size of strokes"
+    if steps * pace > left:
+        line += f" take {steps * pace / 60:.1f} minutes here, and fewer would show none"
+    minutes = max(left, steps * pace) / 60
+    return dataclasses.replace(config, steps=steps, size=_SMALL_CROP, minutes=minutes), line
 
 
 def preview(
@@ -180,42 +118,41 @@ def preview(
     sizes = style_sizes(min(style.size))
     folder = _folder(settings)
     tiles: list[Tile] = []
-    seconds = _SHARE * 60 * settings.minutes - (time.perf_counter() - started)
-    pace = Pace(settings.steps, len(sizes), seconds, on_progress)
-    crop = TrainConfig().size
-    for pace.run, size in enumerate(sizes):
+    is_timed = settings.steps > _UNTIMED
+    stopped = False
+
+    def each(done: int, steps: int, loss: float) -> bool:
+        nonlocal stopped
+        total = len(sizes) * steps
+        stopped = bool(on_progress and on_progress(run * steps + done, total, loss))
+        return stopped
+
+    def plan(config: TrainConfig, pace: float) -> tuple[TrainConfig, str]:
+        left = SHARE * 60 * settings.minutes - (time.perf_counter() - started)
+        return fit_time(config, pace, left / len(sizes))
+
+    given: dict[str, Any] = {
+        "trainer": _BRIEF,
+        "style": settings.style,
+        "photos": settings.photos,
+        "steps": settings.steps,
+        "seed": settings.seed,
+        "precision": settings.precision,
+        "accelerator": settings.accelerator,
+        "devices": "1",
+    }
+    for run, size in enumerate(sizes):
         name = f"strokes_{size}"
-        given = {
-            "trainer": _BRIEF,
-            "style": settings.style,
-            "photos": settings.photos,
-            "out": str(folder / name),
-            "size": crop,
-            "style_size": size,
-            "steps": pace.steps,
-            "seed": settings.seed,
-            "precision": settings.precision,
-            "accelerator": settings.accelerator,
-            "devices": "1",
-        }
-        fitted = fit(given, on_progress=pace, log=log if pace.run == 0 else None)
-        if pace.fits < pace.steps and not pace.stopped:
-            size_before, crop = crop, _SMALL_CROP
-            pace.shorten(speedup=(size_before / crop) ** 2)
-            if log is not None:
-                log(
-                    f"{pace.steps} steps on crops of {crop} px for each size of strokes: "
-                    f"{settings.steps} of {size_before} px would take more than "
-                    f"--minutes {settings.minutes:g} here"
-                )
-            given |= {"size": crop, "steps": pace.steps, "resume": str(fitted.checkpoint)}
-            fitted = fit(given, on_progress=pace)
+        given |= {"style_size": size, "out": str(folder / name)}
+        timed = plan if is_timed and run == 0 else None
+        fitted = fit(given, on_progress=each, log=log, plan_time=timed)
+        given |= {key: getattr(fitted.config, key) for key in _OF_BOTH}
         model = folder / f"{name}.onnx"
         export(fitted.best, model)
         tiles += [
             Tile(len(tiles) + i, size, strength, model) for i, strength in enumerate(STRENGTHS, 1)
         ]
-        if pace.stopped:
+        if stopped:
             break
     rows = [[photo, resize_longest(style, photo.height)]]
     labels = [["the photograph", "the style"]]

@@ -12,9 +12,9 @@ from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.models.catalogue import RUNS, runs_of
 from fast_nst.training.checkpoints import style_digest, style_name
+from fast_nst.training.preview_settings import SUFFIX
 
 RECORD = "preview.json"
-SUFFIX = "_preview"  # behind the style's name, in runs/
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import time
@@ -28,6 +29,7 @@ from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.stylizer import Stylizer
+from fast_nst.training.budget import fit_minutes, time_steps
 from fast_nst.training.callbacks import OnProgress
 from fast_nst.training.checkpoints import (
     CHECKPOINT,
@@ -63,6 +65,8 @@ _OF_ONE_RUN = ("out", "resume", "from_preview")
 # With several devices Lightning starts the same command again for each: they share one folder.
 _FOLDER_OF_RANK_0, _PRECISION_OF_RANK_0 = "FAST_NST_RUN_FOLDER", "FAST_NST_PRECISION"
 
+PlanTime = Callable[[TrainConfig, float], tuple[TrainConfig, str]]
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -81,6 +85,7 @@ class TrainResult:
         defects: The model's image defects, see `defects.inspect`.
         validation_loss: The best checkpoint's; None without validation.
         tile: The preview's tile that it started from, if any.
+        installed: The model's copy in the user's folder, if it was installed.
     """
 
     folder: Path
@@ -95,6 +100,7 @@ class TrainResult:
     defects: dict[str, float] = field(default_factory=dict)
     validation_loss: float | None = None
     tile: Tile | None = None
+    installed: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ class Fitted:
         seconds: Duration of the training loop.
         is_main_process: False in all but the first of several processes.
         validation_loss: The best checkpoint's; None without validation.
+        config: The settings, with nothing left to decide.
         tile: The preview's tile that it started from, if any.
     """
 
@@ -123,6 +130,7 @@ class Fitted:
     seconds: float
     is_main_process: bool
     validation_loss: float | None
+    config: TrainConfig
     tile: Tile | None = None
 
 
@@ -145,14 +153,18 @@ def _interrupts() -> Iterator[None]:
         raise KeyboardInterrupt from error
 
 
-def _as_yaml(config: TrainConfig) -> bytes:
+def _as_yaml(config: TrainConfig, *, timed: bool = False) -> bytes:
     """The settings as a YAML file for `--config`, to repeat the training.
 
-    Left out are objects made in Python, and what belongs to this run only: its folder, and the
-    checkpoint or preview that it continued.
+    Left out are objects made in Python, and what belongs to this run only: its folder, the
+    checkpoint or preview that it continued, and the time that its steps were planned for.
+
+    Args:
+        config: The settings.
+        timed: Whether the time ended the run before its steps; then it is kept.
     """
     values = config.as_dict()
-    for name in _OF_ONE_RUN:
+    for name in (*_OF_ONE_RUN, *(() if timed else ("minutes",))):
         del values[name]
     for name, value in config.trainer.items():
         try:
@@ -201,6 +213,7 @@ def fit(
     *,
     on_progress: OnProgress | None = None,
     log: Log | None = None,
+    plan_time: PlanTime | None = None,
 ) -> Fitted:
     """Train one style, and save checkpoints, logs and the settings.
 
@@ -212,6 +225,9 @@ def fit(
         trainer_options: As `train` takes them.
         on_progress: As `train` takes it.
         log: As `train` takes it.
+        plan_time: Called with the settings and the seconds a step of theirs takes; returns the
+            settings to use, and a line on them for people to read, or "". Default: `fit_minutes`,
+            where the steps or the crop are to follow from the time.
 
     Raises:
         UserError: A setting cannot be used, or the last checkpoint cannot be saved.
@@ -241,7 +257,7 @@ def fit(
         augmentation=augmentation,
     )
     with quiet(), contextlib.ExitStack() as hold:
-        device = root_device(config)
+        device, devices = root_device(config)
         loss = build_loss(config, style)
         folder = Path(_agreed(_FOLDER_OF_RANK_0, lambda: str(run_folder(config))))
         hold.enter_context(locked(folder, config))
@@ -254,6 +270,17 @@ def fit(
                 return chosen
 
             config = dataclasses.replace(config, precision=_agreed(_PRECISION_OF_RANK_0, measured))
+        if plan_time is None and plan.is_timed and devices == 1:  # several would have to agree
+            plan_time = functools.partial(fit_minutes, plan)
+        if plan_time is not None:
+            probe = StyleTransfer(config, loss, initialization)
+            batches = options.get("accumulate_grad_batches") or 1
+            with explained():
+                pace = time_steps(probe, photographs, device, batches)
+            config, line = plan_time(config, pace)
+            photographs.steps, photographs.size = config.steps, config.size
+            if log is not None and line:
+                log(line)
         resume, recoveries = config.resume, plan.recoveries
         started = time.perf_counter()
         while True:
@@ -281,6 +308,11 @@ def fit(
                     begin = "the start" if resume is None else repr(resume)
                     log(f"{error}: going on from {begin} with --lr {rate / 2:g}, half of before")
         seconds = time.perf_counter() - started
+        if module.follows_time:  # its steps do not repeat it
+            write_atomically(folder / SETTINGS, _as_yaml(config, timed=True))
+            if log is not None:
+                done = f"{trainer.global_step} of {config.steps} steps"
+                log(f"slower than planned: {done} in --minutes {config.minutes:g}")
         with explained(), _interrupts():
             best = checkpoints.finish(trainer, module, photographs)
     return Fitted(
@@ -293,6 +325,7 @@ def fit(
         seconds,
         trainer.is_global_zero,
         checkpoints.best,
+        config,
         plan.tile,
     )
 

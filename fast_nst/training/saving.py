@@ -52,8 +52,8 @@ class AtomicCheckpoints(TorchCheckpointIO):
         temporary = target.with_name(f".{target.name}.part")
         try:
             super().save_checkpoint(checkpoint, temporary, storage_options)
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+            with temporary.open("r+b") as written:
+                os.fsync(written.fileno())  # Windows syncs only what it may write
             temporary.replace(target)
             self.failed.pop(target, None)
         except OSError as error:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fast_nst import devices
+from fast_nst import choices
 from fast_nst.assets import STARTS
-from fast_nst.losses import LossSettings
-from fast_nst.networks import NETWORKS
+from fast_nst.loss_settings import LossSettings
+from fast_nst.models.geometry import GEOMETRIES
 from fast_nst.options import option, ordered_fields
 
 SCRATCH, BASE = "scratch", "base"
-PRECISIONS = (*devices.PRECISIONS, "16")
+PRECISIONS = (*choices.PRECISIONS, "16")
 
 
 def plain(trainer: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Recipe(LossSettings):
     network: str = option(
         "network to train: fine paints best, fast is for video, johnson is the published one",
         "fine",
-        choices=NETWORKS,
+        choices=GEOMETRIES,
     )
     init: str | None = option(
         "initial weights: base (pretrained on no style in particular; average means the same), "
@@ -47,10 +47,15 @@ class Recipe(LossSettings):
         None,
         former=("start",),
     )
-    steps: int = option("optimizer steps", 600, least=1)
+    steps: int = option(
+        "optimizer steps; unless they or minutes are given, no more than 3 minutes' on one device",
+        600,
+        least=1,
+    )
     minutes: float | None = option(
-        "end the steps after so many minutes; the learning rate follows the time where it runs out "
-        "before the steps. Start and export are extra",
+        "duration of the steps, start and export are extra: a few steps are timed, and as many as "
+        "fit are made, of 224 px crops, or smaller ones for at least 150 steps; steps or size are "
+        "kept if given. Slower than planned, the run still ends near the time",
         None,
         above=0,
     )
@@ -140,6 +145,10 @@ class TrainConfig(Recipe):
     artist: str = option("who made the style image, kept in the model", "")
     year: str = option("when it was made, kept in the model", "")
     licence: str = option("licence of the style image, kept in the model", "")
+    photos_source: str = option(
+        "source and terms of the training photographs, kept in the model; default: of the samples",
+        "",
+    )
     accelerator: str = option("device kind, as Lightning names it: auto, cpu, gpu, mps", "auto")
     devices: str = option("how many devices, or which: 2, or 0,2 or auto", "auto")
     strategy: str = option(

@@ -237,8 +237,8 @@ def _logs(folder: Path, log: Log | None) -> TensorBoardLogs | Literal[False]:
     return TensorBoardLogs(folder, log)
 
 
-def root_device(config: TrainConfig) -> torch.device:
-    """The device that Lightning will take for these settings."""
+def root_device(config: TrainConfig) -> tuple[torch.device, int]:
+    """The device that Lightning will take for these settings, and of how many it is the first."""
     with explained(*_REFUSALS):
         probe = L.Trainer(
             accelerator=config.accelerator,
@@ -248,4 +248,4 @@ def root_device(config: TrainConfig) -> torch.device:
             enable_checkpointing=False,
             enable_progress_bar=False,
         )
-    return probe.strategy.root_device
+    return probe.strategy.root_device, probe.num_devices * config.num_nodes

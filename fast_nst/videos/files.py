@@ -5,7 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+from PIL import Image
+
 from fast_nst.errors import UserError
+from fast_nst.pictures.exif import DECODING_ERRORS
+from fast_nst.pictures.read import INPUT_FORMATS
 from fast_nst.videos.animation import AnimationReader, AnimationWriter
 from fast_nst.videos.clip import Clip, Reader, Writer
 from fast_nst.videos.codecs import is_animation
@@ -41,14 +45,29 @@ def open_reader(
         max_pixels: Largest number of pixels in a frame.
 
     Raises:
-        UserError: PyAV is missing; see also `AnimationReader` and `VideoReader`.
+        UserError: The file is a still picture, or PyAV is missing; see also `AnimationReader` and
+            `VideoReader`.
     """
+    if not is_animation(path) and _is_still(path):
+        raise UserError(f"{str(path)!r} is a still picture: give a video, or use fast-nst infer")
     check_pyav(path)
     if is_animation(path):
         return AnimationReader(path, size, start, until, max_pixels)
     from fast_nst.videos.read import VideoReader
 
     return VideoReader(path, size, start, until, max_pixels)
+
+
+def _is_still(path: Path) -> bool:
+    """Whether a file is an image without animation; others are for the readers to judge."""
+    try:
+        if not path.is_file():
+            return False
+        with Image.open(path, formats=INPUT_FORMATS) as image:
+            # The pages of a TIFF and the views of an MPO are no frames.
+            return image.format not in ("PNG", "AVIF", "GIF", "WEBP") or not image.is_animated
+    except (*DECODING_ERRORS, Image.DecompressionBombError):
+        return False
 
 
 def open_writer(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_style
 from fast_nst.models.home import own_styles, training_folder
+from fast_nst.models.own_styles import remove_style
 from fast_nst.web.access import Access
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
 from fast_nst.web.models import ServedModel, own_model
 from fast_nst.web.progress import Jobs
-from fast_nst.web.stylizer_pool import StylizerPool
+from fast_nst.web.stylizer_pool import StylizerPool, UnknownStyle
 from fast_nst.web.training import Training
 from fast_nst.web.upload import UploadReader
 from fast_nst.web.videos import Videos
 from fast_nst.web.work_queue import WorkQueue
+
+
+class StyleKept(UserError):
+    """A style that is not the user's to remove."""
 
 
 class Backend:
@@ -67,6 +73,22 @@ class Backend:
 
     def _add_style(self, name: str, path: Path) -> None:
         self.models[name] = own_model(name, path)
+
+    def remove_style(self, name: str) -> None:
+        """Remove a style from the user's folder, and from the models.
+
+        Raises:
+            UnknownStyle: There is none of this name.
+            StyleKept: It is not in the user's folder.
+            UserError: Its file cannot be removed.
+        """
+        if name not in self.models:
+            raise UnknownStyle(f"no style {name!r}: see /api/styles")
+        if not self.models[name].is_removable:
+            raise StyleKept(f"{name!r} is not in your folder of styles: only those can be removed")
+        if (own_styles() / f"{name}.onnx").exists():  # or else somebody has removed it
+            remove_style(name)
+        del self.models[name]
 
     def stop(self) -> None:
         """Reject all requests and cancel all work; to be called in the event loop's thread."""

@@ -29,7 +29,7 @@ from fast_nst.web.runtime import Runtime
 
 PAGE = Path(__file__).parent / "page"
 CONFIG = "config.json"
-_SERVICE_ONLY = ("api.html", "api.js", "training.js", "loss_curve.js")
+_SERVICE_ONLY = ("api.html", "api.js", "training.js", "loss_curve.js", "style_names.js")
 _THUMBNAIL = 240  # longer side of a sample's, in px
 _QUALITY = 80  # of its JPEG file
 

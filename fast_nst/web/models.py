@@ -10,6 +10,7 @@ from typing import Any
 
 from fast_nst.errors import UserError, one_line
 from fast_nst.models.catalogue import find_model, live_name, style_files, style_names
+from fast_nst.models.home import own_styles
 from fast_nst.models.model import Model, WeightedModel
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -30,6 +31,7 @@ class ServedModel:
         network: Name of its architecture; only models of one architecture blend.
         live: Name of the faster model that the camera uses instead; "" if there is none.
         is_listed: Whether it is listed; models for the camera are not.
+        is_removable: Whether its file is in the user's folder (`home.own_styles`).
     """
 
     part: WeightedModel
@@ -43,6 +45,7 @@ class ServedModel:
     network: str = ""
     live: str = ""
     is_listed: bool = True
+    is_removable: bool = False
 
     @property
     def name(self) -> str:
@@ -63,6 +66,7 @@ class ServedModel:
             "mixes": not self.unmixable,
             "network": self.network,
             "live": self.live,
+            "removable": self.is_removable,
         }
 
 
@@ -139,6 +143,7 @@ def _open(name: str, path: Path, is_own: bool, is_named: bool) -> ServedModel:
         licence=metadata.get("licence", ""),
         is_own=is_own,
         is_named=is_named,
+        is_removable=path.parent == own_styles(),
         unmixable=stylize.unmixable,
         network=metadata.get("network", ""),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import tarfile
@@ -37,13 +38,14 @@ SHA256 = {
         "39f9f0894d478800487ed9f7dbe92618498db320cf55c8e3d89adff8dce658da"
     ),
 }
+LICENCE, NOTICES = "LICENSE.txt", "ThirdPartyNotices.txt"
 _SUBFOLDERS = ("", "dist", "package/dist", "node_modules/onnxruntime-web/dist")
 _NPM_TIMEOUT = 300  # seconds
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The package's files that the page loads.
+    """The package's files that the page loads, and their licence.
 
     Attributes:
         files: Contents by path, relative to the page.
@@ -148,4 +150,15 @@ def _checked(files: Mapping[str, bytes], where: str) -> Runtime:
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != SHA256[name]:
             raise UserError(f"{name} in {where!r} is not from {PACKAGE}: npm install {PACKAGE}")
-    return Runtime({_path(name): data for name, data in files.items()})
+    return Runtime({_path(name): data for name, data in {**files, **_licences()}.items()})
+
+
+def _licences() -> dict[str, bytes]:
+    """ONNX Runtime's licence and the notices of what it contains, which npm's package lacks."""
+    licences = {LICENCE: Path(__file__).with_name("onnxruntime_LICENSE.txt").read_bytes()}
+    spec = importlib.util.find_spec("onnxruntime")  # of the same sources
+    for folder in (spec and spec.submodule_search_locations) or ():
+        notices = Path(folder, NOTICES)
+        if notices.is_file():
+            licences[NOTICES] = notices.read_bytes()
+    return licences

@@ -19,12 +19,13 @@ from starlette.types import Receive, Scope, Send
 from fast_nst.errors import FadeWarning, UserError, one_line
 from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
-from fast_nst.web.backend import Backend
+from fast_nst.web.backend import Backend, StyleKept
 from fast_nst.web.file_upload import NotStored
 from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import RETRY_AFTER, AccessRefused, SecurityMiddleware, guard
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
+from fast_nst.web.styles_api import styles_router
 from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
 from fast_nst.web.training import NoTraining
 from fast_nst.web.training_api import training_router
@@ -39,6 +40,7 @@ _STATUS: Mapping[type[UserError], int] = {
     UploadTooLarge: 413,
     TooManyPixels: 413,
     UnknownStyle: 404,
+    StyleKept: 409,
     UnknownJob: 404,
     JobExists: 409,
     NoTraining: 409,
@@ -151,6 +153,7 @@ def make_app(
     _add_api(app, backend)
     trains = Depends(guard(backend.training_access, "--allow-training"))
     app.include_router(training_router(backend, _disconnected), dependencies=[trains])
+    app.include_router(styles_router(backend), dependencies=[trains])
     films = Depends(guard(backend.video_access, "--allow-videos"))
     app.include_router(video_router(backend), dependencies=[films])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fast_nst.engines.engine import EngineOptions, choose_engine, cores, share_arena
 from fast_nst.errors import UserError, choose
-from fast_nst.models.model import Model
+from fast_nst.models.model import Model, WeightedModel
 from fast_nst.pictures.edit import Pixels
 from fast_nst.stylize.painting import PaintOptions, Region, paint_image
 from fast_nst.stylize.session import Session
@@ -137,7 +137,7 @@ class StylizerPool:
         region = None if mask is None else self._region(mask, photo, request, stopped)
         model = Model(
             tuple(
-                dataclasses.replace(self._models[name].part, weight=weight)
+                dataclasses.replace(self._part(name), weight=weight)
                 for name, weight in request.styles
             )
         )
@@ -171,5 +171,11 @@ class StylizerPool:
         task = DecodeMask(upload=mask, most=self._limits.max_pixels, size=(width, height))
         outside = None
         if request.outside is not None:
-            outside = Model((self._models[request.outside].part,)), request.options
+            outside = Model((self._part(request.outside),)), request.options
         return Region(self._decoders.decode_mask(task, stopped), outside)
+
+    def _part(self, name: str) -> WeightedModel:
+        model = self._models.get(name)
+        if model is None:  # since the request was checked
+            raise UnknownStyle(f"the style {name!r} was removed")
+        return model.part

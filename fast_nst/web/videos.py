@@ -337,6 +337,8 @@ class Videos:
                 video.follow()
         except OSError as error:
             video.end(f"cannot paint the film: {error.strerror}")
+        except KeyError as error:  # the style was removed during the upload
+            video.end(f"the style {error} is not there any more: choose another one")
         timer = threading.Timer(_KEEP_SECONDS, self._discard, [name])
         timer.daemon = True
         with self._lock:

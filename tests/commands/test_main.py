@@ -70,12 +70,69 @@ def test_overview_and_version(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in COMMANDS)
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"fast-nst {__version__}\n"
+    assert "exit codes: 0 " in out
+    assert main(["help"]) == 0
+    assert capsys.readouterr().out == out
+    for flag in ("-V", "--version"):
+        assert main([flag]) == 0
+        assert capsys.readouterr().out == f"fast-nst {__version__}\n"
     assert main([]) == 2
     capsys.readouterr()
     assert main(["trian"]) == 2
     assert "Did you mean 'train'" in capsys.readouterr().err
+
+
+def test_python_m_runs_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fast_nst", "-V"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("fast_nst", run_name="__main__")
+    assert not ended.value.code
+    assert capsys.readouterr().out == f"fast-nst {__version__}\n"
+
+
+WITHOUT_EXTRA = """
+import sys
+from fast_nst.commands.main import _TRAINING_PACKAGES, COMMANDS, main
+for name in _TRAINING_PACKAGES:
+    sys.modules[name] = None  # importing it fails
+for name in COMMANDS:
+    try:
+        main(["help", name])
+    except SystemExit as ended:
+        assert ended.code == 0, name
+"""
+
+
+def test_help_of_every_command_without_the_train_extra():
+    done = python("-c", WITHOUT_EXTRA, text=True)
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert f"usage: fast-nst {name} " in done.stdout
+    assert done.stdout.count("exit codes: 0 ") == len(COMMANDS)
+
+
+def test_running_without_the_train_extra_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("fast_nst.commands.main._TRAINING_PACKAGES", ("no_such_package",))
+    for name in ("train", "preview", "export", "optimize", "compare"):
+        assert main([name]) == 2
+        line = "error: no_such_package is not installed: pip install 'fast-nst[train]'\n"
+        assert capsys.readouterr().err == line
+
+
+def test_options_with_their_former_addresses():
+    from fast_nst.devices import PRECISIONS
+    from fast_nst.losses import LossSettings
+    from fast_nst.networks import NETWORKS
+    from fast_nst.training.settings import Recipe
+    from fast_nst.vgg import LAYERS, SOURCES
+
+    assert issubclass(Recipe, LossSettings)
+    choices = {item.name: item.metadata["choices"] for item in dataclasses.fields(Recipe)}
+    assert choices["network"] == (*NETWORKS,)
+    assert choices["precision"] == (*PRECISIONS, "16")
+    assert "relu4_2" in LAYERS
+    help_of = {item.name: item.metadata["help"] for item in dataclasses.fields(Recipe)}
+    assert all(source in help_of["vgg"] for source in SOURCES)
 
 
 def test_closed_output_pipe_is_no_crash(tmp_path: Path):

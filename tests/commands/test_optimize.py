@@ -41,7 +41,10 @@ def paint(photo: Path, style: Path, out: Path, *flags: object) -> Image.Image:
 
 
 def test_optimize_from_file_to_file(photo: Path, style: Path, tmp_path: Path):
-    painting = paint(photo, style, tmp_path / "out.png")
+    (tmp_path / "out").mkdir()
+    given = ["optimize", photo, "--style", style, "-o", tmp_path / "out", *FAST]
+    assert main([str(flag) for flag in given]) == 0
+    painting = open_image(tmp_path / "out" / "photo.png")
     assert painting.size == (40, 27)
     shrunk = to_array(open_image(photo).resize((40, 27), Image.Resampling.LANCZOS))
     assert (to_array(painting) != shrunk).any()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fast_nst.commands.parsing import parse, parse_given
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, UserNote
 from fast_nst.options import check, option
 
 
@@ -63,9 +63,12 @@ def test_dates_are_text_and_tables_may_be_mappings(file):
 
 
 def test_a_former_name_is_a_flag_and_a_key(file, capsys):
-    assert parsed("--start", "x").init == "x"
-    assert parsed("--config", file("start: y\n")).init == "y"
-    assert parsed("--config", file("start: y\n"), "--init", "z").init == "z"
+    with pytest.warns(UserNote, match=r"^--start is now --init; .* until version 2\.0$"):
+        assert parsed("--start=x").init == "x"
+    with pytest.warns(UserNote, match=r"^start is now init; "):
+        assert parsed("--config", file("start: y\n")).init == "y"
+    with pytest.warns(UserNote, match=r"^start is now init; "):
+        assert parsed("--config", file("start: y\n"), "--init", "z").init == "z"
     with pytest.raises(SystemExit):
         parsed("--help")
     assert "--start" not in capsys.readouterr().out

@@ -19,7 +19,7 @@ from fast_nst.stylize.gallery import BLEND_WEIGHTS, STRENGTHS
 def test_styles_list_as_table_and_json(capsys):
     assert main(["styles"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "title", "artist", "year", "licence", "size"]
+    assert lines[0].split() == ["name", "title", "artist", "year", "licence", "from", "size"]
     assert any(line.startswith("great_wave ") and "Hokusai" in line for line in lines)
     assert main(["styles", "--json"]) == 0
     found = {style["name"]: style for style in json.loads(capsys.readouterr().out)}
@@ -107,8 +107,8 @@ def test_infer_with_style_name(photo: Path, tmp_path: Path, monkeypatch, capsys)
     base = ["infer", str(photo), "-o", "x.png"]
     for flags, word in (
         (["--style", "great_wvae"], "unknown style 'great_wvae'. Did you mean 'great_wave'?"),
-        (["--style", "wave.onnx"], "is not a name: give one, or -m FILE"),
-        (["--style", ""], "is not a name"),
+        (["--style", "wave.onnx"], "no model 'wave.onnx'"),
+        (["--style", ""], "a style has no name"),
         (["--style", "great_wave", "-m", "x.onnx"], "no model 'x.onnx'"),
     ):
         assert main([*base, *flags]) == 2

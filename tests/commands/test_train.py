@@ -29,7 +29,8 @@ def test_unreadable_photographs_are_counted_and_named(photographs: Path, tmp_pat
     assert "broken.jpg" in err
     assert "empty.png" in err
     assert "2 photographs skipped" in err
-    assert "fast-nst infer" in out  # the next command to type
+    assert "Installed as 'sample_style'." in out
+    assert "fast-nst infer PHOTO.jpg --style sample_style -o" in out  # the next command to type
 
 
 @pytest.mark.parametrize(

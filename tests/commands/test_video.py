@@ -32,6 +32,14 @@ def command() -> str:
     return "video"
 
 
+def test_into_a_folder(stylize, clip: Path, tmp_path: Path):
+    assert stylize(clip, "-o", f"{tmp_path}/new/", "--until", 0.2, "-q")[0] == 0
+    assert probe(tmp_path / "new" / "in.mp4").times
+    code, _, err = stylize(clip, "-o", tmp_path, "--overwrite")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "in.mp4' is the input too: give another output" in err
+
+
 def test_video_command(stylize, clip: Path, tmp_path: Path):
     target = tmp_path / "out.mp4"
     code, out, err = stylize(clip, "-o", target, "--quiet")

@@ -178,6 +178,9 @@ def test_find_style_by_sha256(tmp_path: Path, monkeypatch):
     (model.parent / "config.yaml").write_text(f"style: {tmp_path}/renamed.jpg\n")
     Path("renamed.jpg").write_bytes(b"the wave")
     assert find_style(metadata, model) == tmp_path / "renamed.jpg"
+    Path("runs").mkdir()
+    model.parent.rename("runs/wave")  # its model is installed in the user's folder
+    assert find_style(metadata, tmp_path / "home" / "wave.onnx") == tmp_path / "renamed.jpg"
     sample = hashlib.sha256(SAMPLE_STYLE.read_bytes()).hexdigest()
     assert find_style({"style": "gone.jpg", "style_sha256": sample}, model) == SAMPLE_STYLE
     # Of a folder of paintings it is the one with the model's SHA-256, whatever its name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,24 @@ def test_numbers_of_numpys_are_numbers(kind: Any):
 def test_what_is_no_number_is_said(argument: dict[str, Any], message: str):
     with pytest.raises(UserError, match=message):
         Stylizer("udnie_fast")(noise(4, 4), **argument)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Stylizer(5), "^the style is 5: give a name, an .onnx file"),
+        (lambda: Stylizer({5: 1.0}), "^the style is 5: give a name"),
+        (lambda: Stylizer("udnie_fast", pictures="x"), "^pictures is 'x': it must be a number$"),
+        (lambda: Stylizer("udnie_fast").run(noise(4, 4)), r"^images is \(4, 4, 3\): give a uint8"),
+        (lambda: Stylizer("udnie_fast")(5), "^cannot stylize a int: give a path"),
+        (lambda: stylize_video(5, "out.mp4"), "^source is 5: it must be a path$"),
+        (lambda: stylize_video("in.mp4", "out.mp4", ["udnie"]), r"^the style is \['udnie'\]: "),
+        (lambda: stylize_video("in.mp4", "out.mp4", fps="fast"), "^fps is 'fast': it must be a"),
+    ],
+)
+def test_wrong_types_are_said(call: Callable[[], object], message: str):
+    with pytest.raises(UserError, match=message):
+        call()
 
 
 def test_a_film_takes_numpys_numbers(tmp_path: Path):

@@ -15,10 +15,12 @@ import fast_nst
 from fast_nst import Stylizer
 from fast_nst.assets import DEFAULT_MODEL, STARTS, STYLES
 from fast_nst.models.catalogue import find_model, live_name
+from fast_nst.models.graphs import with_metadata
+from fast_nst.models.own_styles import add_style
 from fast_nst.stylize.gallery import gallery_sheet
 from fast_nst.training.defects import MEASURES, faults
 from fast_nst.training.settings import TrainConfig
-from tests.conftest import noise
+from tests.conftest import inverting_model, noise
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NAMES = sorted(path.stem for path in STYLES.glob("*.onnx"))
@@ -35,6 +37,21 @@ def test_styles_are_sorted_by_name_and_say_what_their_files_do():
     assert all(style.size < 1_000_000 for style in found)
     assert all(style.title and style.artist and style.year and style.licence for style in found)
     assert DEFAULT_MODEL.stem in NAMES
+    assert {style.source for style in found} == {"package"}
+
+
+def test_styles_of_the_user_follow_those_of_the_package(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place, seed in (("runs/sea/model.onnx", 0), ("runs/wave/model.onnx", 1)):
+        Path(place).parent.mkdir(parents=True)
+        Path(place).write_bytes(with_metadata(inverting_model(), title=f"Number {seed}"))
+    own = add_style("runs/wave/model.onnx")
+    found = fast_nst.styles()[len(NAMES) :]
+    assert [(style.name, style.title, style.source, style.path) for style in found] == [
+        ("number_1", "Number 1", "own", own),
+        ("sea", "Number 0", "run", Path("runs/sea/model.onnx")),
+    ]
+    assert list(gallery_sheet().paintings) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -84,7 +84,8 @@ def test_metadata(run: TrainResult):
     metadata = Stylizer(run.model).metadata
     assert metadata["title"] == "Tiny"
     assert metadata["artist"] == "A. Non"
-    assert metadata["licence"] == ""
+    assert metadata["licence"] == metadata["photographs"] == ""
+    assert "Simonyan" in metadata["credits"]
     assert metadata["network"] == "fine"
     assert metadata["fast_nst"] == __version__
     assert json.loads(metadata["recipe"])["size"] == 48

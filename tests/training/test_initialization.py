@@ -81,7 +81,7 @@ def test_a_run_records_its_start(run: TrainResult):
 
 
 def test_a_second_part_remembers_the_first(run: TrainResult, photographs: Path, tmp_path: Path):
-    command = f"train --start {run.model} --photos {photographs} --steps 1 --size 32 --precision 32"
+    command = f"train --init {run.model} --photos {photographs} --steps 1 --size 32 --precision 32"
     assert main([*command.split(), "--style-size", "32", "--out", str(tmp_path / "a")]) == 0
     resume = f"train --resume {tmp_path / 'a' / 'last.ckpt'} --steps 2 --out {tmp_path / 'b'}"
     assert main(resume.split()) == 0

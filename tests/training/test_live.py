@@ -35,6 +35,7 @@ def test_minutes_live_and_json(
     assert (exporting["state"], exporting["left"]) == ("exporting", 0)
     assert done["state"] == "done"
     assert done["model"] == str(out / "model.onnx")
+    assert done["style"] == "sample_style"
     assert 0 < done["steps"] == exporting["step"] < 1000
     assert exporting["seconds"] >= 1.8
     assert exporting["paintings"] >= 2

@@ -19,10 +19,9 @@ from fast_nst.training.models import read_model
 from fast_nst.training.plan import Plan, resolve
 from fast_nst.training.preview import (
     STRENGTHS,
-    Pace,
     PreviewSettings,
+    fit_time,
     preview,
-    steps_within,
     style_sizes,
 )
 from fast_nst.training.preview_tiles import find_tile
@@ -129,7 +128,7 @@ def test_the_settings_are_the_tile_s(place: Path, monkeypatch):
     mine = read_model(find_tile("wave.png", 5).model).network.state_dict()
     assert all(torch.equal(value, mine[name]) for name, value in start.items())
     plain = TrainConfig(steps=7)
-    assert resolve(plain) == Plan(plain)
+    assert resolve(plain) == Plan(plain, given=frozenset({"steps"}))
 
 
 @pytest.mark.parametrize(
@@ -175,55 +174,39 @@ def test_ctrl_c_leaves_a_sheet_of_what_there_is(place: Path, tmp_path: Path):
     assert open_image(made.sheet).height < 900
 
 
-def test_a_time_is_enough_for_so_many_steps():
-    ends = [10.0, 10.5, 11.0, 11.5]  # two a second, whatever came before
-    assert steps_within(60, ends, 400) == 120
-    assert steps_within(60, ends, 100) == 100
-    assert steps_within(-1, ends, 400) == 0
+CONFIG = TrainConfig(steps=400, size=256)
 
 
 @pytest.mark.parametrize(
-    ("steps", "seconds", "ends"),
+    ("seconds", "left", "expected"),
     [
-        (5, 1e6, [False] * 5),
-        (5, 0.0, [False, False, True, True, True]),
-        (3, 0.0, [False] * 3),  # done when they are timed
+        (0.5, 200, (400, 256, 200)),
+        (1.0, 80, (320, 128, 80)),  # a quarter of the arithmetic
+        (0.6, 200, (400, 128, 200)),  # never more than those given
+        (4.0, 50, (100, 128, 100)),  # fewer show nothing
+        (4.0, -9, (100, 128, 100)),
     ],
 )
-def test_a_run_ends_when_its_first_steps_show_that_it_takes_too_long(
-    monkeypatch, steps: int, seconds: float, ends: list[bool]
+def test_steps_that_take_too_long_are_fewer_of_smaller_crops(
+    seconds: float, left: float, expected: tuple[int, int, float]
 ):
-    monkeypatch.setattr(module, "TIMED", 3)
-    pace = Pace(steps, 2, seconds, None)
-    assert [pace(done, steps, 1.0) for done in range(1, steps + 1)] == ends
-    assert not pace.stopped
+    config, line = fit_time(CONFIG, seconds, left)
+    steps, size, planned = expected
+    assert (config.steps, config.size) == (steps, size)
+    assert config.minutes == pytest.approx(planned / 60)
+    assert line.startswith(f"{steps} steps on crops of 128 px") == (size == 128)
+    assert ("take 1.7 minutes here" in line) == (left < planned)
 
 
 @pytest.mark.slow
 def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(module, "TIMED", 2)
     monkeypatch.setattr(module, "FEWEST", 3)
     command = f"preview --style {place / 'wave.png'} --out {tmp_path / 'p'} --precision 32"
     assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
     err = capsys.readouterr().err
-    line = (
-        "3 steps on crops of 128 px for each size of strokes: 50 of 224 px would take more than "
-        "--minutes 0.001 here"
-    )
-    assert line in err.splitlines()  # on a slow machine progress is shown before it
-    assert "6/6" in err.split(line)[1]  # goes on from the second
+    line = "3 steps on crops of 128 px for each size of strokes take 0.0 minutes here"
+    assert line in err.split("training")[0]
     for size in (45, 90):
         recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
-        assert (recipe["steps"], recipe["size"]) == (3, 128)
-
-
-def test_steps_that_are_cheaper_may_fit_all():
-    pace = Pace(400, 2, seconds=0, on_progress=None)
-    pace.fits = 120
-    pace.shorten(speedup=3)
-    assert pace.steps == 360
-    pace.shorten(speedup=3)
-    assert pace.steps == 360  # never more than before
-    pace.fits = 10
-    pace.shorten(speedup=3)
-    assert pace.steps == pace.fits == 100  # fewer show nothing
+        assert recipe["size"] == 128
+        assert recipe["steps"] == 3

@@ -32,6 +32,13 @@ def images(tmp_path: Path, monkeypatch) -> Path:
     return folder
 
 
+def test_patterns_of_styles(images: Path, capsys):
+    assert main(["train", "--style", "styles/d*.png", "--photos", "none"]) == 2
+    assert "'styles/dot.png' is 9x9" in capsys.readouterr().err
+    assert main(["train", "--style", "styles/x*.png"]) == 2
+    assert "no image matches 'styles/x*.png'" in capsys.readouterr().err
+
+
 def test_a_folder_is_trained_past_a_failure(images: Path, photographs: Path, capsys):
     assert main(["train", "--style", "styles", "--photos", str(photographs), *SMALL.split()]) == 1
     out, err = capsys.readouterr()

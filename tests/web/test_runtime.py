@@ -14,7 +14,9 @@ from fast_nst.errors import UserError
 from fast_nst.web import runtime
 from fast_nst.web.runtime import (
     BUILDS,
+    LICENCE,
     MODULE,
+    NOTICES,
     SHA256,
     VERSION,
     runtime_from_npm,
@@ -40,7 +42,10 @@ def test_runtime_in_a_folder_of_each_layout(known: dict[str, bytes], tmp_path: P
     for webgpu, devices in ((False, ["wasm"]), (True, ["wasm", "webgpu"])):
         found = runtime_in(tmp_path, webgpu)
         names = [name for device in devices for name in BUILDS[device]]
-        assert found.files == {f"runtime/{VERSION}/{name}": known[name] for name in names}
+        files = {path.removeprefix(f"runtime/{VERSION}/"): d for path, d in found.files.items()}
+        assert b"Copyright (c) Microsoft Corporation" in files.pop(LICENCE)
+        assert b"protobuf" in files.pop(NOTICES)
+        assert files == {name: known[name] for name in names}
         assert list(found.builds) == devices
         for device, paths in found.builds.items():
             assert [found.files[path] for path in paths.values()] == [

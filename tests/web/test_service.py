@@ -247,6 +247,7 @@ def test_styles_endpoint(client: TestClient):
         "mixes": False,
         "network": "",
         "live": "",
+        "removable": False,
     }
     udnie = next(style for style in styles if style["name"] == "udnie")
     assert (udnie["artist"], udnie["own"], udnie["mixes"]) == ("Francis Picabia", False, True)

@@ -9,14 +9,14 @@ import { listenForFiles } from "./photo.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel,
+  begin, currentLook, downloadAll, dropStyle, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel,
   refresh, rememberLook, replacePhoto, saveMask, setOwnLook, showLook, showPhoto, snap, stage, state,
   styleNamed, titlesOf, travel, uncropped,
 } from "./studio.js";
 import { ask } from "./service.js";
 import { forget, kept, keptPhotograph } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
-import { LANGUAGES, fillWords, keepLanguage, preferredLanguage, say, speak } from "./words.js";
+import { LANGUAGES, fillWords, keepLanguage, messageOf, preferredLanguage, say, speak } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const stylizers = {}; // service, browser
@@ -61,7 +61,7 @@ function listenToSources() {
 async function isGpuExact() {
   if (stylizers.gpu) return true;
   byId("status").textContent = say("checkingGpu");
-  const stylizer = new BrowserStylizer(config.browser, "webgpu");
+  const stylizer = new BrowserStylizer(config.browser, Boolean(config.service), "webgpu");
   const { ok, reason, difference } = await stylizer.check().catch(({ message }) => ({ reason: message }));
   byId("status").textContent = "";
   if (ok) {
@@ -85,6 +85,7 @@ async function beginJobs() {
   films = new Films({
     limits: config.service?.videos,
     look: () => ({ options: paintOptions(currentLook(), config.styles), titles: titlesOf(currentLook()) }),
+    paintStill: async (frame, options) => (await state.stylizer.stylize(frame, options)).bitmap,
     isNamed: (name) => styleNamed(name).named,
   });
   if (!config.service?.training?.allowed) return;
@@ -93,6 +94,7 @@ async function beginJobs() {
     service: config.service,
     stylizer: stylizers.service,
     photograph: () => state.photo,
+    styles: () => config.styles,
     onStyle: addStyle,
   });
 }
@@ -101,13 +103,39 @@ async function beginJobs() {
 async function addStyle(name, isChosen) {
   if (!isChosen && styleNamed(name)) return;
   await updateStyles();
-  gallery.setStyles(config.styles);
-  panel.fill();
-  const isThere = config.styles.some((style) => style.name === name);
+  const isThere = Boolean(styleNamed(name));
+  if (!isThere && !isChosen) return; // it was removed
   const look = currentLook();
   const isNew = isThere && isChosen;
-  showLook(isNew ? { ...look, styles: [{ name, share: 1 }] } : look, isNew);
+  showStyles(isNew ? { ...look, styles: [{ name, share: 1 }] } : look, isNew);
+}
+
+/** Show other styles than before, and a look. */
+function showStyles(look, isNew = false) {
+  gallery.setStyles(config.styles);
+  panel.fill();
+  masks.fill();
+  showLook(look, isNew);
   gallery.refresh();
+}
+
+/** Remove a style of the visitor's own from the service, and from all looks. */
+async function removeStyle({ name, title }) {
+  if (!confirm(say("removeStyleSure", { title }))) return;
+  byId("gallery-error").textContent = "";
+  try {
+    await ask(`api/styles/${encodeURIComponent(name)}`, { method: "DELETE" });
+  } catch (error) {
+    if (error.status !== 404) { // of one that another tab has removed
+      byId("gallery-error").textContent = messageOf(error);
+      return;
+    }
+  }
+  config.styles = config.styles.filter((style) => style.name !== name);
+  dropStyle(name, firstStyle());
+  showStyles(currentLook());
+  byId("found").textContent = say("styleRemoved", { title });
+  document.querySelector("#gallery input[type=radio]:checked").focus();
 }
 
 /** Styles that were trained since the service has started are not in config.json. */
@@ -216,11 +244,7 @@ function offerLanguages(language) {
     await speak(select.value);
     fillWords();
     chooseStylizer(byId("where").value);
-    gallery.setStyles(config.styles);
-    panel.fill();
-    masks.fill();
-    showLook(currentLook(), false);
-    gallery.refresh();
+    showStyles(currentLook());
     films.speak();
     training?.speak();
   });
@@ -253,13 +277,17 @@ async function start() {
   if (config.service?.training?.allowed) await updateStyles();
   // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
-  for (const style of config.styles) style.mixes &&= mixesHere(style.name);
+  for (const style of config.styles) {
+    style.mixes &&= mixesHere(style.name);
+    style.removable &&= Boolean(config.service?.training?.allowed);
+  }
   if (config.service) stylizers.service = new ServiceStylizer(config.service);
-  if (config.browser) stylizers.browser = new BrowserStylizer(config.browser);
+  if (config.browser) stylizers.browser = new BrowserStylizer(config.browser, Boolean(config.service));
   chooseStylizer(config.service ? "service" : "browser");
   fill(config.browser?.runtime.webgpu && await navigator.gpu?.requestAdapter());
   offerLanguages(language);
   begin(config, lookOfAddress() ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
+  gallery.onRemove = removeStyle;
   beginJobs();
   listenToSources();
   listenToLooks();

@@ -4,6 +4,13 @@ import { drawBitmap } from "./bitmaps.js";
 import { Latest } from "./job_queue.js";
 import { messageOf, say } from "./words.js";
 
+/** The compared styles in a look, after the look itself, if that is a blend. */
+export function comparedLooks(look, titles, compared) {
+  const single = compared.map(({ name, title }) => (
+    { title, look: { ...look, styles: [{ name, share: 1 }] } }));
+  return look.styles.length > 1 ? [{ title: titles.join(" + "), look }, ...single] : single;
+}
+
 export class Comparison {
   #shown = new Latest();
   #failed = new Set();

@@ -1,7 +1,9 @@
 // Films, which the service paints in the current look while photographs go on.
 
+import { drawBitmap } from "./bitmaps.js";
 import { copyText } from "./clipboard.js";
 import { commandFor } from "./command.js";
+import { firstFrame } from "./film_still.js";
 import { megabytes } from "./numeric.js";
 import { isFilm } from "./photo.js";
 import { saveFile } from "./result_exporter.js";
@@ -42,9 +44,11 @@ function queryOf({ styles, strength, detail, keepColors }) {
 export class Films {
   #limits; // null where no service paints films
   #look;
+  #paintStill;
   #isNamed;
   #poller;
   #film = null; // { name, titles, target, id }: of its file, of its styles, of the result, for the service
+  #finished = null; // the film before, which is painted: kept until this one is painted, too
   #file = null; // of the latest film
   #state = { state: "none" }; // of the film; while it is sent, { state: "sending", loaded, total }
   #sending = null; // an AbortController
@@ -54,11 +58,13 @@ export class Films {
   /**
    * @param limits `service.videos` of config.json; undefined without a service.
    * @param look () -> { options, titles } of the current look: its paint options, and its styles.
+   * @param paintStill (bitmap, options) -> the painting of a frame, a bitmap.
    * @param isNamed See `commandFor`.
    */
-  constructor({ limits, look, isNamed }) {
+  constructor({ limits, look, paintStill, isNamed }) {
     this.#limits = limits?.allowed ? limits : null;
     this.#look = look;
+    this.#paintStill = paintStill;
     this.#isNamed = isNamed;
     this.#poller = new Poller({
       every: EVERY,
@@ -67,7 +73,10 @@ export class Films {
       onError: (error) => this.#fail(error),
     });
     byId("film-cancel").addEventListener("click", () => this.#cancel());
-    byId("film-again").addEventListener("click", () => this.#paint());
+    byId("film-again").addEventListener("click", () => {
+      this.#note = "";
+      this.#paint();
+    });
     byId("film-download").addEventListener("click", () => this.#download());
     byId("film-close").addEventListener("click", () => this.#close());
     byId("film-copy").addEventListener("click", () => (
@@ -117,15 +126,18 @@ export class Films {
     const file = this.#file;
     const { options, titles } = this.#look();
     const before = this.#film;
+    if (this.#state.state === "done") this.#finished = before;
     const base = file.name.replace(/\.[^.]*$/, "");
     const names = options.styles.map((style) => style.name);
     const id = newIdentifier();
     this.#film = { name: file.name, titles, target: `${[base, ...names].join("-")}.mp4`, id };
     const sending = new AbortController();
     this.#sending = sending;
+    this.#showStill(file, options, id);
     this.#set({ state: "sending", loaded: 0, total: file.size });
-    await this.#remove(before).catch(() => {}); // then the service has room for this one
-    await keep(KEY, this.#film); // it can be cancelled even if the answer never comes
+    // Then the service has room for this one.
+    if (before !== this.#finished) await this.#remove(before).catch(() => {});
+    await this.#keep(); // it can be cancelled even if the answer never comes
     if (sending.signal.aborted) return;
     const query = queryOf(options);
     query.set("id", id);
@@ -139,7 +151,21 @@ export class Films {
     } catch (error) {
       if (sending.signal.aborted) return; // it was cancelled
       this.#remove().catch(() => {}); // the service may have it, and only its answer was lost
-      this.#set({ state: "failed", error: messageOf(error) });
+      this.#end({ state: "failed", error: messageOf(error) });
+    }
+  }
+
+  /** Show the first frame as it is painted. */
+  async #showStill(file, options, id) {
+    const still = byId("film-still");
+    try {
+      const painting = await this.#paintStill(await firstFrame(file), { ...options, strokeScale: 1 });
+      if (this.#film?.id !== id) return;
+      drawBitmap(still, painting);
+      still.dataset.id = id;
+      this.#show();
+    } catch {
+      // It is only a picture.
     }
   }
 
@@ -147,25 +173,47 @@ export class Films {
   async #find() {
     const film = await kept(KEY);
     if (!film || this.#film) return;
-    this.#film = film;
+    ({ finished: this.#finished = null, ...this.#film } = film);
     this.#poller.start();
   }
 
+  /** Keep what finds the films on the next visit. */
+  #keep() {
+    return keep(KEY, this.#film && { ...this.#film, finished: this.#finished });
+  }
+
   #take(state) {
-    if (!["waiting", "painting"].includes(state.state)) this.#poller.stop();
+    if (["waiting", "painting"].includes(state.state)) this.#set(state);
+    else this.#end(state);
+  }
+
+  /** Show the end of a film; one that is not painted leaves the stage to the one before. */
+  #end(state) {
+    this.#poller.stop();
+    const before = this.#finished;
+    this.#finished = null;
+    if (before && state.state === "done") {
+      this.#remove(before).catch(() => {});
+      this.#keep();
+    } else if (before) {
+      this.#film = before;
+      this.#keep();
+      if (state.state === "cancelled") this.#note = say("cancelled");
+      this.#set({ state: "done", error: state.error });
+      return;
+    }
     this.#set(state);
   }
 
   #fail(error) {
     const isGone = error.status === 404;
-    if (isGone) {
+    if (isGone && !this.#isBusy && !this.#finished) {
       this.#poller.stop();
-      keep(KEY, null);
-    }
-    if (isGone && !this.#isBusy) {
       this.#film = null; // of an earlier visit
+      this.#keep();
     } else if (isGone) {
-      this.#set({ state: "failed", error: error.message });
+      if (!this.#finished) keep(KEY, null);
+      this.#end({ state: "failed", error: error.message });
     } else {
       this.#show();
       byId("film-error").textContent = error.message;
@@ -174,11 +222,16 @@ export class Films {
 
   async #cancel() {
     byId("film-status").textContent = say("cancelling");
-    this.#sending?.abort();
+    const isSending = this.#state.state === "sending";
+    if (isSending) this.#sending.abort();
     try {
+      const state = isSending ? null : await ask(`api/videos/${this.#film.id}`).catch(() => null);
+      if (state?.state === "done") { // since the last question
+        this.#end(state);
+        return;
+      }
       await this.#remove();
-      this.#poller.stop();
-      this.#set({ state: "cancelled" });
+      this.#end({ state: "cancelled" });
     } catch (error) {
       this.#fail(error);
     }
@@ -202,8 +255,9 @@ export class Films {
   }
 
   #close() {
-    this.#remove().catch(() => {});
-    this.#film = null;
+    for (const film of [this.#film, this.#finished]) this.#remove(film).catch(() => {});
+    this.#film = this.#finished = null;
+    this.#keep();
     this.#note = "";
     this.#isAdvised = false;
     this.#set({ state: "none" });
@@ -218,7 +272,7 @@ export class Films {
     } catch (error) {
       if (error.status !== 404) throw error;
     }
-    if (film === this.#film) keep(KEY, null);
+    if (film === this.#film) keep(KEY, this.#finished);
   }
 
   #set(state) {
@@ -239,6 +293,9 @@ export class Films {
     progress.hidden = !this.#isBusy;
     if (total) Object.assign(progress, { max: total, value: loaded ?? done });
     else progress.removeAttribute("value");
+    const still = byId("film-still");
+    still.hidden = !isThere || still.dataset.id !== this.#film?.id;
+    still.setAttribute("aria-label", say("filmStill", { name: this.#film?.name }));
     byId("film-text").textContent = this.#text();
     byId("film-download").hidden = state !== "done";
     this.#tell();

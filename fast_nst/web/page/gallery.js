@@ -10,6 +10,7 @@ const SEARCH_ABOVE = 20; // styles
 const MAX_COMPARED = 6;
 
 export class Gallery {
+  onRemove; // called with a removable style, whose button was clicked
   #cards = new Map();
   #failed = new Map(); // card -> error message
   #photographs = new Latest();
@@ -135,6 +136,13 @@ export class Gallery {
     small.textContent = style.own ? say("yours", { name: style.name }) : credit;
     label.append(canvas, title, small);
     item.append(radio, check, label);
+    if (style.removable) {
+      const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
+      remove.className = "remove";
+      remove.setAttribute("aria-label", say("removeStyle", style));
+      remove.addEventListener("click", () => this.onRemove(style));
+      item.append(remove);
+    }
     radio.addEventListener("change", () => this.#onStyle(style));
     check.addEventListener("change", () => {
       if (this.#compared.length > MAX_COMPARED) check.checked = false;

@@ -77,6 +77,15 @@ export function isSameLook(one, other) {
   return toAddress(one) === toAddress(other);
 }
 
+/** The look without a style; with `fallback` instead, if it has no other one. */
+export function withoutStyle(look, gone, fallback) {
+  const left = look.styles.filter(({ name }) => name !== gone);
+  if (left.length === look.styles.length) return look;
+  if (!left.length) return { ...look, styles: [{ name: fallback, share: 1 }] };
+  const shares = normalized(left.map(({ share }) => share));
+  return { ...look, styles: left.map(({ name }, i) => ({ name, share: shares[i] })) };
+}
+
 /** Looks that can be undone and redone. */
 export class History {
   #looks;
@@ -99,6 +108,14 @@ export class History {
     if (isSameLook(look, this.#looks[this.#place])) return;
     this.#looks = [...this.#looks.slice(0, this.#place + 1), look].slice(-KEPT);
     this.#place = this.#looks.length - 1;
+  }
+
+  /** Change all looks; those that become the same as the one before are dropped. */
+  change(by) {
+    const looks = this.#looks.map(by);
+    const isKept = looks.map((look, i) => !i || !isSameLook(look, looks[i - 1]));
+    this.#place = isKept.slice(1, this.#place + 1).filter(Boolean).length;
+    this.#looks = looks.filter((_, i) => isKept[i]);
   }
 
   undo() {

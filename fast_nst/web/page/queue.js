@@ -72,6 +72,15 @@ export class PhotoQueue {
     return entry;
   }
 
+  /** Take a style that is gone out of the photographs' own looks, by `change`, and their masks. */
+  dropStyle(gone, change) {
+    for (const entry of this.#entries) {
+      entry.look &&= change(entry.look);
+      entry.history?.change(change);
+      if (entry.mask.outside === gone) entry.mask.outside = "";
+    }
+  }
+
   async #drawThumbnails() {
     for (const entry of this.#entries) {
       if (entry.isDrawn || !this.#entries.includes(entry)) continue;

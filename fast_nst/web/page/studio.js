@@ -2,11 +2,11 @@
 
 import { CameraPanel } from "./camera_panel.js";
 import { showCommand } from "./command.js";
-import { Comparison } from "./compare.js";
+import { Comparison, comparedLooks } from "./compare.js";
 import { FullView } from "./full_view.js";
 import { Gallery } from "./gallery.js";
 import { JobQueue, Latest } from "./job_queue.js";
-import { History, plainLook, toAddress } from "./look.js";
+import { History, plainLook, toAddress, withoutStyle } from "./look.js";
 import { LookPanel } from "./look_panel.js";
 import { MaskPanel } from "./mask_panel.js";
 import { cameraOptions, paintOptions, resultOptions, sidesOf, withStyle } from "./paint_options.js";
@@ -63,6 +63,14 @@ export function setOwnLook(isOwn) {
   const look = currentLook();
   Object.assign(queue.current, isOwn ? { look, history: new History(look) } : { look: null, history: null });
   showLook(currentLook(), false);
+}
+
+/** Take a style that is gone out of all looks; `fallback` is that of looks without another one. */
+export function dropStyle(gone, fallback) {
+  const change = (look) => withoutStyle(look, gone, fallback);
+  state.look = change(state.look);
+  sharedHistory.change(change);
+  queue.dropStyle(gone, change);
 }
 
 function enableResult() {
@@ -273,17 +281,11 @@ async function paintSmall(look, signal) {
   return (await painted.stylize(stylizer, photo, side, paintOptions(look, config.styles), signal)).bitmap;
 }
 
-/** The compared styles in the current look, after the blend, if that is one. */
-function comparedLooks() {
-  const look = currentLook();
-  const single = state.compared.map(({ name, title }) => (
-    { title, look: { ...look, styles: [{ name, share: 1 }] } }));
-  return look.styles.length > 1 ? [{ title: titlesOf(look).join(" + "), look }, ...single] : single;
-}
-
 function compare() {
+  const { photo, compared } = state;
+  const look = currentLook();
   enableResult();
-  comparison.show(state.compared && (state.photo ? comparedLooks() : []));
+  comparison.show(compared && (photo ? comparedLooks(look, titlesOf(look), compared) : []));
 }
 
 /**

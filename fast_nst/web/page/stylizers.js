@@ -15,6 +15,7 @@ const MAX_ATTEMPTS = 4;
 const FORM_BYTES = 1000; // around the files of a form, at most
 const POLL = 400; // ms between two questions for a job's progress
 const MAX_PIXELS = 40e6; // in a browser, at some 50 bytes of memory per pixel
+let threads; // of each worker: 1 once more of them could not be started; until then, its choice
 
 /** The paint options as the service's parameters. */
 function queryOf(options) {
@@ -164,17 +165,16 @@ export class ServiceStylizer {
 }
 
 export class BrowserStylizer {
-  #settings;
   #worker;
 
   /**
    * @param settings The `browser` object of config.json.
+   * @param hasService Whether a service paints, too.
    * @param device "wasm" or "webgpu"; see `check`.
    */
-  constructor(settings, device = "wasm") {
-    this.#settings = settings;
+  constructor(settings, hasService, device = "wasm") {
     this.place = device;
-    this.#worker = new PaintWorker(settings, device);
+    this.#worker = new PaintWorker(settings, hasService, device);
   }
 
   /** Whether the device paints what WebAssembly does; see device_check.js. */
@@ -214,7 +214,7 @@ export class BrowserStylizer {
     }
     const isCopied = Boolean(this.note(photo));
     const bitmap = isCopied ? await photo.atMost(options.size ?? this.maxSide(photo)) : photo.bitmap;
-    const worker = new PaintWorker(this.#settings, this.place);
+    const worker = this.#worker.another();
     try {
       signal?.throwIfAborted(); // while the copy was made
       signal?.addEventListener("abort", () => worker.stop(signal.reason));
@@ -239,14 +239,21 @@ export class BrowserStylizer {
 /** Sends pictures to a worker (worker.js), which is started again after it has failed. */
 class PaintWorker {
   #settings;
+  #hasService;
   #device;
   #worker;
   #pending = new Map(); // id -> { resolve, reject, onProgress }
   #next = 0;
 
-  constructor(settings, device) {
+  constructor(settings, hasService, device) {
     this.#settings = settings;
+    this.#hasService = hasService;
     this.#device = device;
+  }
+
+  /** One that works at the same time. */
+  another() {
+    return new PaintWorker(this.#settings, this.#hasService, this.#device);
   }
 
   async request(request, onProgress) {
@@ -262,19 +269,28 @@ class PaintWorker {
         throw new UserError(say("workerFile", { reason: sentence(error.message) }));
       }
       // It may be out of memory: the next picture gets a new worker.
-      if (worker === this.#worker) this.stop(error);
+      if (worker === this.#worker) this.#end(error);
+      if (!worker.isStopped && !worker.isRunning && worker.threads !== 1) {
+        threads = 1;
+        return this.request(request, onProgress);
+      }
       if (request.check) throw error;
-      const side = request.options.size ?? longerSide(request.bitmap);
-      throw new UserError(say("workerFailed", { side, reason: error.message }));
+      throw new UserError(this.#words(worker, error, request));
     }
   }
 
+  #words({ isRunning }, { message: reason }, { options, bitmap }) {
+    if (isRunning) return say("workerFailed", { side: options.size ?? longerSide(bitmap), reason });
+    return say(this.#hasService ? "workerNotStartedService" : "workerNotStarted", { reason });
+  }
+
   #start() {
-    const worker = new Worker("worker.js", { type: "module" });
+    const worker = Object.assign(new Worker("worker.js", { type: "module" }), { threads });
     this.#worker = worker;
     worker.addEventListener("message", ({ data }) => {
+      if (data.isRunning) worker.isRunning = true;
       const pending = this.#pending.get(data.id);
-      if (!pending || worker !== this.#worker) return; // rejected by `stop`
+      if (!pending || worker !== this.#worker) return; // rejected by `#end`
       if (data.progress) {
         pending.onProgress?.(...data.progress);
         return;
@@ -284,14 +300,19 @@ class PaintWorker {
       else pending.reject(Object.assign(new Error(data.error), { isOfFile: data.isOfFile }));
     });
     worker.addEventListener("error", (event) => {
-      if (worker === this.#worker) this.stop(new Error(event.message || "the worker cannot be loaded"));
+      if (worker === this.#worker) this.#end(new Error(event.message || "the worker cannot be loaded"));
     });
     // If it fails, the picture's request does, too.
-    this.#send({ settings: this.#settings, device: this.#device }).catch(() => {});
+    this.#send({ settings: this.#settings, device: this.#device, threads }).catch(() => {});
   }
 
   /** End the worker; what it has not done is rejected. */
   stop(error) {
+    if (this.#worker) this.#worker.isStopped = true;
+    this.#end(error);
+  }
+
+  #end(error) {
     this.#worker?.terminate();
     this.#worker = undefined;
     for (const { reject } of this.#pending.values()) reject(error);

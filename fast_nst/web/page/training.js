@@ -7,6 +7,7 @@ import { showCurve } from "./loss_curve.js";
 import { openPhoto } from "./photo.js";
 import { Poller, ask } from "./service.js";
 import { keep, kept } from "./store.js";
+import { freeTitle, nameOf, styleOf } from "./style_names.js";
 import { UserError, messageOf, say, sentence, timeLeft } from "./words.js";
 
 const EVERY = 2000; // ms between two questions for the state
@@ -33,6 +34,7 @@ export class Training {
   #limits;
   #stylizer;
   #photograph;
+  #styles;
   #onStyle;
   #poller;
   #state = { state: "none" };
@@ -48,13 +50,15 @@ export class Training {
    * @param service The `service` object of config.json.
    * @param stylizer The service's, which decodes what this browser cannot.
    * @param photograph () -> the current photograph; null without one.
+   * @param styles () -> the styles that there are.
    * @param onStyle Called with the name of a style that has been trained, and whether its training
    *   was followed here to the end.
    */
-  constructor({ service, stylizer, photograph, onStyle }) {
+  constructor({ service, stylizer, photograph, styles, onStyle }) {
     this.#limits = service;
     this.#stylizer = stylizer;
     this.#photograph = photograph;
+    this.#styles = styles;
     this.#onStyle = onStyle;
     this.#poller = new Poller({
       every: EVERY,
@@ -106,7 +110,7 @@ export class Training {
     this.#listenForDrops();
     byId("training-name").addEventListener("input", ({ target }) => {
       target.dataset.isTyped = target.value && "yes";
-      this.#complain("");
+      this.#complain(this.#wrongName());
     });
     byId("training-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -185,11 +189,21 @@ export class Training {
       byId("painting-canvas").hidden = false;
       byId("painting-canvas").setAttribute("aria-label", say("chosenPainting", { name }));
       const title = byId("training-name");
-      if (!title.dataset.isTyped) title.value = proposed(name);
+      if (!title.dataset.isTyped) title.value = freeTitle(proposed(name), this.#styles());
       byId("training-status").textContent = say("paintingChosen", { name });
+      if (this.#wrongName()) this.#complain(this.#wrongName());
     } catch (error) {
       if (number === this.#opening) this.#complain(messageOf(error));
     }
+  }
+
+  /** Why a style cannot have the name in the form; "" if it can. */
+  #wrongName() {
+    const title = byId("training-name").value.trim();
+    if (!title) return ""; // the form asks for one
+    if (!nameOf(title)) return say("nameWithoutLetters");
+    const other = styleOf(title, this.#styles());
+    return other ? say("nameTaken", { other: other.title, free: freeTitle(title, this.#styles()) }) : "";
   }
 
   async #start() {
@@ -198,6 +212,7 @@ export class Training {
     this.#complain("");
     try {
       if (!this.#painting) throw new UserError(say("choosePaintingFirst"));
+      if (this.#wrongName()) throw new UserError(this.#wrongName());
       begin.disabled = true;
       byId("training-status").textContent = say("trainingSending");
       const form = new FormData();

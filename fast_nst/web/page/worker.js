@@ -10,6 +10,7 @@ import {
 const MAX_SESSIONS = 12;
 const STEPS = 3; // of a file
 const MAX_THREADS = 4; // more gain little: networks are small
+const PATIENCE = 8000; // ms for threads to start: one whose script is blocked is waited for without end
 const WASM = [0, 0x61, 0x73, 0x6d]; // the first bytes of a WebAssembly file
 const RUNTIME_EXCEPTION = "6"; // such as out of memory; other codes mean a bad model
 let ort;
@@ -86,11 +87,13 @@ async function sessionOf(styles, strength) {
 
 async function opened(model, styles, provider = device) {
   try {
-    return await ort.InferenceSession.create(model, {
+    const session = await ort.InferenceSession.create(model, {
       executionProviders: [provider],
       enableMemPattern: false,
       logSeverityLevel: 3, // errors
     });
+    self.postMessage({ isRunning: true });
+    return session;
   } catch (error) {
     const [, code] = /ERROR_CODE: (\d+)/.exec(error.message) ?? [];
     if (!code || code === RUNTIME_EXCEPTION) throw error;
@@ -197,6 +200,7 @@ async function start(given) {
   keep(module);
   const threads = given.threads ?? Math.min(navigator.hardwareConcurrency, MAX_THREADS);
   ort.env.wasm.numThreads = self.crossOriginIsolated ? threads : 1;
+  ort.env.wasm.initTimeout = ort.env.wasm.numThreads > 1 ? PATIENCE : 0;
   ort.env.wasm.wasmBinary = await loaded(binary);
   if (!WASM.every((byte, i) => ort.env.wasm.wasmBinary[i] === byte)) throw damaged(binary);
   ort.env.logLevel = "error";

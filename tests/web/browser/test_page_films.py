@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from fast_nst import stylize_video
 from fast_nst.commands.main import main
@@ -61,6 +61,8 @@ def test_film_is_painted_in_the_current_look(page: Page, clip: Path, tmp_path: P
     apply(page, {"style": "udnie", "strength": 0.8, "detail": 0.5, "colors": True})
     painted(page)
     page.locator("#file").set_input_files(clip)
+    still = page.get_by_role("img", name="The first frame of my clip.mp4, painted")
+    expect(still).to_be_visible()
     expect(page.locator("#film-status")).to_have_text("my clip.mp4 is painted.", timeout=PAINTED)
     expect(page.locator("#film-cancel")).to_be_hidden()
     with page.expect_download() as download:
@@ -75,6 +77,17 @@ def test_film_is_painted_in_the_current_look(page: Page, clip: Path, tmp_path: P
     assert np.abs(np.array(found.frames, int) - np.array(expected.frames, int)).max() <= 2
 
     expect(page.locator("#film-status")).to_have_text("Downloaded.")
+    held: list[Route] = []
+    page.route("**/api/videos?*", lambda route: held.append(route))
+    page.locator("#film-again").click()
+    until_held(page, held)
+    page.locator("#film-cancel").click()  # which leaves the painted one
+    expect(page.locator("#film-status")).to_have_text("Cancelled. my clip.mp4 is painted.")
+    page.unroute("**/api/videos?*")
+    page.reload()
+    painted(page)
+    with page.expect_download():
+        page.get_by_role("button", name="Download MP4").click()
     with page.expect_response(lambda response: response.request.method == "DELETE") as removed:
         page.get_by_role("button", name="Remove this film").click()
     expect(page.locator("#film-section")).to_be_hidden()

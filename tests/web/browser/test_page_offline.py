@@ -26,7 +26,7 @@ ASK = """async ([first, then]) => {
     const config = await (await fetch("config.json")).json();
     const worker = new Worker("worker.js", { type: "module" });
     const answers = new Map();
-    worker.onmessage = ({ data }) => data.progress || answers.get(data.id)(data);
+    worker.onmessage = ({ data }) => data.progress || answers.get(data.id)?.(data);
     const ask = (id, message) => new Promise((resolve) => {
         answers.set(id, resolve);
         worker.postMessage({ id, ...message });

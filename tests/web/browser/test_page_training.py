@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from fast_nst.models.home import HOME
+from fast_nst.web.training import style_name
 from tests.web.browser.helpers import (
     SECOND,
     by_command,
@@ -140,6 +141,8 @@ def test_what_is_wrong_is_said_until_it_is_right(page: Page, painting: Path, tmp
     page.get_by_role("button", name="New style").click()
     error, name = page.locator("#training-error"), page.locator("#training-name")
     name.fill("Udnie")
+    taken = re.compile("^The style Udnie .* has this name. Please .*, such as Udnie 2.$")
+    expect(error).to_have_text(taken)
     page.locator("#training-begin").click()
     expect(error).to_have_text("Please choose a painting first.")
     text = tmp_path / "text.png"
@@ -147,12 +150,23 @@ def test_what_is_wrong_is_said_until_it_is_right(page: Page, painting: Path, tmp
     page.locator("#painting-file").set_input_files(text)
     expect(error).to_contain_text("not an image")
     page.locator("#painting-file").set_input_files(painting)
-    expect(page.locator("#training-status")).to_have_text("my_stripes.png is the painting.")
-    expect(error).to_be_empty()
+    expect(page.locator("#painting-canvas")).to_be_visible()
+    expect(error).to_have_text(taken)
     expect(name).to_have_value("Udnie")  # as typed
     page.locator("#training-begin").click()
-    expect(error).to_contain_text("A style has the name 'udnie'")
-    name.fill("Stripes")
+    expect(error).to_have_text(taken)
+    name.fill("")
+    page.locator("#painting-file").set_input_files(painting.rename(tmp_path / "the-scream.png"))
+    expect(name).to_have_value("The scream 2")
+    expect(page.locator("#training-status")).to_have_text("the-scream.png is the painting.")
+    name.fill("ÉTÉ & ²")
+    page.evaluate(
+        """async ([title, name]) => {
+            const { nameOf } = await import("./style_names.js");
+            if (nameOf(title) !== name) throw new Error(nameOf(title));
+        }""",
+        ["ÉTÉ & ²" + 70 * "ß", style_name("ÉTÉ & ²" + 70 * "ß")],
+    )
     expect(error).to_be_empty()
     Image.new("RGB", (100, 100), "red").save(text)
     page.locator("#painting-file").set_input_files(text)
