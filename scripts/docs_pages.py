@@ -47,12 +47,13 @@ EXIT_CODES = """
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages, and one painting of each style."""
-    pages = {
+    made: dict[str, str | bytes] = {
+        **paintings(),
         "command-line.md": command_line(),
         "styles.md": styles(),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
     }
-    for path, content in {**pages, **paintings()}.items():
+    for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     return files
 
@@ -135,7 +136,8 @@ def _options(group: argparse._ArgumentGroup) -> list[str]:
     title = group.title or ""
     is_own = title in ("positional arguments", "options", "optional arguments")
     above = [] if is_own else [f"**{title}**", ""]
-    return [*above, "| option | meaning |", "|---|---|", *rows, ""]
+    heading = "argument" if title == "positional arguments" else "option"
+    return [*above, f"| {heading} | meaning |", "|---|---|", *rows, ""]
 
 
 def _cell(text: str) -> str:

@@ -56,7 +56,7 @@ class Stylizer:
         UserError: A model cannot be used; the engine or provider is not installed; the styles of a
             blend do not mix, since they were not all trained from the package's base.
 
-    Example:
+    Examples:
         >>> stylize = Stylizer()
         >>> stylize("photo.jpg").save("painting.jpg")
     """
