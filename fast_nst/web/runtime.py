@@ -150,7 +150,7 @@ def _checked(files: Mapping[str, bytes], where: str) -> Runtime:
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != SHA256[name]:
             raise UserError(f"{name} in {where!r} is not from {PACKAGE}: npm install {PACKAGE}")
-    return Runtime({_path(name): data for name, data in (files | _licences()).items()})
+    return Runtime({_path(name): data for name, data in {**files, **_licences()}.items()})
 
 
 def _licences() -> dict[str, bytes]:
