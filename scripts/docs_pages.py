@@ -22,7 +22,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from fast_nst.assets import LIVE_STYLES, SAMPLE_PHOTOGRAPHS
-from fast_nst.commands.main import COMMANDS, main
+from fast_nst.commands.main import main
+from fast_nst.commands.registry import COMMANDS
 from fast_nst.models.catalogue import FAST, style_files
 from fast_nst.models.onnx_fields import read_metadata
 from fast_nst.pictures.edit import resize_longest

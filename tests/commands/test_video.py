@@ -211,7 +211,7 @@ def test_video_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "av", None)
     code, _, err = stylize(clip, "-o", tmp_path / "out.mp4")
     assert code == 2
-    assert "pip install 'fast-nst[video]'" in err
+    assert 'pip install "fast-nst[video]"' in err
 
 
 COMMAND = [sys.executable, "-m", "fast_nst.commands.main", "video"]
