@@ -15,7 +15,7 @@ from typing import Any
 from fast_nst.errors import UserError, one_line
 
 _CPU = "onnxruntime"
-_CUDA = "'onnxruntime-gpu[cuda,cudnn]'"
+_CUDA = '"onnxruntime-gpu[cuda,cudnn]"'
 _ON_CUDA = ("CUDAExecutionProvider", "TensorrtExecutionProvider")
 _CUDA_NEEDS = (
     "it needs an NVIDIA GPU with its driver on Linux or Windows, CUDA and cuDNN, and "

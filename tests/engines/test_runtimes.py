@@ -16,7 +16,7 @@ from fast_nst.engines.runtimes import check_onnxruntime, installed, load_librari
 from fast_nst.errors import UserError
 from tests.conftest import inverting_model
 
-SWAP = "pip uninstall -y onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
+SWAP = 'pip uninstall -y onnxruntime, then pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_two_distributions_overwrite_each_other(distributions):
     assert provider_remedy("cuda") == (
         "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: "
         "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install "
-        "'onnxruntime-gpu[cuda,cudnn]'"
+        '"onnxruntime-gpu[cuda,cudnn]"'
     )
     assert provider_remedy("directml").endswith("then pip install onnxruntime-directml")
 
