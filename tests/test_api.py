@@ -32,4 +32,4 @@ def test_train_checks_its_settings_before_it_begins(tmp_path: Path):
 def test_train_without_pytorch_names_the_extra():
     code = "import sys; sys.modules['torch'] = None; import fast_nst; fast_nst.train()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "UserError: torch is not installed: pip install 'fast-nst[train]'" in done.stderr
+    assert 'UserError: torch is not installed: pip install "fast-nst[train]"' in done.stderr

@@ -79,7 +79,7 @@ def test_hints_name_the_package_as_users_install_it():
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     named = set(re.findall(r"'(?:\.|fast-nst)\[\w+\]'", text))
     extras = ("train", "openvino", "heif", "cluster", "video", "web")
-    assert named == {f"'fast-nst[{extra}]'" for extra in extras}
+    assert named == {f'"fast-nst[{extra}]"' for extra in extras}
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_the_light_install_stylizes(wheel: Path, tmp_path: Path, versions: str):
             [commands / "fast-nst", *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert refused.returncode == 2
-        assert f"is not installed: pip install 'fast-nst[{extra}]'" in refused.stderr
+        assert f'is not installed: pip install "fast-nst[{extra}]"' in refused.stderr
 
 
 @pytest.mark.slow

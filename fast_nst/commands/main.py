@@ -72,7 +72,7 @@ def _command(argv: Sequence[str]) -> Callable[[], int]:
             command_parser(name).parse_args(["--help"])  # exits
         for package in _TRAINING_PACKAGES:
             if importlib.util.find_spec(package) is None:
-                raise UserError(f"{package} is not installed: pip install 'fast-nst[train]'")
+                raise UserError(f'{package} is not installed: pip install "fast-nst[train]"')
         check_encoding(argv)
     # Pillow warns of large files, and of damage that does not prevent decoding.
     warnings.filterwarnings("ignore", module="PIL")

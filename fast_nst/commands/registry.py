@@ -37,7 +37,7 @@ GROUPS = {
             "Blend styles, or change a style's strength, and write a model file.", "BlendOptions"
         ),
     },
-    "Train a style (needs the extra: pip install 'fast-nst[train]')": {
+    'Train a style (needs the extra: pip install "fast-nst[train]")': {
         "train": Command(
             "Train a model for a style; without flags, on the package's samples.",
             "TrainOptions",

@@ -100,7 +100,7 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     except ModuleNotFoundError as error:
         raise UserError(
             "serving the page needs the web extra, which is not installed: "
-            "pip install 'fast-nst[web]'"
+            'pip install "fast-nst[web]"'
         ) from error
     from fast_nst.web.files import page_files
     from fast_nst.web.models import count_listed, find_models

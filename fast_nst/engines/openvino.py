@@ -190,7 +190,7 @@ def _import_openvino() -> Any:
         else:
             reason = f"cannot be imported ({' '.join(str(error).split())[:160]})"
         raise UserError(
-            f"OpenVINO {reason}: pip install 'fast-nst[openvino]', or leave out engine openvino "
+            f'OpenVINO {reason}: pip install "fast-nst[openvino]", or leave out engine openvino '
             "and precision bf16",
             "engine",
             "precision",

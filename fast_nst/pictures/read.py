@@ -140,7 +140,7 @@ def _register_heif(name: str) -> None:
         from pillow_heif import register_heif_opener
     except ImportError as error:
         raise UserError(
-            f"{name} is a HEIC photograph: install the plugin for it, pip install 'fast-nst[heif]'"
+            f'{name} is a HEIC photograph: install the plugin for it, pip install "fast-nst[heif]"'
         ) from error
     register_heif_opener()
 

@@ -163,7 +163,7 @@ def _connect(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UserError("Ray is not installed: pip install 'fast-nst[cluster]'") from error
+        raise UserError('Ray is not installed: pip install "fast-nst[cluster]"') from error
     try:
         host, colon, port = address.removeprefix("ray://").rpartition(":")
         if colon:  # Ray would retry for minutes

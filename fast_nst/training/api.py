@@ -55,7 +55,7 @@ def train(
     try:
         from fast_nst.training import installation, run
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'fast-nst[train]'") from error
+        raise UserError(f'{error.name} is not installed: pip install "fast-nst[train]"') from error
     given = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in {"style": style, "photos": photos, **settings}.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 
 from fast_nst.devices import autocast
-from fast_nst.training.data import Photographs
+from fast_nst.training.data import Batch, Photographs
 from fast_nst.training.module import StyleTransfer
 from fast_nst.training.plan import Plan
 from fast_nst.training.settings import TrainConfig
@@ -22,7 +23,7 @@ ENOUGH_STEPS = 150  # with so many, larger crops do more than further steps
 SHARE = 0.9  # of the time is for steps; validation and live paintings take some of the rest
 _MULTIPLE = 16  # px, of planned crops
 _TIMED, _WARM_UP = 5, 1  # steps
-_SECONDS = 5.0  # for them, unless a warm-up and one step take longer
+_SECONDS, _TIMING_SHARE = 5.0, 0.03  # for them, unless a warm-up and one step take longer
 
 
 def plan_steps(
@@ -77,11 +78,14 @@ def time_steps(
     module.to(device)
     parameters = list(module.network.parameters())
     optimizer = module.configure_optimizers()
+    minutes = module.config.minutes or math.inf
+    most = min(_SECONDS, _TIMING_SHARE * 60 * minutes)
     took: list[float] = []
     started = began = clock()
     for loaded in photographs.train_dataloader():
         batch = photographs.on_before_batch_transfer(loaded, 0)
         batch = photographs.on_after_batch_transfer(move_data_to_device(batch, device), 0)
+        assert isinstance(batch, Batch)
         with autocast(device, module.config.precision):
             total = module.total(batch)
         optimizer.zero_grad()
@@ -93,7 +97,7 @@ def time_steps(
         took.append(now - started)
         started = now
         timed = len(took) - _WARM_UP
-        if timed >= _TIMED or (timed > 0 and now - began > _SECONDS):
+        if timed >= _TIMED or (timed > 0 and now - began > most):
             break
     return batches * statistics.median(took[_WARM_UP:] or took)
 

@@ -27,7 +27,7 @@ def check_pyav(path: Path) -> None:
         import av  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"{str(path)!r} is a video, which needs PyAV: pip install 'fast-nst[video]', with "
+            f'{str(path)!r} is a video, which needs PyAV: pip install "fast-nst[video]", with '
             "Python 3.11 or newer"
         ) from error
 

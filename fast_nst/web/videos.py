@@ -27,7 +27,7 @@ from fast_nst.web.stylizer_pool import PaintRequest
 from fast_nst.web.video_worker import RESULT, VideoTask, source_name
 from fast_nst.web.work_queue import ShuttingDown
 
-INSTALL = "pip install 'fast-nst[video]'"
+INSTALL = 'pip install "fast-nst[video]"'
 _PREFIX = "fast_nst-video-"  # of folders for temporary files
 _STALE = 2 * 24 * 60 * 60  # s, after which such a folder is one that a killed service has left
 _KEEP_SECONDS = 60 * 60  # after a film has ended

@@ -115,7 +115,7 @@ def test_running_without_the_train_extra_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("fast_nst.commands.main._TRAINING_PACKAGES", ("no_such_package",))
     for name in ("train", "preview", "export", "optimize", "compare"):
         assert main([name]) == 2
-        line = "error: no_such_package is not installed: pip install 'fast-nst[train]'\n"
+        line = 'error: no_such_package is not installed: pip install "fast-nst[train]"\n'
         assert capsys.readouterr().err == line
 
 

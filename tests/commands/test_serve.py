@@ -119,7 +119,7 @@ def test_serve_without_the_web_extra(
     assert main(["serve", "--no-browser"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: serving the page needs the web extra, which is not installed: ")
-    assert said.endswith("pip install 'fast-nst[web]'\n")
+    assert said.endswith('pip install "fast-nst[web]"\n')
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])

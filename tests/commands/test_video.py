@@ -139,7 +139,7 @@ def test_video_reports_damaged_frames(stylize, tmp_path: Path):
         ("--size 0", "at least 1"),
         ("--crf 99", "from 0 to 63"),
         ("--codec none", "unknown codec"),
-        ("--style a/b.onnx", "is not a name"),
+        ("--style a/b.onnx", "no model 'a/b.onnx'"),
         ("--style nosuch", "unknown style"),
         ("--max-memory 1MB", "at least 64MB"),
     ],
@@ -211,7 +211,7 @@ def test_video_without_pyav(stylize, clip: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "av", None)
     code, _, err = stylize(clip, "-o", tmp_path / "out.mp4")
     assert code == 2
-    assert "pip install 'fast-nst[video]'" in err
+    assert 'pip install "fast-nst[video]"' in err
 
 
 COMMAND = [sys.executable, "-m", "fast_nst.commands.main", "video"]

@@ -266,7 +266,7 @@ def test_auto_takes_onnx_runtime_where_openvino_is_not_or_is_not_at_home(monkeyp
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert choose_engine(EngineOptions()) == "onnxruntime"
     with pytest.raises(
-        UserError, match=r"OpenVINO is not installed: pip install 'fast-nst\[openvino\]'"
+        UserError, match=r"OpenVINO is not installed: pip install \"fast-nst\[openvino\]\""
     ):
         opened("openvino")
 

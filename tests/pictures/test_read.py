@@ -300,7 +300,9 @@ def test_heic_orientation_is_applied_once():
 def test_heic_without_plugin(monkeypatch):
     data = heic(noise(40, 60))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(UserError, match=r"is a HEIC photograph: .* pip install 'fast-nst\[heif\]'"):
+    with pytest.raises(
+        UserError, match=r"is a HEIC photograph: .* pip install \"fast-nst\[heif\]\""
+    ):
         open_image(data)
 
 

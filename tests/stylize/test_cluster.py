@@ -75,7 +75,9 @@ def test_a_worker_paints_within_masks(tmp_path: Path):
 def test_without_ray(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     jobs = [Job(tmp_path / "a.png", tmp_path / "b.png")]
-    with pytest.raises(UserError, match=r"Ray is not installed: pip install 'fast-nst\[cluster\]'"):
+    with pytest.raises(
+        UserError, match=r"Ray is not installed: pip install \"fast-nst\[cluster\]\""
+    ):
         next(paint_on_cluster(jobs, Stylizer(inverting_model()), OPTIONS, False, "local"))
 
 

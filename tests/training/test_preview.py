@@ -203,9 +203,8 @@ def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr(module, "FEWEST", 3)
     command = f"preview --style {place / 'wave.png'} --out {tmp_path / 'p'} --precision 32"
     assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
-    err = capsys.readouterr().err
-    line = "3 steps on crops of 128 px for each size of strokes take 0.0 minutes here"
-    assert line in err.split("training")[0]
+    line = "3 steps on crops of 128 px for each size of strokes take"
+    assert line in capsys.readouterr().err.split("training")[0]
     for size in (45, 90):
         recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
         assert recipe["size"] == 128

@@ -168,7 +168,7 @@ def test_training_without_its_packages(
     with client_of(backend_of(models)) as client:
         answer = client.post(API, files={"image": PAINTING}, data={"name": "a"})
         assert answer.status_code == 501
-        assert "pip install 'fast-nst[train]'" in answer.json()["error"]
+        assert 'pip install "fast-nst[train]"' in answer.json()["error"]
 
 
 def test_one_training_that_is_cancelled_leaves_nothing(client: TestClient, home: Path):

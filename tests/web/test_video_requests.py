@@ -207,6 +207,6 @@ def test_films_without_the_extra(models: dict[str, ServedModel], monkeypatch: py
     with films_client(models) as films:
         answer = films.post("/api/videos", content=b"film")
     assert answer.status_code == 501
-    assert "pip install 'fast-nst[video]'" in answer.json()["error"]
+    assert 'pip install "fast-nst[video]"' in answer.json()["error"]
     described = Videos(models, FILM_LIMITS).described()
-    assert described == {"missing": "pip install 'fast-nst[video]'", "max_bytes": 2_000_000}
+    assert described == {"missing": 'pip install "fast-nst[video]"', "max_bytes": 2_000_000}

@@ -6,16 +6,18 @@ import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook } from "./look.js";
 import { paintOptions } from "./paint_options.js";
 import { listenForFiles } from "./photo.js";
+import { loadFiles, loadSample, replacePhoto, resume, uncropped } from "./photographs.js";
 import { SavedLooks } from "./saved_looks.js";
 import { listenForKeys } from "./shortcuts.js";
 import {
-  begin, currentLook, downloadAll, dropStyle, exporter, gallery, loadFiles, loadPhoto, loadSample, masks, panel,
-  refresh, rememberLook, replacePhoto, saveMask, setOwnLook, showLook, showPhoto, snap, stage, state,
-  styleNamed, titlesOf, travel, uncropped,
+  begin, currentLook, downloadAll, dropStyle, exporter, gallery, masks, panel, refresh,
+  rememberLook, saveMask, setOwnLook, showLook, showPhoto, snap, stage, state, styleNamed,
+  titlesOf, travel, visit,
 } from "./studio.js";
 import { ask } from "./service.js";
-import { forget, kept, keptPhotograph } from "./store.js";
+import { forget, kept } from "./store.js";
 import { BrowserStylizer, ServiceStylizer } from "./stylizers.js";
+import { keptVisit } from "./visit.js";
 import { LANGUAGES, fillWords, keepLanguage, messageOf, preferredLanguage, say, speak } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -164,6 +166,7 @@ function listenToLooks() {
     }
   });
   byId("forget").addEventListener("click", async () => {
+    visit.stop();
     await forget();
     saved.clear();
     window.history.replaceState(null, "", location.pathname);
@@ -286,7 +289,8 @@ async function start() {
   chooseStylizer(config.service ? "service" : "browser");
   fill(config.browser?.runtime.webgpu && await navigator.gpu?.requestAdapter());
   offerLanguages(language);
-  begin(config, lookOfAddress() ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
+  const asked = lookOfAddress();
+  begin(config, asked ?? await keptLook() ?? plainLook(firstStyle(), config.detail));
   gallery.onRemove = removeStyle;
   beginJobs();
   listenToSources();
@@ -294,8 +298,8 @@ async function start() {
   listenToResults();
   rememberLook();
   byId("loading").remove();
-  const photograph = await keptPhotograph();
-  const isOpen = photograph && await loadPhoto(photograph.name, () => photograph.blob);
+  const last = await keptVisit();
+  const isOpen = last && await resume(last, asked);
   if (!isOpen && !state.photo) await loadSample(config.samples[0]);
 }
 

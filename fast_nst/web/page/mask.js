@@ -40,6 +40,16 @@ async function encoded({ data, width, height }) {
   return canvas.convertToBlob({ type: "image/png" });
 }
 
+/** The mask { data, width, height } in such a file. */
+export async function maskOf(png) {
+  const bitmap = await createImageBitmap(png, { colorSpaceConversion: "none" });
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, width, height);
+  return { data: data.filter((_, i) => i % 4 === 0), width, height };
+}
+
 /** The versions of a photograph's mask, and the style outside of it. */
 export class PhotoMask {
   outside = ""; // name of a style; "" for the photograph

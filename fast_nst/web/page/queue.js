@@ -17,8 +17,8 @@ export class PhotoQueue {
 
   /**
    * @param onChoose Called with an entry that was clicked.
-   * @param onRemove Called when the current entry was removed, with those to choose from, the best
-   *   first, and all that are left.
+   * @param onRemove Called when an entry was removed, with those to choose from, the best first, if
+   *   it was the current one, and all that are left.
    */
   constructor({ onChoose, onRemove }) {
     this.#onChoose = onChoose;
@@ -103,6 +103,6 @@ export class PhotoQueue {
     const beside = [...left.slice(place), ...left.slice(0, place).reverse()];
     beside[0]?.button.focus();
     if (left.length < 2) byId("file").focus(); // the strip is gone
-    if (entry === this.#current) this.#onRemove(beside, left);
+    this.#onRemove(entry === this.#current ? beside : [], left);
   }
 }

@@ -1,10 +1,9 @@
-// What is kept in this browser between visits: the photograph, its look, and saved looks. A browser
+// What is kept in this browser between visits: photographs, their looks, and saved looks. A browser
 // that keeps nothing, as in private windows, is no error.
 
 const NAME = "fast_nst";
 const TABLE = "kept";
 const TAB = "fast_nst.tab"; // in sessionStorage
-const MAX_TABS = 3; // whose photographs are kept
 
 let database;
 
@@ -19,7 +18,7 @@ function opened() {
 }
 
 /** Run `act(table)`, which returns a function of the result; undefined where nothing is kept. */
-async function inTable(mode, act) {
+export async function inTable(mode, act) {
   try {
     const transaction = (await opened()).transaction(TABLE, mode);
     const result = act(transaction.objectStore(TABLE));
@@ -34,8 +33,8 @@ async function inTable(mode, act) {
 }
 
 /**
- * What is kept under a key: "photographs" [{ tab, blob, name }], "look", "saved" [{ name, look }],
- * "film" (see film.js), or "training" (see training.js).
+ * What is kept under a key: "look", "saved" [{ name, look }], "film" (see film.js), or "training"
+ * (see training.js). For the others see visit.js.
  */
 export const kept = (key) => inTable("readonly", (table) => {
   const request = table.get(key);
@@ -60,21 +59,8 @@ export const changeKept = (key, change) => inTable("readwrite", (table) => {
   return () => changed;
 });
 
-/** Keep the photograph of this tab; those of the last few tabs are kept. */
-export async function keepPhotograph(photograph) {
-  const tab = tabOf();
-  await changeKept("photographs", (others = []) => (
-    [{ tab, ...photograph }, ...others.filter((other) => other.tab !== tab)].slice(0, MAX_TABS)));
-}
-
-/** The photograph that this tab had, else the latest of another one; undefined if there is none. */
-export async function keptPhotograph() {
-  const photographs = (await kept("photographs")) ?? [];
-  return photographs.find(({ tab }) => tab === tabOf()) ?? photographs[0];
-}
-
 /** A number of this tab, the same after a reload. */
-function tabOf() {
+export function tabOf() {
   try {
     sessionStorage[TAB] ??= crypto.getRandomValues(new Uint32Array(1))[0];
     return sessionStorage[TAB];

@@ -10,14 +10,15 @@ import { History, plainLook, toAddress, withoutStyle } from "./look.js";
 import { LookPanel } from "./look_panel.js";
 import { MaskPanel } from "./mask_panel.js";
 import { cameraOptions, paintOptions, resultOptions, sidesOf, withStyle } from "./paint_options.js";
-import { fetchSample, openPhoto } from "./photo.js";
+import { openPhoto } from "./photo.js";
 import { scaled } from "./pixels.js";
 import { PreviewCache } from "./preview_cache.js";
-import { MAX_FILES, PhotoQueue } from "./queue.js";
+import { PhotoQueue } from "./queue.js";
 import { ResultExporter, saveFile } from "./result_exporter.js";
 import { Results } from "./results.js";
 import { Stage } from "./stage.js";
-import { keep, keepPhotograph } from "./store.js";
+import { keep } from "./store.js";
+import { VisitKeeper } from "./visit.js";
 import { UserError, messageOf, say } from "./words.js";
 
 const PREVIEW_PATIENCE = 1000; // ms after which a new look cancels a running preview
@@ -40,7 +41,8 @@ export let gallery;
 export let panel;
 export let exporter;
 export let masks;
-let queue;
+export let queue;
+export let visit;
 export let stage;
 let previewStarted = 0;
 let retryTimer = 0;
@@ -145,6 +147,7 @@ export function refresh() {
   fullView.drop();
   masks.refresh();
   enableUndo();
+  visit.changed();
   if (!photo) return;
   const region = camera.isOn ? null : queue.current.mask.region;
   showCommand(resultOptions(photo, currentLook(), region, settings(), config), config, byId("format").value);
@@ -219,7 +222,7 @@ export async function loadPhoto(name, load, entry = null, entries = null) {
     const shown = entry ?? queue.entryOf({ blob, name });
     queue.show(entries ?? queue.with([shown]), shown);
     state.photo = photo;
-    keepPhotograph({ blob, name });
+    visit.keep();
     showPhoto();
     return photo;
   } catch (reason) {
@@ -231,35 +234,14 @@ export async function loadPhoto(name, load, entry = null, entries = null) {
   }
 }
 
-/** Load the first of these entries that can be opened, in a queue of `entries`. */
-async function loadFirst(choice, entries) {
+/** Load the first of these entries that can be opened, in a queue of `entries`; returns it. */
+export async function loadFirst(choice, entries) {
   for (const entry of choice) {
-    if (await loadPhoto(entry.name, () => entry.blob, entry, entries) !== null) return;
+    const photo = await loadPhoto(entry.name, () => entry.blob, entry, entries);
+    if (photo !== null) return photo;
   }
+  return null;
 }
-
-export async function loadFiles(files) {
-  const entries = files.map((file) => queue.entryOf({ blob: file, name: file.name }));
-  const taken = queue.with(entries).slice(0, MAX_FILES);
-  await loadFirst(entries.filter((entry) => taken.includes(entry)), taken);
-  if (queue.with(entries).length > MAX_FILES) byId("photo-note").textContent = say("tooManyFiles", { most: MAX_FILES });
-}
-
-/** What cropping begins with: the photograph as it was opened. */
-export const uncropped = () => queue.current.original ?? state.photo;
-
-/** Put a part of the current photograph in its place. */
-export async function replacePhoto({ blob, name }) {
-  const { current, entries } = queue;
-  const { look, history: own, mask } = current;
-  const entry = Object.assign(queue.entryOf({ blob, name }), { look, history: own, original: uncropped() });
-  const cropped = entries.map((other) => (other === current ? entry : other));
-  const photo = await loadPhoto(name, () => blob, entry, cropped);
-  if (photo && mask.region) byId("photo-note").textContent = say("maskDropped");
-}
-
-export const loadSample = (path) => (
-  loadPhoto(path.split("/").pop(), (signal) => fetchSample(path, signal)));
 
 /** Repaint everything, for another photograph or stylizer. */
 export function showPhoto() {
@@ -356,8 +338,13 @@ export function begin(given, look) {
   exporter = new ResultExporter({ paint: result, onBusy: enableResult });
   queue = new PhotoQueue({
     onChoose: (entry) => loadFirst([entry], queue.entries),
-    onRemove: loadFirst,
+    onRemove: (choice, left) => {
+      visit.changed();
+      loadFirst(choice, left);
+    },
   });
+  visit = new VisitKeeper(() => (
+    { entries: queue.entries, current: queue.current, look: state.look, size: byId("size").value }));
   masks = new MaskPanel({
     stage,
     styles: () => config.styles,

@@ -191,7 +191,7 @@ export default {
   commandHintMask: "Ersetzen Sie PHOTO und MASK.png durch die Pfade Ihres Fotos und seiner Maske.",
   saveMask: "Maske sichern (PNG)",
   commandFolder: "Rufen Sie ihn im Ordner von {files} auf.",
-  kept: "Das Foto auf der Bühne, sein Look und gespeicherte Looks bleiben in diesem Browser erhalten.",
+  kept: "Bis zu 200 MB an Fotos mit ihren Looks und Masken sowie gespeicherte Looks bleiben in diesem Browser erhalten.",
   forget: "Vergessen",
   forgotten: "Vergessen.",
   panels: "Bereiche",

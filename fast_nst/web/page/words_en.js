@@ -200,7 +200,7 @@ export default {
   commandHintMask: "Replace PHOTO and MASK.png with the paths of your photograph and of its mask.",
   saveMask: "Save the mask (PNG)",
   commandFolder: "Run it in the folder of {files}.",
-  kept: "The photograph on the stage, its look, and saved looks are kept in this browser.",
+  kept: "Up to 200 MB of photographs, with their looks and masks, and saved looks are kept in this browser.",
   forget: "Forget them",
   forgotten: "Forgotten.",
   panels: "Panels",

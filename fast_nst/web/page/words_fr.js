@@ -191,7 +191,7 @@ export default {
   commandHintMask: "Remplacez PHOTO et MASK.png par les chemins de votre photo et de son masque.",
   saveMask: "Enregistrer le masque (PNG)",
   commandFolder: "Lancez-la dans le dossier de {files}.",
-  kept: "La photo affichée, son rendu et les rendus enregistrés sont gardés dans ce navigateur.",
+  kept: "Jusqu'à 200 Mo de photos avec leurs rendus et masques, ainsi que les rendus enregistrés, sont gardés dans ce navigateur.",
   forget: "Les oublier",
   forgotten: "Oublié.",
   panels: "Panneaux",

@@ -190,7 +190,7 @@ def test_photograph_as_painting_and_dropped_painting(page: Page, painting: Path)
 
 
 def test_what_training_needs_is_said(page: Page):
-    install = "pip install 'fast-nst[train]'"
+    install = 'pip install "fast-nst[train]"'
 
     def without_packages(route: Route) -> None:
         config = route.fetch().json()
