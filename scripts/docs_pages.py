@@ -8,24 +8,23 @@ changelog from CHANGELOG.md.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import html
 import io
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from fast_nst.assets import LIVE_STYLES, SAMPLE_PHOTOGRAPHS
-from fast_nst.commands.main import main
-from fast_nst.commands.registry import COMMANDS
+from fast_nst.commands.own_styles import AddOptions, RemoveOptions, ShowOptions
+from fast_nst.commands.registry import COMMANDS, command_parser
+from fast_nst.commands.styles import SUBCOMMANDS
 from fast_nst.models.catalogue import FAST, style_files
 from fast_nst.models.onnx_fields import read_metadata
+from fast_nst.options import Parser, parser_of
 from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.stylizer import Stylizer
@@ -35,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = "coffee.jpg"
 PICTURE_SIDE = 480  # px
 _ORIGIN = {"training photographs": "photographs", "licence of the model": "model_license"}
-SUBCOMMANDS = {"styles": ("add", "remove", "show")}
+STYLES_FORMS = {"add": AddOptions, "remove": RemoveOptions, "show": ShowOptions}
 EXIT_CODES = """
 | exit code | meaning |
 |---|---|
@@ -75,50 +74,42 @@ def command_line() -> str:
         ),
         EXIT_CODES,
     ]
-    for name in COMMANDS:
-        for words in ((name,), *((name, second) for second in SUBCOMMANDS.get(name, ()))):
-            lines += _section(words)
+    for parser in parsers():
+        lines += _section(parser)
     return "\n".join(lines)
 
 
-def _section(words: Sequence[str]) -> list[str]:
+def parsers() -> list[Parser]:
+    """Those of all commands, with the forms of `styles` behind it."""
+    found = []
+    for name in COMMANDS:
+        found.append(command_parser(name))
+        for word, options in STYLES_FORMS.items() if name == "styles" else ():
+            description = (SUBCOMMANDS[word].__doc__ or "").splitlines()[0]
+            found.append(parser_of(options, f"fast-nst styles {word}", description))
+    return found
+
+
+def _section(parser: Parser) -> list[str]:
     """A command's usage and options, under a heading."""
-    parser = parser_of(*words)
     arguments = [
         f"[{action.metavar}{' ...' * (action.nargs == '*')}]"
         for action in parser._actions
         if not action.option_strings
     ]
     lines = [
-        f"{'#' * (len(words) + 1)} fast-nst {' '.join(words)}",
+        f"{'#' * len(parser.prog.split())} {parser.prog}",
         "",
         html.escape(parser.description or "", quote=False),
         "",
         "```text",
-        " ".join(["fast-nst", *words, "[OPTIONS]", *arguments]),
+        " ".join([parser.prog, "[OPTIONS]", *arguments]),
         "```",
         "",
     ]
     for group in parser._action_groups:
         lines += _options(group)
     return lines
-
-
-def parser_of(*words: str) -> argparse.ArgumentParser:
-    """A command's parser, caught where it would format its help."""
-    caught: list[argparse.ArgumentParser] = []
-
-    def keep(parser: argparse.ArgumentParser) -> str:
-        caught.append(parser)
-        return ""
-
-    with (
-        mock.patch.object(argparse.ArgumentParser, "format_help", keep),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.suppress(SystemExit),
-    ):
-        main([*words, "--help"])
-    return caught[0]
 
 
 def _options(group: argparse._ArgumentGroup) -> list[str]:

@@ -17,11 +17,10 @@ import pytest
 
 import fast_nst
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE, STYLES
-from fast_nst.commands.main import COMMANDS
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.web.runtime import PACKAGE
-from scripts.docs_pages import SUBCOMMANDS, parser_of
+from scripts.docs_pages import parsers
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -68,9 +67,7 @@ def test_snippets_in_python_run(code: str, samples: Path, capsys: pytest.Capture
 
 @functools.cache
 def flags() -> set[str]:
-    words = [(command,) for command in COMMANDS]
-    words += [(command, each) for command, names in SUBCOMMANDS.items() for each in names]
-    return {flag for each in words for flag in parser_of(*each)._option_string_actions}
+    return {flag for parser in parsers() for flag in parser._option_string_actions}
 
 
 @pytest.mark.integration
@@ -110,7 +107,7 @@ def test_site_builds_without_a_warning(tmp_path: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     pages = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.html")}
     commands = pages[Path("command-line/index.html")]
-    for parser in map(parser_of, COMMANDS):
+    for parser in parsers():
         assert f'id="{parser.prog.replace(" ", "-")}"' in commands
         for action in parser._actions:
             if action.help is not argparse.SUPPRESS and action.option_strings != ["-h", "--help"]:

@@ -33,7 +33,7 @@ def test_example_for_browsers_paints_what_python_paints(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_port}/")
-        page.wait_for_function("document.getElementById('file').onchange")
+        page.wait_for_function("document.getElementById('file').onchange !== null")
         page.set_input_files("#file", picture)
         page.wait_for_function("document.title === 'painted'")
         painting = canvas_pixels(page, "canvas")
