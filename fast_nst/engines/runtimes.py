@@ -7,7 +7,6 @@ overwrites the files of the other, and to uninstall either leaves a package with
 from __future__ import annotations
 
 import contextlib
-import importlib
 import sys
 from importlib import metadata
 from typing import Any
@@ -53,7 +52,7 @@ def check_onnxruntime() -> None:
         UserError: It is not installed, or its files are incomplete.
     """
     try:
-        module = importlib.import_module("onnxruntime")
+        import onnxruntime as module
     except ModuleNotFoundError as error:
         if error.name == "onnxruntime":
             raise UserError(f"onnxruntime is not installed: pip install {_CPU}") from error
@@ -100,7 +99,7 @@ def installed() -> list[str]:
     """The distributions of ONNX Runtime that are installed, sorted."""
     names = {_name(distribution) for distribution in metadata.distributions()}
     # Plug-ins such as onnxruntime-ep-webgpu and onnxruntime-extensions are packages of their own.
-    others = {wanted.strip("'").partition("[")[0] for _, wanted in _NEEDS.values()}
+    others = {wanted.strip('"').partition("[")[0] for _, wanted in _NEEDS.values()}
     return sorted(names & {_CPU, *others})
 
 

@@ -248,6 +248,7 @@ def test_decompression_bomb(negative: Path, tmp_path: Path):
 
 LIMITED = """
 import resource, sys
+from fast_nst.commands.main import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.exit(main(sys.argv[1:]))
 """
@@ -275,6 +276,7 @@ def test_full_disk_keeps_old_files(negative: Path, tmp_path: Path):
 ORDINARY = """
 import os, sys
 from pathlib import Path
+from fast_nst.commands.main import main
 model, place = sys.argv[1], Path(sys.argv[2])
 warm = ["infer", "-m", model, "--overwrite", str(place / "first"), "-o", str(place / "warm")]
 assert main(warm) == 0  # all that is needed is imported

@@ -44,7 +44,7 @@ def test_unreadable_photographs_are_counted_and_named(photographs: Path, tmp_pat
         ("--num-nodes 0", "at least 1"),
         ("--trainer.strategy ddp", "give --strategy instead"),
         ("--from-preview 1", "no preview in"),
-        ("--from-preview 1 --start scratch", "--init contradicts --from-preview"),
+        ("--from-preview 1 --init scratch", "--init contradicts --from-preview"),
         ("--style SMALL", "at least 32 px"),
         ("--photos MISSING", "no folder"),
         ("--photos EMPTY", "no images"),

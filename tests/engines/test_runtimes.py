@@ -16,7 +16,7 @@ from fast_nst.engines.runtimes import check_onnxruntime, installed, load_librari
 from fast_nst.errors import UserError
 from tests.conftest import inverting_model
 
-SWAP = 'pip uninstall -y onnxruntime, then pip install "onnxruntime-gpu[cuda,cudnn]"'
+WANTED = {"cuda": '"onnxruntime-gpu[cuda,cudnn]"', "directml": "onnxruntime-directml"}
 
 
 @pytest.fixture
@@ -81,11 +81,13 @@ def test_two_distributions_overwrite_each_other(distributions):
     assert provider_remedy("directml").endswith("then pip install onnxruntime-directml")
 
 
-@pytest.mark.skipif("cuda" in providers(), reason="ONNX Runtime has CUDA here")
 def test_a_provider_that_is_missing_says_what_it_needs():
-    with pytest.raises(UserError, match=r"lacks 'cuda'.* NVIDIA GPU .* CUDA and cuDNN") as raised:
-        OnnxRuntime(inverting_model(), "x", "cuda", None)
-    assert str(raised.value).endswith(SWAP)
+    """No distribution has both."""
+    needs = {"cuda": r"NVIDIA GPU .* CUDA and cuDNN", "directml": "DirectX 12"}
+    missing = next(name for name in needs if name not in providers())
+    with pytest.raises(UserError, match=f"lacks '{missing}'.* {needs[missing]}") as raised:
+        OnnxRuntime(inverting_model(), "x", missing, None)
+    assert str(raised.value).endswith(f"then pip install {WANTED[missing]}")
 
 
 def test_libraries_of_nvidias_packages_are_loaded_for_cuda_alone(monkeypatch, capsys):

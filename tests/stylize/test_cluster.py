@@ -84,7 +84,7 @@ def test_without_ray(tmp_path: Path, monkeypatch):
 def test_one_picture_is_not_spread(photo: Path, negative: Path, capsys):
     code = main(["infer", str(photo), "-m", str(negative), "-o", "out.png", "--ray", "local"])
     assert code == 2
-    assert "--ray spreads folders" in capsys.readouterr().err
+    assert "--ray is for several pictures" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from fast_nst.commands.main import main
 from fast_nst.pictures.read import open_image
-from fast_nst.web.runtime import SHA256, runtime_from_npm
+from fast_nst.web.runtime import LICENCE, NOTICES, SHA256, runtime_from_npm
 from tests.conftest import inverting_model, noise
 from tests.web.browser.helpers import ARGUMENTS, CHROMIUM, opened, painted, serving
 
@@ -33,7 +33,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runtime")
     for path, data in runtime_from_npm(webgpu=True).files.items():
         (folder / Path(path).name).write_bytes(data)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(SHA256)
+    assert {path.name for path in folder.iterdir()} == {*SHA256, LICENCE, NOTICES}
     return folder
 
 
