@@ -1,7 +1,8 @@
 # The page and its service, for CPUs:
 #   docker build -t fast-nst .
 #   docker run --rm -p 127.0.0.1:8000:8000 fast-nst
-# Other commands: docker run --rm -v "$PWD:/work" fast-nst infer photo.jpg -o painting.jpg
+# Other commands, as the owner of the folder:
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" fast-nst infer photo.jpg -o painting.jpg
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY . .

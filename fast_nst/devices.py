@@ -124,8 +124,9 @@ def describe_precision(device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The autocast context for a precision of `choose_precision`; disabled for "32"."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    """The autocast context for "bf16" and "16"; disabled for "32"."""
+    kind = torch.float16 if precision == "16" else torch.bfloat16
+    return torch.autocast(device.type, kind, enabled=precision != "32")
 
 
 @contextlib.contextmanager

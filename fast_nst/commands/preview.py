@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from fast_nst.commands.parsing import parse
 from fast_nst.commands.progress import Progress
+from fast_nst.commands.shell import command_line
 from fast_nst.commands.training_options import PreviewOptions
 from fast_nst.training.preview import Preview, label, preview
 from fast_nst.training.preview_settings import PreviewSettings
@@ -45,4 +45,4 @@ def train_command(tile: Tile, settings: PreviewSettings, made: Preview) -> str:
         words += ["--from-preview", str(tile.number)]
     else:  # which is found by its files alone
         words += ["--init", str(tile.model), "--style-size", str(tile.style_size)]
-    return shlex.join(words)
+    return command_line(words)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE
+from fast_nst.commands.shell import command_line
 from fast_nst.errors import UserError
 from fast_nst.files import write_atomically
 from fast_nst.options import check, option, parse_flags, positional
@@ -55,9 +55,10 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
             continue
         write_atomically(path, data)
         print(path)
-    photo, painting = (shlex.quote(str(folder / name)) for name in ("astronaut.jpg", _PAINTING))
-    print(f"Paint a photograph:  fast-nst infer {photo} -o painting.jpg")
-    print(f"Train a style:       fast-nst train --style {painting}")
+    paint = ("fast-nst", "infer", str(folder / "astronaut.jpg"), "-o", "painting.jpg")
+    train = ("fast-nst", "train", "--style", str(folder / _PAINTING))
+    print(f"Paint a photograph:  {command_line(paint)}")
+    print(f"Train a style:       {command_line(train)}")
     return 0
 
 

@@ -70,9 +70,11 @@ def provider_remedy(provider: str) -> str:
         provider: Its short name, such as "cuda".
     """
     needs, wanted = _NEEDS.get(provider, ("", ""))
-    if len(installed()) > 1:
+    names = installed()
+    if len(names) > 1:
         return _conflict(wanted or _CPU)
-    return f"{needs}: {_swap(wanted)}" if wanted else needs
+    is_there = not wanted or _bare(wanted) in names
+    return needs if is_there else f"{needs}: {_swap(wanted, *names)}"
 
 
 def library_hint(provider: str) -> str:
@@ -99,8 +101,13 @@ def installed() -> list[str]:
     """The distributions of ONNX Runtime that are installed, sorted."""
     names = {_name(distribution) for distribution in metadata.distributions()}
     # Plug-ins such as onnxruntime-ep-webgpu and onnxruntime-extensions are packages of their own.
-    others = {wanted.strip('"').partition("[")[0] for _, wanted in _NEEDS.values()}
+    others = {_bare(wanted) for _, wanted in _NEEDS.values()}
     return sorted(names & {_CPU, *others})
+
+
+def _bare(requirement: str) -> str:
+    """The name of a distribution in a requirement that is quoted for a shell."""
+    return requirement.strip('"').partition("[")[0]
 
 
 def _name(distribution: Any) -> str:
@@ -126,4 +133,4 @@ def _conflict(wanted: str) -> str:
 
 
 def _swap(wanted: str, *unwanted: str) -> str:
-    return f"pip uninstall -y {' '.join(unwanted or (_CPU,))}, then pip install {wanted}"
+    return f"pip uninstall -y {' '.join(unwanted)}, then pip install {wanted}"

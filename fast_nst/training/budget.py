@@ -127,7 +127,7 @@ def fit_minutes(plan: Plan, config: TrainConfig, seconds: float) -> tuple[TrainC
     line = f"{steps} steps of {size} px, about {took:.1f} minutes here"
     if config.minutes is None:
         whole = minutes_of(config.steps, config.size, pace)
-        line += f" ({config.steps} of {config.size} px: {whole:.0f}; give steps to take them)"
+        line += f"; --steps {config.steps} takes about {whole:.0f}"
     elif took > minutes:
         line += f": more than --minutes {minutes:g}, with which the run ends"
     return dataclasses.replace(config, steps=steps, size=size), line

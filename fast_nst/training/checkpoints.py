@@ -23,6 +23,7 @@ from fast_nst.version import __version__
 CHECKPOINT = "last.ckpt"
 BEST = "best.ckpt"  # by the validation loss
 RECORD = "fast_nst"  # the key of our entries in a Lightning checkpoint
+SAMPLES_TERMS = "the samples of fast_nst: CC0-1.0 and public domain"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,13 @@ class Checkpoint:
     identity_sha256: str = ""
     recoveries: int = 0
     style_reference: Reference | None = None
+
+    @property
+    def photographs(self) -> str:
+        """The photographs and terms of this run, and those of its initial weights."""
+        own = self.config.photos_source or ("" if self.config.photos else SAMPLES_TERMS)
+        before = self.initialization.get("photographs", "")
+        return f"{own or 'not recorded'}; initial weights: {before}" if before else own
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -23,8 +23,6 @@ from fast_nst.training.models import read_model, to_onnx
 from fast_nst.version import __version__
 from fast_nst.vgg import CREDIT
 
-SAMPLES_TERMS = "the samples of fast_nst: CC0-1.0 and public domain"
-
 
 def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
     """What a model file says about itself: nothing that only the machine that trained it has."""
@@ -45,7 +43,7 @@ def model_metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "vgg": Path(checkpoint.vgg_source).name,
         "vgg_scales": json.dumps(checkpoint.vgg_scales),
         "credits": CREDIT,
-        "photographs": config.photos_source or ("" if config.photos else SAMPLES_TERMS),
+        "photographs": checkpoint.photographs,
         "fast_nst": __version__,
     }
     return {name: readable(value) for name, value in said.items()}

@@ -31,16 +31,18 @@ class Initialization:
         identity_sha256: `fingerprint` of the identity model that belongs to the base; models that
             share it can be mixed. "" for weights trained from scratch. Files call it `root`.
         recipe: The settings that the weights were trained with; empty for those in the package.
+        photographs: Those that the weights were trained on, and their terms; "" if not recorded.
     """
 
     name: str
     state: dict[str, Tensor] | None = None
     identity_sha256: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
+    photographs: str = ""
 
     def record(self) -> dict[str, Any]:
         """The entry `start` of checkpoints and of models' metadata."""
-        return {"name": self.name, "recipe": self.recipe}
+        return {"name": self.name, "recipe": self.recipe, "photographs": self.photographs}
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
@@ -61,7 +63,13 @@ def load_initialization(config: TrainConfig, resumed: Checkpoint | None = None) 
     name = config.resolved_init
     if resumed is not None:
         record = resumed.initialization or {"name": SCRATCH, "recipe": {}}
-        return Initialization(record["name"], None, resumed.identity_sha256, record["recipe"])
+        return Initialization(
+            record["name"],
+            None,
+            resumed.identity_sha256,
+            record["recipe"],
+            record.get("photographs", ""),
+        )
     if name == SCRATCH:
         return Initialization(name)
     if name == AVERAGE:
@@ -91,12 +99,20 @@ def _read(path: Path) -> tuple[Initialization, str]:
         is_shipped = any(path in starts.values() for starts in STARTS.values())
         recipe = {} if is_shipped else _recipe(path, metadata)
         found = Initialization(
-            path.name, model.network.state_dict(), metadata.get("root", ""), recipe
+            path.name,
+            model.network.state_dict(),
+            metadata.get("root", ""),
+            recipe,
+            metadata.get("photographs", ""),
         )
         return found, metadata["network"]
     saved = read_checkpoint(path)
     found = Initialization(
-        path.name, saved.network.state_dict(), saved.identity_sha256, saved.config.recipe()
+        path.name,
+        saved.network.state_dict(),
+        saved.identity_sha256,
+        saved.config.recipe(),
+        saved.photographs,
     )
     return found, saved.config.network
 

@@ -273,10 +273,11 @@ def fit(
         if plan_time is None and plan.is_timed and devices == 1:  # several would have to agree
             plan_time = functools.partial(fit_minutes, plan)
         if plan_time is not None:
-            probe = StyleTransfer(config, loss, initialization)
             batches = options.get("accumulate_grad_batches") or 1
-            with explained():
-                pace = time_steps(probe, photographs, device, batches)
+            with explained():  # the network that is timed is not kept
+                pace = time_steps(
+                    StyleTransfer(config, loss, initialization), photographs, device, batches
+                )
             config, line = plan_time(config, pace)
             photographs.steps, photographs.size = config.steps, config.size
             if log is not None and line:

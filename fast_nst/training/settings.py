@@ -48,7 +48,8 @@ class Recipe(LossSettings):
         former=("start",),
     )
     steps: int = option(
-        "optimizer steps; unless they or minutes are given, no more than 3 minutes' on one device",
+        "optimizer steps; unless they or minutes are given, on one device no more than 3 minutes "
+        "allow, but at least 100",
         600,
         least=1,
     )

@@ -81,6 +81,13 @@ def test_two_distributions_overwrite_each_other(distributions):
     assert provider_remedy("directml").endswith("then pip install onnxruntime-directml")
 
 
+def test_the_distribution_that_is_installed_is_replaced(distributions):
+    distributions("onnxruntime-gpu")
+    other = ": pip uninstall -y onnxruntime-gpu, then pip install onnxruntime-directml"
+    assert provider_remedy("directml").endswith(other)
+    assert "pip" not in provider_remedy("cuda")  # it is there, and needs the driver
+
+
 def test_a_provider_that_is_missing_says_what_it_needs():
     """No distribution has both."""
     needs = {"cuda": r"NVIDIA GPU .* CUDA and cuDNN", "directml": "DirectX 12"}

@@ -73,7 +73,7 @@ def test_without_flags_the_defaults_are_taken_where_they_fit_into_three_minutes(
     assert fit_minutes(Plan(config), config, 0.27) == (config, "")
     planned, line = fit_minutes(Plan(config), config, 1.0)
     assert (planned.steps, planned.size, planned.minutes) == (162, 224, None)
-    assert "162 steps of 224 px, about 2.7 minutes here (600 of 224 px: 10;" in line
+    assert line == "162 steps of 224 px, about 2.7 minutes here; --steps 600 takes about 10"
     small = TrainConfig(size=112)
     planned, _ = fit_minutes(Plan(small, given=frozenset({"size"})), small, 0.5)
     assert (planned.steps, planned.size) == (324, 112)

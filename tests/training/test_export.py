@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from fast_nst import Stylizer, __version__
-from fast_nst.assets import SAMPLE_STYLE
+from fast_nst.assets import SAMPLE_STYLE, STARTS
 from fast_nst.commands.main import main
 from fast_nst.errors import UserError
 from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import build_network
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_style
-from fast_nst.training.checkpoints import Checkpoint, read_checkpoint
+from fast_nst.training.checkpoints import SAMPLES_TERMS, Checkpoint, read_checkpoint
 from fast_nst.training.defects import Reference, inspect, reference_of
 from fast_nst.training.export import export, model_metadata
 from fast_nst.training.run import TrainResult
@@ -84,7 +84,9 @@ def test_metadata(run: TrainResult):
     metadata = Stylizer(run.model).metadata
     assert metadata["title"] == "Tiny"
     assert metadata["artist"] == "A. Non"
-    assert metadata["licence"] == metadata["photographs"] == ""
+    assert metadata["licence"] == ""
+    base = Stylizer(STARTS["fine"]["base"]).metadata["photographs"]
+    assert metadata["photographs"] == f"not recorded; initial weights: {base}"
     assert "Simonyan" in metadata["credits"]
     assert metadata["network"] == "fine"
     assert metadata["fast_nst"] == __version__
@@ -105,6 +107,7 @@ def test_a_style_without_title_goes_by_its_file_name():
     config = TrainConfig(style="a/great_wave.jpg")
     metadata = model_metadata(Checkpoint(build_network("fast"), config, 1, "x", {}, ""))
     assert (metadata["title"], metadata["style"]) == ("great_wave", "great_wave.jpg")
+    assert metadata["photographs"] == SAMPLES_TERMS
 
 
 def test_the_checkpoint_gives_the_trained_network(run: TrainResult):

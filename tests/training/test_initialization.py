@@ -76,7 +76,8 @@ def test_files_are_starts_too(run: TrainResult):
 def test_a_run_records_its_start(run: TrainResult):
     metadata = Stylizer(run.model).metadata
     assert metadata["root"] == read_model(STARTS["fine"]["photograph"]).metadata["root"]
-    assert json.loads(metadata["start"]) == {"name": "base", "recipe": {}}
+    start = json.loads(metadata["start"])
+    assert (start["name"], start["recipe"]) == ("base", {})
     assert json.loads(metadata["recipe"])["start"] == "base"
 
 
@@ -92,6 +93,7 @@ def test_a_second_part_remembers_the_first(run: TrainResult, photographs: Path, 
         assert start == {
             "name": "model.onnx",
             "recipe": json.loads(Stylizer(run.model).metadata["recipe"]),
+            "photographs": Stylizer(run.model).metadata["photographs"],
         }
 
 
