@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +34,7 @@ RAW = "https://raw.githubusercontent.com/fast-nst/fast-nst/main/"
 SITE = "https://fast-nst.github.io/fast-nst/"
 # Flags of pip, docker, curl, Ray, npm and TensorBoard, which the commands beside ours have.
 OTHERS = {"--index-url", "--rm", "--gpus", "--data-binary", "--head", "--port", "--address"}
-OTHERS |= {"--logdir", "--version"}
+OTHERS |= {"--logdir", "--version", "--user"}
 # Pages whose commands are those of benchmarks/ and scripts/.
 OF_SCRIPTS = {name for name in PAGES if name.startswith(("measurements", "licences"))}
 
@@ -77,6 +80,40 @@ def test_flags_exist(name: str):
     assert named - flags() - OTHERS == set()
 
 
+def commands() -> Iterator[list[str]]:
+    """The words of each `fast-nst` command in the blocks of all pages, without redirections."""
+    for text in PAGES.values():
+        for block in re.findall(r"```(?:sh|powershell)\n(.*?)```", text, re.DOTALL):
+            for line in textwrap.dedent(block).replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                words = words[words.index("fast-nst") :] if "fast-nst" in words else []
+                if words[1:] and "docker" not in line and "pip" not in line:
+                    yield list(itertools.takewhile(lambda word: word not in "<>|&&;", words))
+
+
+@pytest.mark.integration
+def test_commands_are_read_by_their_parsers():
+    by_name = {parser.prog: parser for parser in parsers()}
+    seen = set()
+    for words in commands():
+        name = " ".join(words[: 3 if " ".join(words[:3]) in by_name else 2])
+        if name in by_name:
+            by_name[name].values(words[name.count(" ") + 1 :])
+            seen.add(name)
+        else:
+            assert words[1] in ("help", "--version", "-V"), words
+    assert len(seen) > 12
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - {"README.md"}))
+def test_links_between_pages_exist(name: str):
+    made = {"command-line.md", "styles.md", "changelog.md"}  # by scripts/docs_pages.py
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", PAGES[name]):
+        if not link.startswith("https://"):
+            assert link in made or (DOCS / link).is_file(), link
+
+
 def test_readme_is_short():
     assert len(PAGES["README.md"].splitlines()) <= 150
 
@@ -87,7 +124,8 @@ def test_readme_links_exist():
     pages = {*PAGES, "command-line.md", "styles.md", "changelog.md", "index.md"}
     for link in links:
         if link.startswith(SITE):
-            assert f"{link.removeprefix(SITE).rstrip('/')}.md" in pages, link
+            page = link.removeprefix(SITE).partition("#")[0]
+            assert f"{page.rstrip('/')}.md" in pages, link
         else:
             base = RAW if link.startswith(RAW) else HOME
             assert link.startswith(base), link
@@ -118,7 +156,6 @@ def test_site_builds_without_a_warning(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 def test_example_for_node_paints_what_python_paints(samples: Path):
     # From npm's cache, where the page's tests have put the package.
     words = ["--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
