@@ -32,12 +32,14 @@ class Backend:
         limits: Limits of the service.
         video_access: Who may have films painted.
         training_access: Who may train styles.
+        removal_access: Who may remove the user's styles.
 
     Attributes:
         models: As given.
         limits: As given.
         video_access: As given.
         training_access: As given.
+        removal_access: As given.
         queue: Slots and threads for requests.
         decoders: Processes that decode and encode images.
         stylizers: Opened models.
@@ -53,11 +55,13 @@ class Backend:
         limits: Limits,
         video_access: Access = Access.NOBODY,
         training_access: Access = Access.NOBODY,
+        removal_access: Access = Access.NOBODY,
     ) -> None:
         self.models = models
         self.limits = limits
         self.video_access = video_access
         self.training_access = training_access
+        self.removal_access = removal_access
         self.queue: WorkQueue = WorkQueue(limits.workers, limits.queue)
         self.decoders: DecoderPool = DecoderPool()
         self.stylizers: StylizerPool = StylizerPool(models, limits, self.decoders)

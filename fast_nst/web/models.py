@@ -52,8 +52,12 @@ class ServedModel:
         """Its name in requests."""
         return self.part.name
 
-    def described(self) -> dict[str, Any]:
-        """Its entry in the response of `GET /api/styles`."""
+    def described(self, removes: bool = False) -> dict[str, Any]:
+        """Its entry in the response of `GET /api/styles`.
+
+        Args:
+            removes: Whether who asks may remove styles.
+        """
         return {
             "name": self.name,
             "title": self.title or self.name,
@@ -66,7 +70,7 @@ class ServedModel:
             "mixes": not self.unmixable,
             "network": self.network,
             "live": self.live,
-            "removable": self.is_removable,
+            "removable": self.is_removable and removes,
         }
 
 

@@ -140,7 +140,7 @@ async function removeStyle({ name, title }) {
   document.querySelector("#gallery input[type=radio]:checked").focus();
 }
 
-/** Styles that were trained since the service has started are not in config.json. */
+/** What is not in config.json: styles trained since the start, and which this visitor may remove. */
 async function updateStyles() {
   try {
     config.styles = await ask("api/styles");
@@ -280,10 +280,7 @@ async function start() {
   if (config.service?.training?.allowed) await updateStyles();
   // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
-  for (const style of config.styles) {
-    style.mixes &&= mixesHere(style.name);
-    style.removable &&= Boolean(config.service?.training?.allowed);
-  }
+  for (const style of config.styles) style.mixes &&= mixesHere(style.name);
   if (config.service) stylizers.service = new ServiceStylizer(config.service);
   if (config.browser) stylizers.browser = new BrowserStylizer(config.browser, Boolean(config.service));
   chooseStylizer(config.service ? "service" : "browser");
