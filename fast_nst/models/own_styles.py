@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 from fast_nst.assets import LIVE_STYLES, STYLES
 from fast_nst.errors import UserError, choose
 from fast_nst.files import make_folder, write_atomically
-from fast_nst.models.home import own_style_files, own_styles
+from fast_nst.models.home import own_style_paths, own_styles
 from fast_nst.models.model import Model
 from fast_nst.models.onnx_fields import read_metadata
 
@@ -115,7 +116,7 @@ def install_style(file: Path, name: str) -> Installed:
             reason = reason or f"{word!r} is a style in the package"
         elif taken is None:
             return Installed(_write(_path(word), data), False, reason)
-        elif image and read_metadata(taken.read_bytes()).get("style_sha256") == image:
+        elif image and _image_of(taken) == image:
             return Installed(_write(taken, data), True, reason)
         else:
             reason = reason or f"{taken.stem!r} is another style of yours"
@@ -142,7 +143,7 @@ def own_style(name: str) -> Path:
     Raises:
         UserError: There is none of this name; the message lists the user's styles.
     """
-    files = {path.stem: path for path in own_style_files()}
+    files = {path.stem: path for path in own_style_paths()}
     if name not in files and _is_shipped(name):
         raise UserError(f"{name!r} is a style in the package, and not one of yours")
     if not files:
@@ -171,8 +172,14 @@ def _is_shipped(name: str) -> bool:
 
 
 def _own(name: str) -> Path | None:
-    found = (path for path in own_style_files() if path.stem.casefold() == name.casefold())
+    found = (path for path in own_style_paths() if path.stem.casefold() == name.casefold())
     return next(found, None)
+
+
+def _image_of(path: Path) -> str | None:
+    with contextlib.suppress(OSError):  # whatever it is, it stays
+        return read_metadata(path.read_bytes()).get("style_sha256")
+    return None
 
 
 def _path(name: str) -> Path:

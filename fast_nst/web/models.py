@@ -108,8 +108,13 @@ def find_models(folder: Path | None, log: Callable[[str], None]) -> dict[str, Se
     for model in list(found.values()):
         live = live_name(model.name) if model.is_named else None
         if live is not None and live not in found:
-            fast = _open(live, find_model(live), model.is_own, True)
-            found[live] = dataclasses.replace(fast, is_listed=False)
+            try:
+                fast = _open(live, find_model(live), model.is_own, True)
+                found[live] = dataclasses.replace(fast, is_listed=False)
+            except UserError as error:
+                if live not in paths:
+                    log(f"{live} is skipped: {one_line(error)}")
+                live = None
         found[model.name] = dataclasses.replace(model, live=live or "")
     return found
 
