@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,18 +110,31 @@ def install_style(file: Path, name: str) -> Installed:
     if not _is_valid(name):
         name = name_of(name)
         name = name if _is_valid(name) else f"style_{name}".rstrip("_")
-    reason = ""
-    for word in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2))):
+    free, reason = free_name(name, is_taken), ""
+    for word in itertools.takewhile(lambda word: word != free, _numbered(name)):
         taken = _own(word)
-        if _is_shipped(word):
+        if taken is None or _is_shipped(word):
             reason = reason or f"{word!r} is a style in the package"
-        elif taken is None:
-            return Installed(_write(_path(word), data), False, reason)
         elif image and _image_of(taken) == image:
             return Installed(_write(taken, data), True, reason)
         else:
             reason = reason or f"{taken.stem!r} is another style of yours"
-    raise AssertionError  # the names do not end
+    return Installed(_write(_path(free), data), False, reason)
+
+
+def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """The first name of NAME, NAME-2, NAME-3, ... that is not taken."""
+    return next(word for word in _numbered(name) if not is_taken(word))
+
+
+def is_taken(name: str) -> bool:
+    """Whether the package or the user's folder has a file of this name, in whatever case."""
+    return _is_shipped(name) or _own(name) is not None
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def remove_style(name: str) -> Path:

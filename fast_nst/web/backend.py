@@ -7,7 +7,7 @@ from pathlib import Path
 from fast_nst.errors import UserError
 from fast_nst.models.catalogue import is_style
 from fast_nst.models.home import own_styles, training_folder
-from fast_nst.models.own_styles import remove_style
+from fast_nst.models.own_styles import is_taken, remove_style
 from fast_nst.web.access import Access
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
@@ -73,7 +73,8 @@ class Backend:
         )
 
     def _has_style(self, name: str) -> bool:
-        return name in self.models or is_style(name)
+        names = {model.casefold() for model in self.models}
+        return name.casefold() in names or is_style(name) or is_taken(name)
 
     def _add_style(self, name: str, path: Path) -> None:
         self.models[name] = own_model(name, path)

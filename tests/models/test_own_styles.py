@@ -128,8 +128,8 @@ def test_installed_runs_replace_models_of_their_image_and_no_others():
     again = install_style(model("2.onnx", "sea"), "wave")
     assert (again.path, again.is_replacement, again.reason) == (first.path, True, "")
     assert first.path.read_bytes() == Path("2.onnx").read_bytes()
-    other = install_style(model("3.onnx", "night"), "wave")
-    assert (other.name, other.is_replacement) == ("wave-2", False)
+    other = install_style(model("3.onnx", "night"), "Wave")
+    assert (other.name, other.is_replacement) == ("Wave-2", False)
     assert other.reason == "'wave' is another style of yours"
     assert install_style(model("4.onnx", "night"), "wave").path == other.path
     unknown = [install_style(model(f"{i}.onnx"), "wave").name for i in (5, 6)]
