@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from fast_nst.errors import UserError
@@ -94,6 +95,9 @@ class Backend:
         if (own_styles() / f"{name}.onnx").exists():  # or else somebody has removed it
             remove_style(name)
         del self.models[name]
+        for other, model in list(self.models.items()):
+            if model.live == name:
+                self.models[other] = dataclasses.replace(model, live="")
 
     def stop(self) -> None:
         """Reject all requests and cancel all work; to be called in the event loop's thread."""

@@ -57,3 +57,17 @@ def test_own_style_is_removed_and_others_are_kept(styles: Path):
     (styles / "wave.onnx").unlink()  # by another program
     assert delete(Access.OWNER, HERE, "wave") == [204]
     assert "wave" not in served
+
+
+def test_removed_film_model_is_no_styles_any_more(styles: Path):
+    (styles / "udnie.onnx").unlink()
+    (styles / "wave_fast.onnx").write_bytes(inverting_model())
+    served = find_models(None, unexpected)
+    assert served["wave"].live == "wave_fast"
+    shipped = {name: model.live for name, model in served.items() if not model.is_own}
+    backend = Backend(served, LIMITS, removal_access=Access.OWNER)
+    with TestClient(make_app(backend, {}), base_url=HERE) as client:
+        assert client.delete("/api/styles/wave_fast").status_code == 204
+        listed = {style["name"]: style["live"] for style in client.get("/api/styles").json()}
+    assert listed["wave"] == served["wave"].live == ""
+    assert {name: model.live for name, model in served.items() if not model.is_own} == shipped

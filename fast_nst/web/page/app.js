@@ -4,7 +4,7 @@ import { Cropper } from "./crop.js";
 import { Films } from "./film.js";
 import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook } from "./look.js";
-import { paintOptions } from "./paint_options.js";
+import { paintOptions, withoutModel } from "./paint_options.js";
 import { listenForFiles } from "./photo.js";
 import { loadFiles, loadSample, replacePhoto, resume, uncropped } from "./photographs.js";
 import { SavedLooks } from "./saved_looks.js";
@@ -133,7 +133,7 @@ async function removeStyle({ name, title }) {
       return;
     }
   }
-  config.styles = config.styles.filter((style) => style.name !== name);
+  config.styles = withoutModel(config.styles, name);
   dropStyle(name, firstStyle());
   showStyles(currentLook());
   byId("found").textContent = say("styleRemoved", { title });
