@@ -12,9 +12,9 @@ from fast_nst.models.own_styles import is_taken, remove_style
 from fast_nst.web.access import Access
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.limits import Limits
-from fast_nst.web.models import ServedModel, own_model
+from fast_nst.web.models import ServedModel, UnknownStyle, own_model
 from fast_nst.web.progress import Jobs
-from fast_nst.web.stylizer_pool import StylizerPool, UnknownStyle
+from fast_nst.web.stylizer_pool import StylizerPool
 from fast_nst.web.training import Training
 from fast_nst.web.upload import UploadReader
 from fast_nst.web.videos import Videos

@@ -77,6 +77,22 @@ class ServedModel:
 Models = Mapping[str, ServedModel]
 
 
+class UnknownStyle(UserError):
+    """A style that the service does not have."""
+
+
+def model_named(models: Models, name: str) -> ServedModel:
+    """The model of a request that was checked.
+
+    Raises:
+        UnknownStyle: It was removed since.
+    """
+    model = models.get(name)
+    if model is None:
+        raise UnknownStyle(f"the style {name!r} was removed: choose another one")
+    return model
+
+
 def count_listed(models: Models) -> int:
     """The number of listed styles, without the models for the camera."""
     return sum(model.is_listed for model in models.values())

@@ -21,6 +21,7 @@ from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend, StyleKept
 from fast_nst.web.file_upload import NotStored
+from fast_nst.web.models import UnknownStyle
 from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
 from fast_nst.web.security import (
@@ -32,7 +33,7 @@ from fast_nst.web.security import (
 )
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
 from fast_nst.web.styles_api import styles_router
-from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
+from fast_nst.web.stylizer_pool import MEDIA_TYPES
 from fast_nst.web.training import NoTraining
 from fast_nst.web.training_api import training_router
 from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
