@@ -121,7 +121,7 @@ function showStyles(look, isNew = false) {
   gallery.refresh();
 }
 
-/** Remove a style of the visitor's own from the service, and from all looks. */
+/** Remove a style of the visitor's own from the service, and from all looks but the saved ones. */
 async function removeStyle({ name, title }) {
   if (!confirm(say("removeStyleSure", { title }))) return;
   byId("gallery-error").textContent = "";
