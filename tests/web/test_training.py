@@ -139,7 +139,7 @@ def test_nothing_is_in_training(client: TestClient):
         (PAINTING[:300], {"name": "a"}, 400, "image"),
         (png(Image.new("RGB", (1, 1))), {"name": "a"}, 400, "the painting is 1x1 px"),
         (png(Image.new("RGB", (3, 100))), {"name": "a"}, 400, "crop it"),
-        (png(Image.new("RGBA", (99, 99), (9, 9, 9, 0))), {"name": "a"}, 400, "single colour"),
+        (png(Image.new("RGBA", (99, 99), (9, 9, 9, 0))), {"name": "a"}, 400, "single color"),
         (png(Image.new("L", (2000, 2000))), {"name": "a"}, 413, "over 1,000,000 pixels"),
         (b"x" * 1_000_001, {"name": "a"}, 413, "over 1 MB"),
         (PAINTING, {}, 400, "give a title"),
