@@ -34,7 +34,7 @@ class LossSettings:
         commas=True,
     )
     style_layers: list[str] = option(
-        "VGG-19 layers that compare style: lower for colour and grain, higher for shapes",
+        "VGG-19 layers that compare style: lower for color and grain, higher for shapes",
         STYLE_LAYERS,
         metavar="LAYER",
         commas=True,

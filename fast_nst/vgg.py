@@ -31,7 +31,6 @@ from fast_nst.choices import (
     SOURCES,
     check_layers,
 )
-from fast_nst.choices import LAYERS as LAYERS
 from fast_nst.errors import UserError, choose
 from fast_nst.pictures.edit import to_array
 from fast_nst.pictures.read import open_image

@@ -11,7 +11,7 @@ import shtab
 
 from fast_nst.commands.registry import COMMANDS, command_parser, options_of
 from fast_nst.models.catalogue import style_files
-from fast_nst.models.home import own_styles
+from fast_nst.models.home import own_style_files
 from fast_nst.options import check, parse_flags, positional
 
 # What an option's value is, by the option's name or its placeholder in the help.
@@ -76,7 +76,7 @@ def script(shell: str) -> str:
 def _add_values(parser: argparse.ArgumentParser, command: str) -> None:
     """Tell each option's values to shtab: words, names of styles, folders or files."""
     fields = {item.name: item for item in dataclasses.fields(options_of(command))}
-    styles = [*style_files(), *own_styles().glob("*.onnx")]
+    styles = [*style_files(), *own_style_files()]
     for action in parser._actions:
         item = fields.get(action.dest)
         kind = str(action.metavar or action.dest)

@@ -75,10 +75,10 @@ class ServeOptions(Limits):
             )
 
     def access(self, is_allowed: bool) -> Access:
-        """Who may train, or have films painted.
+        """Who may train, have films painted, or remove styles.
 
         Args:
-            is_allowed: `allow_training` or `allow_videos`.
+            is_allowed: `allow_training` or `allow_videos`; False for what no flag allows to all.
         """
         if is_allowed:
             return Access.ALL
@@ -113,7 +113,13 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     )
     runtime = runtime_in(Path(options.runtime), options.webgpu) if options.runtime else None
     training, videos = options.access(options.allow_training), options.access(options.allow_videos)
-    backend = Backend(models, options, video_access=videos, training_access=training)
+    backend = Backend(
+        models,
+        options,
+        video_access=videos,
+        training_access=training,
+        removal_access=options.access(False),
+    )
     limits = {
         "max_bytes": options.upload_bytes,
         "max_pixels": options.max_pixels,

@@ -112,14 +112,14 @@ class OptimizeOptions(LossSettings):
         least=1,
     )
     scales: int = option(
-        "scales, coarse to fine: 3 optimises at 1/4, 1/2 and full size", 1, least=1
+        "scales, coarse to fine: 3 optimizes at 1/4, 1/2 and full size", 1, least=1
     )
     init: str = option(
         "initial picture: content, noise, an image, or an exported model (an .onnx file or a "
         "style's name), whose painting is refined",
         "content",
     )
-    keep_colors: bool = option("keep the photograph's colours, paint the luminance only", False)
+    keep_colors: bool = option("keep the photograph's colors, paint the luminance only", False)
     optimizer: str = option("optimization method", "lbfgs", choices=OPTIMIZERS)
     lr: float | None = option(f"step length; default: {_RATES}", None, above=0)
     seed: int = option("seed of --init noise", 0, least=0, most=2**32 - 1)

@@ -10,6 +10,7 @@ file of that name exists in the current folder; anything else is a path.
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import re
@@ -39,8 +40,12 @@ def runs_of(style: str, file: str) -> list[Path]:
         style: The style image's name, without suffix.
         file: The file's name in the run folder; runs without it are omitted.
     """
-    found = [path for path in RUNS.glob(f"*/{file}") if is_run_of(style, path.parent.name)]
+    found = [path for path in _run_files(file) if is_run_of(style, path.parent.name)]
     return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
+def _run_files(file: str) -> list[Path]:
+    return [path for path in RUNS.glob(f"*/{file}") if path.is_file()]
 
 
 def is_run_of(style: str, folder: str) -> bool:
@@ -93,7 +98,7 @@ def entries() -> list[Entry]:
     """All styles: the package's, the user's, then runs that are not installed; each by name."""
     found = {path.stem: Entry(path.stem, path, PACKAGE) for path in style_files()}
     own = [Entry(path.stem, path, OWN) for path in own_style_files()]
-    folders = sorted(path.parent.name for path in RUNS.glob(f"*/{MODEL}"))
+    folders = sorted(path.parent.name for path in _run_files(MODEL))
     runs = [Entry(name, runs_of(name, MODEL)[-1], RUN) for name in folders]
     for entry in (*own, *(run for run in runs if not _is_installed(run.path))):
         if _shipped(entry.name) is None:
@@ -130,23 +135,29 @@ def is_style(name: str) -> bool:
 
 
 def _shipped(name: str) -> Path | None:
-    return _named(name, STYLES, LIVE_STYLES)
+    files = (file for folder in (STYLES, LIVE_STYLES) for file in folder.glob("*.onnx"))
+    return _named(name, files)
 
 
 def _yours(name: str) -> list[Path]:
     """The user's models of that name: the file in the user's folder, then runs, newest first."""
-    own = _named(name, own_styles())
+    own = _named(name, own_style_files())
     return [*([own] if own else []), *reversed(runs_of(name, MODEL))]
 
 
 def _is_installed(run: Path) -> bool:
     """Whether a file in the user's folder is a copy of a run's model."""
-    return any(filecmp.cmp(own, run, shallow=False) for own in own_style_files())
+    return any(_is_copy(own, run) for own in own_style_files())
 
 
-def _named(name: str, *folders: Path) -> Path | None:
-    """The .onnx file of that name in the first folder that has it; case matters everywhere."""
-    files = (file for folder in folders for file in folder.glob("*.onnx"))
+def _is_copy(own: Path, run: Path) -> bool:
+    with contextlib.suppress(OSError):  # one of them cannot be read
+        return filecmp.cmp(own, run, shallow=False)
+    return False
+
+
+def _named(name: str, files: Iterable[Path]) -> Path | None:
+    """The first file of that name; case matters everywhere."""
     return next((file for file in files if file.stem == name), None)
 
 

@@ -30,6 +30,11 @@ def own_styles() -> Path:
 
 def own_style_files() -> list[Path]:
     """The model files of the user's styles, sorted by name; a file's stem is the name."""
+    return [path for path in own_style_paths() if path.is_file()]
+
+
+def own_style_paths() -> list[Path]:
+    """All that has a style's name in the folder of the user's styles: dangling links, too."""
     return sorted(own_styles().glob("*.onnx"), key=lambda path: path.stem)
 
 

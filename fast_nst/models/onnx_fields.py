@@ -56,6 +56,13 @@ def read_metadata(data: bytes) -> dict[str, str]:
     return metadata
 
 
+def is_model(data: bytes) -> bool:
+    """Whether it looks like the content of a model file: whole fields, one of which is a graph."""
+    with contextlib.suppress(IndexError):
+        return _GRAPH in [number for number, _, _ in _fields(data, 0, len(data))]
+    return False
+
+
 def _offsets(data: bytes) -> Iterator[tuple[str, Offset]]:
     for graph, start, end in _fields(data, 0, len(data)):
         if graph != _GRAPH:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fast_nst.assets import LIVE_STYLES, STYLES
 from fast_nst.errors import UserError, choose
 from fast_nst.files import make_folder, write_atomically
-from fast_nst.models.home import own_style_files, own_styles
+from fast_nst.models.home import own_style_paths, own_styles
 from fast_nst.models.model import Model
 from fast_nst.models.onnx_fields import read_metadata
 
@@ -108,18 +110,31 @@ def install_style(file: Path, name: str) -> Installed:
     if not _is_valid(name):
         name = name_of(name)
         name = name if _is_valid(name) else f"style_{name}".rstrip("_")
-    reason = ""
-    for word in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2))):
+    free, reason = free_name(name, is_taken), ""
+    for word in itertools.takewhile(lambda word: word != free, _numbered(name)):
         taken = _own(word)
-        if _is_shipped(word):
+        if taken is None or _is_shipped(word):
             reason = reason or f"{word!r} is a style in the package"
-        elif taken is None:
-            return Installed(_write(_path(word), data), False, reason)
-        elif image and read_metadata(taken.read_bytes()).get("style_sha256") == image:
+        elif image and _image_of(taken) == image:
             return Installed(_write(taken, data), True, reason)
         else:
             reason = reason or f"{taken.stem!r} is another style of yours"
-    raise AssertionError  # the names do not end
+    return Installed(_write(_path(free), data), False, reason)
+
+
+def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """The first name of NAME, NAME-2, NAME-3, ... that is not taken."""
+    return next(word for word in _numbered(name) if not is_taken(word))
+
+
+def is_taken(name: str) -> bool:
+    """Whether the package or the user's folder has a file of this name, in whatever case."""
+    return _is_shipped(name) or _own(name) is not None
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def remove_style(name: str) -> Path:
@@ -142,7 +157,7 @@ def own_style(name: str) -> Path:
     Raises:
         UserError: There is none of this name; the message lists the user's styles.
     """
-    files = {path.stem: path for path in own_style_files()}
+    files = {path.stem: path for path in own_style_paths()}
     if name not in files and _is_shipped(name):
         raise UserError(f"{name!r} is a style in the package, and not one of yours")
     if not files:
@@ -171,8 +186,14 @@ def _is_shipped(name: str) -> bool:
 
 
 def _own(name: str) -> Path | None:
-    found = (path for path in own_style_files() if path.stem.casefold() == name.casefold())
+    found = (path for path in own_style_paths() if path.stem.casefold() == name.casefold())
     return next(found, None)
+
+
+def _image_of(path: Path) -> str | None:
+    with contextlib.suppress(OSError):  # whatever it is, it stays
+        return read_metadata(path.read_bytes()).get("style_sha256")
+    return None
 
 
 def _path(name: str) -> Path:

@@ -129,7 +129,7 @@ def open_image(source: Source, what: str = "the input") -> Image.Image:
     except DECODING_ERRORS as error:
         if "MAX_TEXT" in str(error):
             raise UserError(
-                f"{name} has over {_MAX_TEXT_BYTES // 2**20} MB of text or of a colour profile: "
+                f"{name} has over {_MAX_TEXT_BYTES // 2**20} MB of text or of a color profile: "
                 "save it again without"
             ) from error
         raise UserError(f"{name} is damaged and cannot be decoded: {one_line(error)}") from error

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, UserNote
 from fast_nst.models.catalogue import entries, is_name, style_files
 from fast_nst.models.model import ModelSource
-from fast_nst.models.onnx_fields import read_metadata
+from fast_nst.models.onnx_fields import is_model, read_metadata
 from fast_nst.pictures.sheet import contact_sheet
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -50,10 +52,19 @@ def styles() -> list[Style]:
 
     Those of the package come first, then the user's, then runs in `runs/` that are not installed;
     each sorted by name.
+
+    Warns:
+        UserNote: A file is skipped, since it cannot be read or is no model.
     """
     found = []
     for name, path, source in entries():
-        data = path.read_bytes()
+        data = b""
+        with contextlib.suppress(OSError):
+            data = path.read_bytes()
+        if not is_model(data):
+            line = f"{str(path)!r} is skipped: it cannot be read, or is no model"
+            warnings.warn(line, UserNote, stacklevel=2)
+            continue
         metadata = read_metadata(data)
         labels = {key: metadata.get(key, "") for key in ("title", "artist", "year", "licence")}
         found.append(Style(name, **labels, size=len(data), source=source, path=path))

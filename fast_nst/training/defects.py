@@ -71,7 +71,7 @@ _SHUFFLE = (
 # most 0.5, and 1 without noise.
 MEASURES = {
     "fringes": Measure(
-        "changes of colour from pixel to pixel, as a multiple of the style image's", _SHUFFLE, 1.5
+        "changes of color from pixel to pixel, as a multiple of the style image's", _SHUFFLE, 1.5
     ),
     "grain": Measure(
         "changes of brightness from pixel to pixel, as a multiple of the style image's",
@@ -84,11 +84,11 @@ MEASURES = {
         1.5,
     ),
     "palette": Measure(
-        "spread of the areas' colours, as a share of the style image's",
+        "spread of the areas' colors, as a share of the style image's",
         "train longer, or raise --style-weight",
         least=0.7,
     ),
-    "palette_distance": Measure("levels between the areas' colours and the style image's"),
+    "palette_distance": Measure("levels between the areas' colors and the style image's"),
     "border": Measure(
         "levels between a painting's outermost 8 px and its inside",
         "train longer, or on larger crops: raise --size",

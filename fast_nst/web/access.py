@@ -1,4 +1,4 @@
-"""Who may use the parts of the service that occupy it and store files: films and training."""
+"""Who may use the parts of the service that occupy it, and store or remove files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Access(enum.Enum):
 
     Attributes:
         ALL: Everyone who reaches it; its flag was given.
-        OWNER: The users of its machine, see `security.guard`.
+        OWNER: The users of its machine, see `security.has_access`.
         NOBODY: The service is for others, and the flag was not given.
     """
 

@@ -52,8 +52,12 @@ class ServedModel:
         """Its name in requests."""
         return self.part.name
 
-    def described(self) -> dict[str, Any]:
-        """Its entry in the response of `GET /api/styles`."""
+    def described(self, removes: bool = False) -> dict[str, Any]:
+        """Its entry in the response of `GET /api/styles`.
+
+        Args:
+            removes: Whether who asks may remove styles.
+        """
         return {
             "name": self.name,
             "title": self.title or self.name,
@@ -66,11 +70,27 @@ class ServedModel:
             "mixes": not self.unmixable,
             "network": self.network,
             "live": self.live,
-            "removable": self.is_removable,
+            "removable": self.is_removable and removes,
         }
 
 
 Models = Mapping[str, ServedModel]
+
+
+class UnknownStyle(UserError):
+    """A style that the service does not have."""
+
+
+def model_named(models: Models, name: str) -> ServedModel:
+    """The model of a request that was checked.
+
+    Raises:
+        UnknownStyle: It was removed since.
+    """
+    model = models.get(name)
+    if model is None:
+        raise UnknownStyle(f"the style {name!r} was removed: choose another one")
+    return model
 
 
 def count_listed(models: Models) -> int:
@@ -104,8 +124,13 @@ def find_models(folder: Path | None, log: Callable[[str], None]) -> dict[str, Se
     for model in list(found.values()):
         live = live_name(model.name) if model.is_named else None
         if live is not None and live not in found:
-            fast = _open(live, find_model(live), model.is_own, True)
-            found[live] = dataclasses.replace(fast, is_listed=False)
+            try:
+                fast = _open(live, find_model(live), model.is_own, True)
+                found[live] = dataclasses.replace(fast, is_listed=False)
+            except UserError as error:
+                if live not in paths:
+                    log(f"{live} is skipped: {one_line(error)}")
+                live = None
         found[model.name] = dataclasses.replace(model, live=live or "")
     return found
 

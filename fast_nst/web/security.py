@@ -23,26 +23,33 @@ class AccessRefused(UserError):
     """A request by somebody who may not make it."""
 
 
-def guard(access: Access, flag: str) -> Callable[[Request], Awaitable[None]]:
-    """A check of requests, for FastAPI's `Depends`.
+def has_access(access: Access, request: Request) -> bool:
+    """Whether a request may be made.
 
     With `Access.OWNER`, a request has to have come from this machine, without a proxy: proxies
     add a header or speak HTTP/1.0, or the page in front of them has another name.
 
     Args:
-        access: Who may make them.
-        flag: Of `fast-nst serve`, that allows them to everyone.
+        access: Who may make it.
+        request: The request.
+    """
+    return access is Access.ALL or (access is Access.OWNER and _is_from_here(request))
+
+
+def guard(access: Access, hint: str) -> Callable[[Request], Awaitable[None]]:
+    """A check of requests, for FastAPI's `Depends`.
+
+    Args:
+        access: Who may make them, see `has_access`.
+        hint: What those can do who may not, for the message.
 
     Returns:
         A function that raises `AccessRefused`.
     """
 
     async def check(request: Request) -> None:
-        if access is Access.NOBODY or (access is Access.OWNER and not _is_from_here(request)):
-            raise AccessRefused(
-                f"this is for the users of the service's machine only: start it with {flag} to "
-                "allow it to everyone"
-            )
+        if not has_access(access, request):
+            raise AccessRefused(f"this is for the users of the service's machine only: {hint}")
 
     return check
 

@@ -21,12 +21,19 @@ from fast_nst.pictures.read import TooManyPixels
 from fast_nst.version import __version__
 from fast_nst.web.backend import Backend, StyleKept
 from fast_nst.web.file_upload import NotStored
+from fast_nst.web.models import UnknownStyle
 from fast_nst.web.page_file import PageFile, represent
 from fast_nst.web.progress import JobExists, Progress, UnknownJob
-from fast_nst.web.security import RETRY_AFTER, AccessRefused, SecurityMiddleware, guard
+from fast_nst.web.security import (
+    RETRY_AFTER,
+    AccessRefused,
+    SecurityMiddleware,
+    guard,
+    has_access,
+)
 from fast_nst.web.settings import QuerySettings, Settings, check_name, first_error
 from fast_nst.web.styles_api import styles_router
-from fast_nst.web.stylizer_pool import MEDIA_TYPES, UnknownStyle
+from fast_nst.web.stylizer_pool import MEDIA_TYPES
 from fast_nst.web.training import NoTraining
 from fast_nst.web.training_api import training_router
 from fast_nst.web.upload import MASK, UploadTooLarge, UploadTooSlow
@@ -34,6 +41,7 @@ from fast_nst.web.video_api import video_router
 from fast_nst.web.videos import UnknownVideo, VideoBusy, VideoExtraMissing, VideoUnfinished
 from fast_nst.web.work_queue import ClientDisconnected, QueueFull, RequestTimeout, ShuttingDown
 
+_FLAG = "start it with {} to allow it to everyone"
 _CHUNK = 2**18  # bytes of a response that are sent at a time
 _STATUS: Mapping[type[UserError], int] = {
     UploadTooSlow: 408,
@@ -151,10 +159,11 @@ def make_app(
     )
     _add_error_handlers(app)
     _add_api(app, backend)
-    trains = Depends(guard(backend.training_access, "--allow-training"))
+    trains = Depends(guard(backend.training_access, _FLAG.format("--allow-training")))
     app.include_router(training_router(backend, _disconnected), dependencies=[trains])
-    app.include_router(styles_router(backend), dependencies=[trains])
-    films = Depends(guard(backend.video_access, "--allow-videos"))
+    removes = Depends(guard(backend.removal_access, "run fast-nst styles remove there"))
+    app.include_router(styles_router(backend), dependencies=[removes])
+    films = Depends(guard(backend.video_access, _FLAG.format("--allow-videos")))
     app.include_router(video_router(backend), dependencies=[films])
 
     @app.head("/healthz", include_in_schema=False)
@@ -179,9 +188,10 @@ def _add_api(app: FastAPI, backend: Backend) -> None:
 
     @app.head("/api/styles", include_in_schema=False)
     @app.get("/api/styles", summary="List the styles, the user's own first")
-    async def styles() -> list[dict[str, Any]]:
+    async def styles(request: Request) -> list[dict[str, Any]]:
         models = sorted(backend.models.values(), key=lambda model: not model.is_own)
-        return [model.described() for model in models if model.is_listed]
+        removes = has_access(backend.removal_access, request)
+        return [model.described(removes) for model in models if model.is_listed]
 
     @app.get("/api/stylize", include_in_schema=False)
     @app.head("/api/stylize", include_in_schema=False)

@@ -46,7 +46,7 @@ class Settings(BaseModel):
             description="size of brush strokes; 2 doubles it",
         ),
     ] = PaintOptions.stroke_scale
-    keep_colors: Annotated[bool, Field(description="keep the photograph's colours")] = False
+    keep_colors: Annotated[bool, Field(description="keep the photograph's colors")] = False
     outside: Annotated[
         str | None,
         Field(description="NAME of a style outside the mask; by default the photograph is left"),
@@ -113,7 +113,7 @@ class VideoSettings(BaseModel):
 
     style: _Styles = [DEFAULT_MODEL.stem]
     strength: _Strength = PaintOptions.strength
-    keep_colors: Annotated[bool, Field(description="keep the film's colours")] = False
+    keep_colors: Annotated[bool, Field(description="keep the film's colors")] = False
     detail: Annotated[
         float, Field(ge=0, le=1, description="share of the film's fine detail to restore")
     ] = 0.0

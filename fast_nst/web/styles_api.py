@@ -19,7 +19,7 @@ def styles_router(backend: Backend) -> APIRouter:
         status_code=204,
         responses={
             204: {"description": "The style is removed."},
-            403: {"description": "This service removes no styles for this client."},
+            403: {"description": "Only the users of the service's machine may remove styles."},
             404: {"description": "The style is unknown."},
             409: {"description": "The style is not in the user's folder."},
         },

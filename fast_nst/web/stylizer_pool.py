@@ -15,15 +15,11 @@ from fast_nst.stylize.session import Session
 from fast_nst.web.decoder_pool import DecoderPool
 from fast_nst.web.decoder_worker import Decode, DecodeMask, Encode
 from fast_nst.web.limits import Limits
-from fast_nst.web.models import Models
+from fast_nst.web.models import Models, UnknownStyle, model_named
 from fast_nst.web.progress import Job, Progress
 
 CACHED_NETWORKS = 16  # of styles, blends and strengths together
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
-
-
-class UnknownStyle(UserError):
-    """A style that the service does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +171,4 @@ class StylizerPool:
         return Region(self._decoders.decode_mask(task, stopped), outside)
 
     def _part(self, name: str) -> WeightedModel:
-        model = self._models.get(name)
-        if model is None:  # since the request was checked
-            raise UnknownStyle(f"the style {name!r} was removed")
-        return model.part
+        return model_named(self._models, name).part

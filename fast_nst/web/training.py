@@ -23,7 +23,7 @@ from PIL import Image
 from fast_nst.assets import SAMPLE_PHOTOGRAPHS
 from fast_nst.errors import UserError, one_line
 from fast_nst.files import make_folder, write_atomically
-from fast_nst.models.own_styles import name_of
+from fast_nst.models.own_styles import free_name, name_of
 from fast_nst.pictures.write import save_image
 from fast_nst.web.child_process import ChildProcess
 from fast_nst.web.training_state import Curve, TrainingState
@@ -109,7 +109,7 @@ class Training:
     Args:
         folder: Unfinished trainings; of all services with this folder, one trains at a time.
         styles: Gets the finished styles, NAME.onnx.
-        is_taken: Whether a style's name is taken.
+        is_taken: Whether a style's name is taken, in whatever case.
         add_style: Called with the name and the file of a finished style, in a thread.
     """
 
@@ -309,7 +309,7 @@ class Training:
             return "cancelled", ""
         if job.model is not None:
             make_folder(self._styles)
-            name = self._free_name()
+            name = free_name(self._state.name, self._is_taken)  # it may be another's by now
             target = self._styles / f"{name}.onnx"
             write_atomically(target, job.model.read_bytes())
             self._add_style(name, target)
@@ -317,13 +317,6 @@ class Training:
                 self._state.name = name
             return "stopped" if job.is_stopped else "done", ""
         return "failed", _reason(job.folder, code, self._state.error)
-
-    def _free_name(self) -> str:
-        """The style's name, numbered if another one has got it in the meantime."""
-        name, number = self._state.name, 2
-        while self._is_taken(name):
-            name, number = f"{self._state.name}_{number}", number + 1
-        return name
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -183,7 +183,7 @@ def checked_painting(image: Image.Image) -> Image.Image:
             f"{MIN_STYLE_SIDE} px"
         )
     if not np.ptp(np.asarray(reduced), axis=(0, 1)).any():
-        raise UserError("the painting has a single colour: give one with brush strokes")
+        raise UserError("the painting has a single color: give one with brush strokes")
     return reduced
 
 

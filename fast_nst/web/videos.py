@@ -17,12 +17,12 @@ from typing import Any, Literal
 
 from starlette.requests import Request
 
-from fast_nst.errors import UserError
+from fast_nst.errors import UserError, one_line
 from fast_nst.stylize.video import LIVE
 from fast_nst.web.child_process import ChildProcess
 from fast_nst.web.file_upload import receive_file
 from fast_nst.web.limits import Limits
-from fast_nst.web.models import Models
+from fast_nst.web.models import Models, UnknownStyle, model_named
 from fast_nst.web.stylizer_pool import PaintRequest
 from fast_nst.web.video_worker import RESULT, VideoTask, source_name
 from fast_nst.web.work_queue import ShuttingDown
@@ -337,8 +337,8 @@ class Videos:
                 video.follow()
         except OSError as error:
             video.end(f"cannot paint the film: {error.strerror}")
-        except KeyError as error:  # the style was removed during the upload
-            video.end(f"the style {error} is not there any more: choose another one")
+        except UnknownStyle as error:  # which was removed during the upload
+            video.end(one_line(error))
         timer = threading.Timer(_KEEP_SECONDS, self._discard, [name])
         timer.daemon = True
         with self._lock:
@@ -364,17 +364,17 @@ class Videos:
     def _write_models(self, folder: Path, wanted: PaintRequest) -> dict[str, float]:
         """Write the styles' files, or those of their film models if all have one."""
         names = [name for name, _ in wanted.styles]
-        films = [self._film_model(name) for name in names]
+        films = [film for film in map(self._film_model, names) if film]
+        used = films if len(films) == len(names) else names
         files: dict[str, float] = {}
-        for number, (_, weight) in enumerate(wanted.styles):
-            model = self._models[(names if None in films else films)[number] or ""]
+        for number, (name, (_, weight)) in enumerate(zip(used, wanted.styles, strict=True)):
             file = f"{number}.onnx"
-            (folder / file).write_bytes(model.part.data)
+            (folder / file).write_bytes(model_named(self._models, name).part.data)
             files[file] = weight
         return files
 
     def _film_model(self, name: str) -> str | None:
-        model = self._models[name]
+        model = model_named(self._models, name)
         return model.live or (name if model.network == LIVE else None)
 
 

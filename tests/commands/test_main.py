@@ -120,11 +120,11 @@ def test_running_without_the_train_extra_is_one_line(monkeypatch, capsys):
 
 
 def test_options_with_their_former_addresses():
+    from fast_nst.choices import LAYERS, SOURCES
     from fast_nst.devices import PRECISIONS
     from fast_nst.losses import LossSettings
     from fast_nst.networks import NETWORKS
     from fast_nst.training.settings import Recipe
-    from fast_nst.vgg import LAYERS, SOURCES
 
     assert issubclass(Recipe, LossSettings)
     choices = {item.name: item.metadata["choices"] for item in dataclasses.fields(Recipe)}

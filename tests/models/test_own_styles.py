@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import fast_nst
 from fast_nst import Stylizer
 from fast_nst.assets import STYLES
 from fast_nst.errors import UserError, UserNote
@@ -21,6 +22,7 @@ from fast_nst.models.catalogue import (
 from fast_nst.models.graphs import with_metadata
 from fast_nst.models.home import own_style_files, own_styles
 from fast_nst.models.own_styles import add_style, install_style, name_of, remove_style
+from fast_nst.web.models import find_models
 from tests.conftest import inverting_model, noise
 
 UDNIE = STYLES / "udnie.onnx"
@@ -126,8 +128,8 @@ def test_installed_runs_replace_models_of_their_image_and_no_others():
     again = install_style(model("2.onnx", "sea"), "wave")
     assert (again.path, again.is_replacement, again.reason) == (first.path, True, "")
     assert first.path.read_bytes() == Path("2.onnx").read_bytes()
-    other = install_style(model("3.onnx", "night"), "wave")
-    assert (other.name, other.is_replacement) == ("wave-2", False)
+    other = install_style(model("3.onnx", "night"), "Wave")
+    assert (other.name, other.is_replacement) == ("Wave-2", False)
     assert other.reason == "'wave' is another style of yours"
     assert install_style(model("4.onnx", "night"), "wave").path == other.path
     unknown = [install_style(model(f"{i}.onnx"), "wave").name for i in (5, 6)]
@@ -184,3 +186,43 @@ def test_a_film_model_of_the_users_is_found():
     own = add_style("a.onnx", "udnie_steady")
     with pytest.warns(UserNote, match=f"^films of the package's style 'udnie' are .* by {own}$"):
         assert live_name("udnie") == "udnie_steady"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that cannot be read")
+def test_what_cannot_be_read_in_the_folder_hides_no_style(recwarn):
+    wave = add_style(model("a.onnx"), "wave")
+    model("runs/sea/model.onnx")
+    Path("runs/empty").mkdir()
+    Path("runs/empty/model.onnx").touch()  # compared with the unreadable file, of size 0
+    folder = own_styles()
+    (folder / "folder.onnx").mkdir()
+    (folder / "text.onnx").write_bytes(b"no model")
+    (folder / "wave_fast.onnx").write_bytes(b"no model")
+    (folder / "udnie_steady.onnx").write_bytes(b"no model")
+    links = {"dangling": "gone.onnx", "loop": "loop.onnx", "unreadable": "/proc/self/mem"}
+    for name, target in links.items():
+        (folder / f"{name}.onnx").symlink_to(target)
+    Path("runs/dangling").mkdir()
+    Path("runs/dangling/model.onnx").symlink_to("gone.onnx")
+    own = [style.name for style in fast_nst.styles() if style.source != "package"]
+    assert own == ["wave", "sea"]
+    skipped = {Path(str(warning.message).split("'")[1]).stem for warning in recwarn}
+    assert skipped == {"text", "unreadable", "wave_fast", "udnie_steady", "model"}
+    assert find_model("wave") == wave
+    said: list[str] = []
+    models = find_models(None, said.append)
+    assert [name for name, model in models.items() if model.is_own] == ["sea", "wave"]
+    assert models["wave"].live == models["udnie"].live == ""
+    words = [line.partition(" is skipped: ")[0] for line in said]
+    assert sorted(words) == [
+        "empty", "text", "udnie_steady", "unreadable", "wave_fast",
+    ]  # fmt: skip
+    assert not is_style("dangling")
+    # Nothing of it is overwritten, and links are removed.
+    assert install_style(Path("a.onnx"), "dangling").name == "dangling-2"
+    assert install_style(model("b.onnx", "sea"), "folder").name == "folder-2"
+    for name in links:
+        assert remove_style(name) == folder / f"{name}.onnx"
+        assert not os.path.lexists(folder / f"{name}.onnx")
+    with pytest.raises(UserError, match=r"^cannot remove '.*folder\.onnx': Is a directory$"):
+        remove_style("folder")

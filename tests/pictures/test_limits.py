@@ -66,7 +66,7 @@ def test_png_with_large_text_or_profile():
 def test_png_with_too_much_text_raises_user_error():
     much = zlib.compress(b"a" * 20_000_000)
     for chunks in ([(b"zTXt", b"k\0\0" + much)], [(b"tEXt", b"k\0" + bytes(10**7))] * 7):
-        with pytest.raises(UserError, match="over 16 MB of text or of a colour profile"):
+        with pytest.raises(UserError, match="over 16 MB of text or of a color profile"):
             open_image(png(*chunks))
 
 

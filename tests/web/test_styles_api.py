@@ -34,14 +34,15 @@ def test_own_style_is_removed_and_others_are_kept(styles: Path):
     served = find_models(None, unexpected)
 
     def delete(access: Access, base: str, *names: str) -> list[int]:
-        backend = Backend(served, LIMITS, training_access=access)
+        backend = Backend(served, LIMITS, Access.ALL, Access.ALL, access)
+        may_remove = access is Access.OWNER and base == HERE
         with TestClient(make_app(backend, {}), base_url=base) as client:
             answers = [client.delete(f"/api/styles/{name}") for name in names]
             listed = {
                 style["name"]: style["removable"] for style in client.get("/api/styles").json()
             }
         assert [name for name, is_removable in listed.items() if is_removable] == (
-            ["wave"] if (styles / "wave.onnx").exists() else []
+            ["wave"] if may_remove and (styles / "wave.onnx").exists() else []
         )
         assert "udnie" in listed
         assert all("error" in answer.json() for answer in answers if answer.status_code != 204)
@@ -54,5 +55,19 @@ def test_own_style_is_removed_and_others_are_kept(styles: Path):
     (styles / "wave.onnx").write_bytes(inverting_model())
     served |= find_models(None, unexpected)
     (styles / "wave.onnx").unlink()  # by another program
-    assert delete(Access.ALL, ELSEWHERE, "wave") == [204]
+    assert delete(Access.OWNER, HERE, "wave") == [204]
     assert "wave" not in served
+
+
+def test_removed_film_model_is_no_styles_any_more(styles: Path):
+    (styles / "udnie.onnx").unlink()
+    (styles / "wave_fast.onnx").write_bytes(inverting_model())
+    served = find_models(None, unexpected)
+    assert served["wave"].live == "wave_fast"
+    shipped = {name: model.live for name, model in served.items() if not model.is_own}
+    backend = Backend(served, LIMITS, removal_access=Access.OWNER)
+    with TestClient(make_app(backend, {}), base_url=HERE) as client:
+        assert client.delete("/api/styles/wave_fast").status_code == 204
+        listed = {style["name"]: style["live"] for style in client.get("/api/styles").json()}
+    assert listed["wave"] == served["wave"].live == ""
+    assert {name: model.live for name, model in served.items() if not model.is_own} == shipped

@@ -44,5 +44,5 @@ def test_checked_painting():
     for size in [(3, 100), (1601, 400), (31, 31), (1, 1)]:
         with pytest.raises(UserError, match=rf"^the painting is {size[0]}x{size[1]} px: "):
             checked_painting(Image.new("RGB", size, "red"))
-    with pytest.raises(UserError, match="single colour"):
+    with pytest.raises(UserError, match="single color"):
         checked_painting(Image.new("RGB", (64, 64), "red"))

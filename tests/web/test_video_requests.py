@@ -162,6 +162,23 @@ def test_a_long_upload_gives_way_and_is_not_painted(
         assert len(list(temporary.iterdir())) == 1
 
 
+def test_a_style_that_is_removed_during_the_upload_is_told(
+    models: dict[str, ServedModel], temporary: Path
+):
+    served = dict(models)
+    with serving(Backend(served, FILM_LIMITS, Access.OWNER)) as address:
+        with post(address, 4, b"fil", "?id=my-film-1&style=negative") as peer:
+            wait_for(lambda: len(list(temporary.iterdir())) == 1)
+            del served["negative"]
+            peer.sendall(b"m")
+            assert peer.recv(65536).startswith(b"HTTP/1.1 202")
+        films = httpx.Client(base_url=f"http://127.0.0.1:{address[1]}", trust_env=False)
+        with films:
+            wait_for(lambda: films.get("/api/videos/my-film-1").json()["state"] == "failed")
+            error = films.get("/api/videos/my-film-1").json()["error"]
+    assert error == "the style 'negative' was removed: choose another one"
+
+
 def test_time_in_the_upload_does_not_make_a_film_stall(tmp_path: Path):
     video = _Video()
     video.latest_at -= 700  # s

@@ -4,7 +4,7 @@ import { Cropper } from "./crop.js";
 import { Films } from "./film.js";
 import { install } from "./installation.js";
 import { fromAddress, isSameLook, plainLook } from "./look.js";
-import { paintOptions } from "./paint_options.js";
+import { paintOptions, withoutModel } from "./paint_options.js";
 import { listenForFiles } from "./photo.js";
 import { loadFiles, loadSample, replacePhoto, resume, uncropped } from "./photographs.js";
 import { SavedLooks } from "./saved_looks.js";
@@ -121,7 +121,7 @@ function showStyles(look, isNew = false) {
   gallery.refresh();
 }
 
-/** Remove a style of the visitor's own from the service, and from all looks. */
+/** Remove a style of the visitor's own from the service, and from all looks but the saved ones. */
 async function removeStyle({ name, title }) {
   if (!confirm(say("removeStyleSure", { title }))) return;
   byId("gallery-error").textContent = "";
@@ -133,14 +133,14 @@ async function removeStyle({ name, title }) {
       return;
     }
   }
-  config.styles = config.styles.filter((style) => style.name !== name);
+  config.styles = withoutModel(config.styles, name);
   dropStyle(name, firstStyle());
   showStyles(currentLook());
   byId("found").textContent = say("styleRemoved", { title });
   document.querySelector("#gallery input[type=radio]:checked").focus();
 }
 
-/** Styles that were trained since the service has started are not in config.json. */
+/** What is not in config.json: styles trained since the start, and which this visitor may remove. */
 async function updateStyles() {
   try {
     config.styles = await ask("api/styles");
@@ -280,10 +280,7 @@ async function start() {
   if (config.service?.training?.allowed) await updateStyles();
   // The browser blends files whose parameters' offsets are known.
   const mixesHere = (name) => config.service || config.browser.files[name].parameters !== null;
-  for (const style of config.styles) {
-    style.mixes &&= mixesHere(style.name);
-    style.removable &&= Boolean(config.service?.training?.allowed);
-  }
+  for (const style of config.styles) style.mixes &&= mixesHere(style.name);
   if (config.service) stylizers.service = new ServiceStylizer(config.service);
   if (config.browser) stylizers.browser = new BrowserStylizer(config.browser, Boolean(config.service));
   chooseStylizer(config.service ? "service" : "browser");

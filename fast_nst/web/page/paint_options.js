@@ -64,3 +64,9 @@ export function cameraOptions(look, styles) {
 export function withStyle(options, name) {
   return { ...options, styles: [{ name, share: 1 }] };
 }
+
+/** Styles without one of them, which may be the camera's model of others. */
+export function withoutModel(styles, gone) {
+  return styles.filter(({ name }) => name !== gone)
+    .map((style) => (style.live === gone ? { ...style, live: "" } : style));
+}

@@ -1,6 +1,6 @@
 // Titles and names of the styles that are trained on the page.
 
-const MAX_NAME = 60; // characters, as in training.py
+const MAX_NAME = 60; // characters, as in models/own_styles.py
 
 /** A style's name, as the service makes it of a title: "" without letters and digits. */
 export function nameOf(title) {

@@ -47,6 +47,7 @@ async function described({ entries, current, look, size }) {
 export class VisitKeeper {
   #visit;
   #timer = 0;
+  #turn = 0; // of `keep` and `stop`
   #isOn = false; // not before a photograph is opened, nor after all was forgotten
 
   /** @param visit () -> { entries, current, look, size }: the queue's, the look of all, the field. */
@@ -66,9 +67,10 @@ export class VisitKeeper {
   async keep() {
     this.stop();
     this.#isOn = true;
+    const turn = this.#turn;
     const given = this.#visit();
     const visit = await described(given);
-    if (!this.#isOn) return; // forgotten in the meantime
+    if (turn !== this.#turn) return; // forgotten in the meantime, or a later one is kept
     await inTable("readwrite", (table) => {
       const request = table.get(KEY);
       request.onsuccess = () => {
@@ -89,6 +91,7 @@ export class VisitKeeper {
   /** Keep nothing until `keep` is called. */
   stop() {
     this.#isOn = false;
+    this.#turn++;
     clearTimeout(this.#timer);
     this.#timer = 0;
   }

@@ -12,6 +12,12 @@ from tests.conftest import inverting_model
 from tests.web.browser.helpers import apply, opened, painted, serving
 
 pytestmark = pytest.mark.browser
+WITHOUT_MODEL = """async () => {
+    const { withoutModel } = await import("./paint_options.js");
+    const fast = { name: "a_fast", live: "" };
+    const styles = [{ name: "a", live: "a_fast" }, fast, { name: "b", live: "c" }];
+    return withoutModel(styles, "a_fast");
+}"""
 
 
 def test_own_style_is_removed_from_strip_looks_and_history(
@@ -43,3 +49,5 @@ def test_own_style_is_removed_from_strip_looks_and_history(
         assert "style=udnie" in page.url
         page.goto(f"{address}/#style=wave")
         expect(page.locator("#look-status")).to_contain_text("the style wave, which is not here")
+        left = [{"name": "a", "live": ""}, {"name": "b", "live": "c"}]
+        assert page.evaluate(WITHOUT_MODEL) == left

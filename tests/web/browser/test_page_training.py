@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said_until_it_is_right(page: Page, painting: Path, tmp
     Image.new("RGB", (100, 100), "red").save(text)
     page.locator("#painting-file").set_input_files(text)
     page.locator("#training-begin").click()
-    expect(error).to_contain_text("single colour")
+    expect(error).to_contain_text("single color")
     page.keyboard.press("Escape")
     expect(page.locator("#training-dialog")).to_be_hidden()
     expect(page.locator("#training-news")).to_be_empty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -22,6 +23,33 @@ FITTING = """async () => {
     const { fitting } = await import("./visit.js");
     const entries = [150e6, 60e6, 40e6].map((size) => ({ blob: { size } }));
     return fitting(entries, entries[1]).map(({ blob }) => blob.size);
+}"""
+
+IS_KEPT = """async () => {
+    const { keptVisit } = await import("./visit.js");
+    for (let tries = 0; tries < 100; tries++) {
+        const { size, entries, current } = await keptVisit();
+        if (size === "90" && entries[current].mask) return true;
+        await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+    return false;
+}"""
+OVERLAPPING = """async () => {
+    const { VisitKeeper, keptVisit } = await import("./visit.js");
+    const visitOf = (name, png) => {
+        const mask = { current: { png }, outside: "" };
+        const entry = { name, blob: new Blob([name]), look: null, mask };
+        return { entries: [entry], current: entry, look: null, size: null };
+    };
+    let finish;
+    let visit = visitOf("older", () => new Promise((resolve) => { finish = resolve; }));
+    const keeper = new VisitKeeper(() => visit);
+    const first = keeper.keep();
+    visit = visitOf("newer", async () => null);
+    await keeper.keep();
+    finish(null);
+    await first;
+    return (await keptVisit()).entries.map(({ name }) => name);
 }"""
 
 
@@ -47,6 +75,7 @@ def test_reload_keeps_queue_masks_and_size_until_forgotten(page: Page, tmp_path:
     share = page.locator("#mask-status").text_content()
     before = downloaded(page, tmp_path / "before.png")
     assert before.shape == (60, 90, 3)
+    assert page.evaluate(IS_KEPT)
     page.reload()
     expect(page.locator("#queue li span")).to_have_text(["one.png", "two.png"])
     expect(page.locator("#queue button[aria-current=true]")).to_have_text("two.png")
@@ -65,3 +94,5 @@ def test_reload_keeps_queue_masks_and_size_until_forgotten(page: Page, tmp_path:
     expect(page.locator("#queue-section")).to_be_hidden()
     assert len(photographs(page)) == 1  # the sample
     assert page.evaluate(FITTING) == [60e6, 40e6]
+    page.goto(urljoin(page.url, "api.html"))  # which keeps no visit of its own
+    assert page.evaluate(OVERLAPPING) == ["newer"]
