@@ -148,7 +148,7 @@ def test_train_gallery_names_a_missing_style(gallery: ModuleType, photographs, t
 def test_train_live_approaches_its_teacher(photographs: Path, tmp_path: Path, monkeypatch, capsys):
     live = script("train_live")
     command = ["train_live.py", "--photos", str(photographs), "--style", "udnie"]
-    command += ["-o", str(tmp_path), "--minutes", "0.2", "--size", "48"]
+    command += ["-o", str(tmp_path), "--minutes", "0.2", "--size", "48", "--photos-source", "own"]
     monkeypatch.setattr("sys.argv", command)
     monkeypatch.setattr(live, "LIVE_STYLES", tmp_path)  # no weights of its own: from the base
     assert live.main() == 0

@@ -101,7 +101,7 @@ def test_the_command_names_what_goes_on_from_each_tile(place: Path, monkeypatch,
     ]
     small = "--size 32 --steps 2 --precision 32 --content-layers relu1_1 --style-layers relu1_1"
     assert main([*commands[5][1:], *small.split()]) == 0
-    assert "-m runs/wave/model.onnx --strength 1.3 -o painting.jpg" in capsys.readouterr().out
+    assert "--style wave --strength 1.3 -o painting.jpg" in capsys.readouterr().out
     metadata = Stylizer("runs/wave/model.onnx").metadata
     assert json.loads(metadata["start"])["name"] == "strokes_90.onnx"
     assert json.loads(metadata["recipe"])["style_size"] == 90

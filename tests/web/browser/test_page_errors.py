@@ -80,7 +80,7 @@ def test_latest_photograph_wins(page: Page, phone: Path, picture: Path, tmp_path
 
 
 def test_site_without_runtime_shows_an_error(browser: Browser, site: str):
-    context = browser.new_context()
+    context = browser.new_context(service_workers="block")  # whose requests no route sees
     page = context.new_page()
     page.route("**/*.mjs", lambda route: route.fulfill(status=404))
     page.goto(site)

@@ -185,7 +185,8 @@ def test_photograph_as_painting_and_dropped_painting(page: Page, painting: Path)
     shown = page.locator("#status").text_content()
     give(page, painting, onto="#painting-area")
     expect(canvas).to_have_attribute("aria-label", "The painting my_stripes.png")
-    expect(page.locator("#training-name")).to_have_value("My stripes")
+    # With a number where another test has trained it.
+    expect(page.locator("#training-name")).to_have_value(re.compile("^My stripes"))
     assert page.locator("#status").text_content() == shown  # it is not the photograph
 
 
