@@ -15,10 +15,10 @@ from PIL import Image
 from torchvision.models.vgg import cfgs, make_layers
 
 import fast_nst
+from fast_nst.choices import LAYERS
 from fast_nst.errors import UserError
 from fast_nst.vgg import (
     CONVOLUTIONS,
-    LAYERS,
     POOLINGS,
     VGG19,
     activation_scales,
