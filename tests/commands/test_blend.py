@@ -94,12 +94,14 @@ def test_blend_of_one_style_at_strength_1_is_identical(photo: Path, here: Path):
 
 def test_training_starts_from_blend(here: Path, photographs: Path):
     assert main(["blend", "udnie", "evening", "-o", "mix.onnx"]) == 0
-    words = f"train --start mix.onnx --photos {photographs} --steps 1 --size 32 --style-size 32"
+    words = f"train --init mix.onnx --photos {photographs} --steps 1 --size 32 --style-size 32"
     assert main([*words.split(), "--out", "run"]) == 0
     said = Stylizer("run/model.onnx").metadata
     assert said["root"] == Stylizer("udnie").metadata["root"]
     blend = json.loads(Stylizer("mix.onnx").metadata["blend"])
-    assert json.loads(said["start"]) == {"name": "mix.onnx", "recipe": {"blend": blend}}
+    start = json.loads(said["start"])
+    assert (start["name"], start["recipe"]) == ("mix.onnx", {"blend": blend})
+    assert start["photographs"] == Stylizer("udnie").metadata["photographs"]
     assert "blend" not in said
 
 
