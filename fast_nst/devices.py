@@ -120,7 +120,10 @@ def describe_precision(device: torch.device) -> str:
     if not math.isfinite(times.bf16):
         return "precision 32: no bf16 on this device"
     percent = round(100 * times.bf16 / times.float32)
-    return f"precision {times.faster}: on this machine bf16 takes {percent} % of float32's time"
+    least = f", and is used below {100 * _WORTHWHILE:.0f} %" if times.faster == "32" else ""
+    return (
+        f"precision {times.faster}: on this machine bf16 takes {percent} % of float32's time{least}"
+    )
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -188,4 +188,6 @@ def make_folder(folder: Path) -> None:
 
 
 def _not_made(folder: Path, error: OSError) -> UserError:
-    return UserError(f"cannot make the folder {str(folder)!r}: {error.strerror}")
+    file = next((path for path in (folder, *folder.parents) if path.is_file()), None)
+    reason = error.strerror if file is None else f"{str(file)!r} is a file"
+    return UserError(f"cannot make the folder {str(folder)!r}: {reason}")

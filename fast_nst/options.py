@@ -23,7 +23,8 @@ _Options = TypeVar("_Options")
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _KINDS[dict] = "keys with values"
 EXIT_CODES = (
-    "exit codes: 0 success, 1 some of several files failed, 2 error, 130 Ctrl-C, 143 SIGTERM"
+    "exit codes: 0 success, 1 some of several files failed, 2 error, 130 Ctrl-C, 143 SIGTERM; "
+    "training that Ctrl-C stops early and that is saved: 0"
 )
 
 
@@ -306,6 +307,8 @@ class Parser(argparse.ArgumentParser):
             UserError: A flag is unknown, the nearest that exists is named; or argparse's own.
         """
         namespace, unknown = self.parse_known_args(argv)
+        if unknown and "--" not in argv:  # flags between the photographs
+            namespace, unknown = self.parse_known_intermixed_args(argv)
         hidden = (action for action in self._actions if action.help is argparse.SUPPRESS)
         former = {flag: flag_of(a.dest) for a in hidden for flag in a.option_strings}
         _note_renamed((word.partition("=")[0] for word in argv), former)

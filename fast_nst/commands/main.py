@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from fast_nst.commands.process import (
     TerminationSignals,
@@ -65,6 +66,8 @@ def _command(argv: Sequence[str]) -> Callable[[], int]:
         return functools.partial(_say, f"fast-nst {__version__}", 0)
     if argv[0] == "help":
         return _command([*argv[1:], "--help"])
+    if argv[0] not in COMMANDS and Path(argv[0]).exists():
+        raise UserError(f"give a command before {argv[0]!r}, such as infer")
     name = choose("command", argv[0], COMMANDS)
     command = COMMANDS[name]
     if command.needs_training:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from fast_nst.assets import DEFAULT_MODEL, LIVE_STYLES, STYLES
 from fast_nst.errors import UserNote, choose
 from fast_nst.models.home import own_style_files, own_styles
+from fast_nst.pictures.find import IMAGE_SUFFIXES
 
 # Where a model is from: the package, the user's folder, a run in `runs/`, elsewhere.
 PACKAGE, OWN, RUN, FILE = "package", "own", "run", "file"
@@ -213,4 +214,6 @@ def check_name(word: str, kind: str, names: Iterable[str]) -> None:
     """
     is_file = word.isprintable() and Path(word).is_file()
     hint = f"; for the file of that name write .{os.sep}{word}" if is_file else ""
+    if is_file and Path(word).suffix.lower() in IMAGE_SUFFIXES:
+        hint = f"; to train a style on this image: fast-nst train --style {word}"
     choose(kind, word, names, hint)

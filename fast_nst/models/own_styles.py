@@ -92,7 +92,7 @@ def add_style(
     return _write(taken or _path(name), part.data)
 
 
-def install_style(file: Path, name: str) -> Installed:
+def install_style(file: Path, name: str, *, replaces: bool = True) -> Installed:
     """Copy a run's model into the user's folder, under the style's name or else a free one.
 
     A style of that name that was trained on the same style image is replaced. If the name is that
@@ -101,9 +101,11 @@ def install_style(file: Path, name: str) -> Installed:
     Args:
         file: The model.
         name: The style's name; what cannot be part of a name becomes underscores.
+        replaces: Whether it may replace the style that was trained on the same image.
 
     Raises:
-        UserError: The model cannot be read, or the folder is not writable.
+        UserError: It would replace a style and may not; the model cannot be read; or the folder is
+            not writable.
     """
     data = Model.read(file).parts[0].data
     image = read_metadata(data).get("style_sha256")
@@ -116,6 +118,11 @@ def install_style(file: Path, name: str) -> Installed:
         if taken is None or _is_shipped(word):
             reason = reason or f"{word!r} is a style in the package"
         elif image and _image_of(taken) == image:
+            if not replaces:
+                raise UserError(
+                    f"your style {taken.stem!r} is kept, since this training was stopped early; to "
+                    f"replace it: fast-nst styles add {file} --name {taken.stem} --overwrite"
+                )
             return Installed(_write(taken, data), True, reason)
         else:
             reason = reason or f"{taken.stem!r} is another style of yours"

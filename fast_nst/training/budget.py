@@ -129,7 +129,7 @@ def fit_minutes(plan: Plan, config: TrainConfig, seconds: float) -> tuple[TrainC
         whole = minutes_of(config.steps, config.size, pace)
         line += f"; --steps {config.steps} takes about {whole:.0f}"
     elif took > minutes:
-        line += f": more than --minutes {minutes:g}, with which the run ends"
+        line += f"; the run ends after {minutes:g}, with fewer steps"
     return dataclasses.replace(config, steps=steps, size=size), line
 
 

@@ -155,7 +155,8 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
     """The checkpoint that `--resume` means.
 
     Args:
-        resume: A file, or "last": of `out` if given, else of the style's newest run.
+        resume: A file, or "last": of `out` if given, else of the style's newest run, or without a
+            style of the newest run of all.
         style: The style image, for its name.
         out: The run's folder.
 
@@ -167,11 +168,17 @@ def find_checkpoint(resume: str, style: str | None, out: str | None) -> Path:
     if out is not None:
         found = [Path(out) / CHECKPOINT]
         found = [path for path in found if path.is_file()]
-    else:
+    elif style is not None:
         found = runs_of(style_name(style), CHECKPOINT)
+    else:
+        found = sorted(RUNS.glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
     if not found:
-        where = out or str(RUNS / style_name(style))
+        where = out or str(RUNS if style is None else RUNS / style_name(style))
         raise UserError(
-            f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path as resume", "resume"
+            f"nothing to resume: no {CHECKPOINT} in {where!r}; give its path as resume, or the "
+            "run's style or out",
+            "resume",
+            "style",
+            "out",
         )
     return found[-1]

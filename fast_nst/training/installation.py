@@ -14,13 +14,14 @@ def install(result: TrainResult) -> Installed:
     """Install a run's model under its style's name, see `own_styles.install_style`.
 
     The style is named after its style image; after its folder, where that is in `runs/` and has
-    another name, as in `--out runs/wheat_field_steady`.
+    another name, as in `--out runs/wheat_field_steady`. A run that was stopped early replaces no
+    model.
 
     Raises:
-        UserError: The user's folder is not writable.
+        UserError: It would replace one, or the user's folder is not writable.
     """
     image = read_metadata(result.model.read_bytes())["style"]
     name, folder = Path(image).stem, result.folder.resolve()
     if folder.parent == RUNS.resolve() and not is_run_of(name, folder.name):
         name = folder.name
-    return install_style(result.model, name)
+    return install_style(result.model, name, replaces=not result.is_early)

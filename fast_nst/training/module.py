@@ -73,6 +73,7 @@ class StyleTransfer(L.LightningModule):
     Attributes:
         step_loss: The total loss of the last step; of several batches or devices, their mean.
         follows_time: Whether the learning rate follows the time, because the steps are too slow.
+        is_time_over: Whether the minutes have ended the steps.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class StyleTransfer(L.LightningModule):
         self.recoveries = recoveries
         self.style_reference = style_reference
         self.step_loss: float = math.nan
-        self.follows_time = False
+        self.follows_time = self.is_time_over = False
         self._totals: list[Tensor] = []  # of the step at hand
         self._seconds = 0.0  # of the run, up to the checkpoint that is resumed
         self._began = time.monotonic()
@@ -219,7 +220,7 @@ class StyleTransfer(L.LightningModule):
         """
         step, steps = self._cycle_step(), self.config.steps
         if self.follows_time and step >= steps:
-            self.trainer.should_stop = True
+            self.trainer.should_stop = self.is_time_over = True
         rate = self.config.lr / 2**self.recoveries * one_cycle(step, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate

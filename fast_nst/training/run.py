@@ -86,6 +86,7 @@ class TrainResult:
         validation_loss: The best checkpoint's; None without validation.
         tile: The preview's tile that it started from, if any.
         installed: The model's copy in the user's folder, if it was installed.
+        is_early: Whether it ended before its steps, or its minutes, were over.
     """
 
     folder: Path
@@ -101,6 +102,7 @@ class TrainResult:
     validation_loss: float | None = None
     tile: Tile | None = None
     installed: Path | None = None
+    is_early: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Fitted:
         validation_loss: The best checkpoint's; None without validation.
         config: The settings, with nothing left to decide.
         tile: The preview's tile that it started from, if any.
+        is_early: Whether it ended before its steps, or its minutes, were over.
     """
 
     folder: Path
@@ -132,6 +135,7 @@ class Fitted:
     validation_loss: float | None
     config: TrainConfig
     tile: Tile | None = None
+    is_early: bool = False
 
 
 @contextlib.contextmanager
@@ -309,9 +313,10 @@ def fit(
                     begin = "the start" if resume is None else repr(resume)
                     log(f"{error}: going on from {begin} with --lr {rate / 2:g}, half of before")
         seconds = time.perf_counter() - started
+        is_early = trainer.global_step < config.steps and not module.is_time_over
         if module.follows_time:  # its steps do not repeat it
             write_atomically(folder / SETTINGS, _as_yaml(config, timed=True))
-            if log is not None:
+            if log is not None and not is_early:
                 done = f"{trainer.global_step} of {config.steps} steps"
                 log(f"slower than planned: {done} in --minutes {config.minutes:g}")
         with explained(), _interrupts():
@@ -328,6 +333,7 @@ def fit(
         checkpoints.best,
         config,
         plan.tile,
+        is_early,
     )
 
 
@@ -374,4 +380,5 @@ def train(
         defects,
         fitted.validation_loss,
         fitted.tile,
+        is_early=fitted.is_early,
     )

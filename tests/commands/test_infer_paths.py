@@ -46,6 +46,11 @@ def test_several_pictures_make_their_folder(stylize, here: Path, output: str):
     assert all(target.is_file() for target in targets)
 
 
+def test_pictures_before_and_after_flags(stylize, here: Path):
+    assert stylize("a.png", "-o", "out", "b.png", "--quiet", "c.png")[0] == 0
+    assert painted(here / "out") == ["a.png", "b.png", "c.png"]
+
+
 def test_patterns_files_and_folders_together(stylize, here: Path):
     (here / "in").mkdir()
     (here / "c.png").rename(here / "in" / "c.png")

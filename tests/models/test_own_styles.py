@@ -226,3 +226,16 @@ def test_what_cannot_be_read_in_the_folder_hides_no_style(recwarn):
         assert not os.path.lexists(folder / f"{name}.onnx")
     with pytest.raises(UserError, match=r"^cannot remove '.*folder\.onnx': Is a directory$"):
         remove_style("folder")
+
+
+def test_a_training_that_was_stopped_early_replaces_nothing(tmp_path: Path):
+    model = tmp_path / "model.onnx"
+    model.write_bytes(with_metadata((STYLES / "udnie.onnx").read_bytes(), note="first"))
+    first = install_style(model, "wave", replaces=False)
+    kept = first.path.read_bytes()
+    model.write_bytes(with_metadata((STYLES / "udnie.onnx").read_bytes(), note="second"))
+    with pytest.raises(UserError, match=r"'wave' is kept, .* --name wave --overwrite$"):
+        install_style(model, "wave", replaces=False)
+    assert first.path.read_bytes() == kept
+    assert install_style(model, "wave").is_replacement
+    assert first.path.read_bytes() == model.read_bytes()

@@ -83,7 +83,7 @@ def test_too_few_minutes_are_said_before_they_begin():
     config = TrainConfig(minutes=0.5)
     planned, line = fit_minutes(Plan(config, given=frozenset({"minutes"})), config, 1.0)
     assert (planned.steps, planned.size) == (100, 160)
-    assert "about 0.9 minutes here: more than --minutes 0.5" in line
+    assert "about 0.9 minutes here; the run ends after 0.5, with fewer steps" in line
 
 
 def test_a_run_is_late_when_it_would_end_a_third_after_its_time():

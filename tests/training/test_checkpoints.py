@@ -26,6 +26,8 @@ def test_the_last_run_of_a_style_is_found(tmp_path: Path, monkeypatch):
         (folder / "last.ckpt").touch()
         os.utime(folder / "last.ckpt", (i, i))
     assert find_checkpoint("last", "wave.jpg", None) == Path("runs/wave-2/last.ckpt")
+    newest = max(Path("runs").glob("*/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    assert find_checkpoint("last", None, None) == newest
     assert find_checkpoint("last", "wave.jpg", "runs/other") == Path("runs/other/last.ckpt")
     assert find_checkpoint("x.ckpt", None, None) == Path("x.ckpt")
     with pytest.raises(UserError, match="nothing to resume"):
