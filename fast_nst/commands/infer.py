@@ -60,7 +60,7 @@ class InferOptions(EngineOptions):
     """Options of `fast-nst infer`."""
 
     inputs: list[str] = positional(
-        "image files, folders, patterns such as '*.jpg', or - for standard input", metavar="PHOTO"
+        'image files, folders, patterns such as "*.jpg", or - for standard input', metavar="PHOTO"
     )
     output: str | None = option(
         "image file; folder, a new one for a single picture ends in /; or - for PNG on standard "

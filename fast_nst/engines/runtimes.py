@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from importlib import metadata
 from typing import Any
 
 from fast_nst.errors import UserError, one_line
@@ -99,6 +98,8 @@ def load_libraries(provider: str) -> None:
 
 def installed() -> list[str]:
     """The distributions of ONNX Runtime that are installed, sorted."""
+    from importlib import metadata  # slow, and needed for error messages only
+
     names = {_name(distribution) for distribution in metadata.distributions()}
     # Plug-ins such as onnxruntime-ep-webgpu and onnxruntime-extensions are packages of their own.
     others = {_bare(wanted) for _, wanted in _NEEDS.values()}

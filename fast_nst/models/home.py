@@ -18,7 +18,7 @@ def home() -> Path:
     given = os.environ.get(HOME)
     if given:
         return Path(given).absolute()
-    import platformdirs  # slow, and no style of the package needs it
+    import platformdirs  # slow, and the default style does not need it
 
     return Path(platformdirs.user_data_dir("fast_nst", appauthor=False))
 

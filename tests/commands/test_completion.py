@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,15 +13,12 @@ from fast_nst.commands.main import main
 from fast_nst.commands.registry import COMMANDS
 from fast_nst.models.catalogue import style_files
 
-BASH = shutil.which("bash")
-
 
 @pytest.fixture(scope="module")
 def bash_script() -> str:
     return script("bash")
 
 
-@pytest.mark.skipif(BASH is None, reason="needs bash")
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -42,7 +38,7 @@ def test_bash_completes(words: list[str], expected: list[str], bash_script: str,
     file.write_text(bash_script)
     code = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
     code += '_shtab_fast_nst; printf "%s\\n" "${COMPREPLY[@]}"'
-    command = [BASH, "--norc", "-c", code, "bash", str(file), "fast-nst", *words]
+    command = ["bash", "--norc", "-c", code, "bash", str(file), "fast-nst", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert sorted(done.stdout.split()) == sorted(expected)
 
@@ -55,9 +51,8 @@ def test_every_shell_gets_every_command_and_style(shell: str, capsys):
     assert all(path.stem in text for path in style_files())
 
 
-@pytest.mark.skipif(BASH is None, reason="needs bash")
 def test_bash_script_has_no_syntax_errors(bash_script: str):
-    subprocess.run([BASH, "-n"], input=bash_script, text=True, check=True)
+    subprocess.run(["bash", "-n"], input=bash_script, text=True, check=True)
 
 
 def test_unknown_shells_are_errors(capsys):

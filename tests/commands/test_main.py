@@ -30,6 +30,7 @@ def test_first_command_of_readme(tmp_path: Path):
     imported = {line.split(b"|")[-1].strip() for line in done.stderr.splitlines()}
     assert b"onnxruntime" in imported
     assert not {b"torch", b"torchvision", b"lightning", b"onnx"} & imported
+    assert not {b"importlib.metadata", b"platformdirs", b"shtab"} & imported  # slow
 
 
 @pytest.mark.parametrize("command", ["train", "export", "infer"])
