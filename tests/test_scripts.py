@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fast_nst import Stylizer
-from fast_nst.assets import SAMPLE_STYLE, STARTS
+from fast_nst.assets import LIVE_STYLES, SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE, STARTS, STYLES
 from fast_nst.devices import to_tensor
 from fast_nst.pictures.read import open_photograph
 from fast_nst.training.initialization import fingerprint, load_initialization
@@ -173,3 +175,61 @@ def test_train_live_distance_is_of_pixels_and_of_areas():
     checks[::2, ::2] = checks[1::2, 1::2] = -1
     assert distance(x + 0.25, x).item() == pytest.approx(0.5)  # every pixel, and every area
     assert distance(x + 0.25 * checks, x).item() == pytest.approx(0.25)  # which areas do not see
+
+
+def test_blind_sheets_show_the_new_gallery_where_the_key_says(tmp_path: Path, monkeypatch):
+    blind = script("blind_sheets")
+    for folder, source in (
+        ("old", LIVE_STYLES / "evening_fast.onnx"),
+        ("new", STYLES / "evening.onnx"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "evening.onnx").write_bytes(source.read_bytes())
+    photos = [
+        str(SAMPLE_PHOTOGRAPHS / f"{name}.jpg")
+        for name in ("coffee", "rocket", "chelsea", "astronaut")
+    ]
+    command = ["blind_sheets.py", "make", "--old", str(tmp_path / "old")]
+    command += ["--new", str(tmp_path / "new"), "--paintings", str(tmp_path)]
+    command += ["--key", str(tmp_path / "key.json"), "-o", str(tmp_path / "sheets")]
+    monkeypatch.setattr("sys.argv", [*command, "--size", "64", "--seed", "1", *photos])
+    assert blind.main() == 0
+    key = json.loads((tmp_path / "key.json").read_text())
+    assert {of["new"] for of in key.values()} == {"left", "right"}
+    paint = Stylizer(STYLES / "evening.onnx")
+    for photo in photos:
+        name = f"evening_{Path(photo).stem}"
+        expected = np.asarray(paint(open_photograph(Path(photo), 64)))
+        sheet = np.asarray(Image.open(tmp_path / "sheets" / f"{name}.png"))
+        height, width = expected.shape[:2]
+        top = 2 * blind.GAP + blind.SMALL
+        left = blind.GAP + (width + blind.GAP) * (key[name]["new"] == "right")
+        assert np.array_equal(sheet[top : top + height, left : left + width], expected)
+
+
+def test_blind_sheets_count_majorities(tmp_path: Path, monkeypatch, capsys):
+    blind = script("blind_sheets")
+    key = {f"s_{n}": {"style": "s", "new": side} for n, side in enumerate(("left", "right"))}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    judges = (
+        "s_0 left\n\ns_1 left a grid\n",
+        "s_1 right\ns_0 left\n",
+        "s_0 right\ns_1 left blurred\n",
+    )
+    files = [tmp_path / f"{number}.txt" for number in range(3)]
+    for file, said in zip(files, judges, strict=True):
+        file.write_text(said)
+    command = ["blind_sheets.py", "count", "--key", str(tmp_path / "key.json")]
+    monkeypatch.setattr("sys.argv", [*command, *map(str, files)])
+    assert blind.main() == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "s: 1 of 2",
+        "the new gallery wins 1 of 2 sheets",
+        "s_1: 1 of 3: a grid; blurred",
+    ]
+    files[0].write_text("s_0 left\n")
+    assert blind.main() == 2
+    assert "says nothing of 1 sheets, as s_1" in capsys.readouterr().err
+    files[0].write_text("s_0 both\n")
+    assert blind.main() == 2
+    assert "give SHEET left|right" in capsys.readouterr().err
