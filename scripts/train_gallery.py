@@ -108,7 +108,9 @@ def read_style(name: str, options: argparse.Namespace) -> Style:
         if metadata["network"] == NETWORK:
             config.init = str(file)
             training = json.loads(metadata.get("training", "{}"))
-    if training.get("crops", 0) >= MATURE:
+    if options.lr is not None:
+        config.lr = options.lr
+    elif training.get("crops", 0) >= MATURE:
         config.lr = MATURE_LR
     return Style(name, config, load_initialization(config), training)
 
@@ -309,6 +311,8 @@ def main() -> int:
     parser.add_argument("--style", metavar="NAME", help="default: the one with the fewest crops")
     parser.add_argument("--size", type=int, default=TrainConfig.size, metavar="PX")
     parser.add_argument("--style-size", type=int, metavar="PX", help="default: its config's")
+    lr = f"default: its config's; {MATURE_LR} after {MATURE} crops"
+    parser.add_argument("--lr", type=float, metavar="LR", help=lr)
     parser.add_argument("--batch-size", type=int, metavar="N", help=f"default: 1; GPU: {GPU_BATCH}")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/gallery"), metavar="DIR")
     try:

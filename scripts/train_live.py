@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from fast_nst.assets import LIVE_STYLES, STARTS, STYLES
 from fast_nst.commands.defects import report_defects
@@ -32,20 +30,14 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import inspect
+from fast_nst.training.distillation import distance
 from fast_nst.training.export import style_reference
 from fast_nst.training.models import read_model, to_onnx
 from fast_nst.version import __version__
 
 NETWORK = "fast"
 LR = 2e-3
-AREA = 4  # px, of the means that are compared beside the pixels
 _MOST_STEPS = 10**7
-
-
-def distance(painted: Tensor, target: Tensor) -> Tensor:
-    """The mean absolute difference of two batches, (N, 3, H, W), at full and at 1/4 resolution."""
-    difference = painted.float() - target.float()
-    return difference.abs().mean() + F.avg_pool2d(difference, AREA).abs().mean()
 
 
 def describe(

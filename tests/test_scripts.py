@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from fast_nst import Stylizer
@@ -175,6 +176,71 @@ def test_train_live_distance_is_of_pixels_and_of_areas():
     checks[::2, ::2] = checks[1::2, 1::2] = -1
     assert distance(x + 0.25, x).item() == pytest.approx(0.5)  # every pixel, and every area
     assert distance(x + 0.25 * checks, x).item() == pytest.approx(0.25)  # which areas do not see
+
+
+def test_mend_borders_targets_are_the_paintings_that_go_on_behind_the_borders():
+    borders = script("mend_borders")
+    photo, noise = torch.rand(2, 3, 64, 72), torch.randn(2, 1, 16, 18)
+    assert torch.equal(borders.target(lambda x, z: x, photo, noise), photo)
+    cells = F.interpolate(noise, scale_factor=4).expand(-1, 3, -1, -1)
+    painted = borders.target(
+        lambda x, z: F.interpolate(z, size=x.shape[-2:]).expand(-1, 3, -1, -1), photo, noise
+    )
+    assert torch.equal(painted, cells)
+
+
+def test_mend_borders_measures_the_frame_alone():
+    borders = script("mend_borders")
+    photo = torch.rand(1, 3, 64, 64)
+
+    def framed(x: torch.Tensor, z: torch.Tensor | None = None) -> torch.Tensor:
+        inside = F.pad(torch.ones(1, 1, 32, 32), [16] * 4)
+        return x + 0.1 * (1 - inside)
+
+    assert borders.frame_difference(framed, lambda x, z: x, photo) == pytest.approx(25.5, abs=0.01)
+    assert borders.frame_difference(lambda x, z: x, lambda x, z: x, photo) == 0
+
+
+@pytest.mark.slow
+def test_mend_borders_keeps_the_style_and_says_what_changed(
+    photographs: Path, tmp_path: Path, monkeypatch, capsys
+):
+    borders = script("mend_borders")
+    command = ["mend_borders.py", "--paintings", str(tmp_path), "--photos", str(photographs)]
+    command += ["--held-out", str(SAMPLE_PHOTOGRAPHS), "--photos-source", "samples, CC0-1.0"]
+    command += ["--style", "evening", "--minutes", "0.02", "--size", "64", "-o", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", command)
+    assert borders.main() == 0
+    assert "evening: " in capsys.readouterr().out
+    before, after = (read_model(folder / "evening.onnx") for folder in (STYLES, tmp_path))
+    assert after.metadata["recipe"] == before.metadata["recipe"]
+    assert after.metadata["root"] == before.metadata["root"]
+    seen = f"samples, CC0-1.0; initial weights: {before.metadata['photographs']}"
+    assert after.metadata["photographs"] == seen
+    mended = json.loads(after.metadata["training"])["borders"]
+    assert mended["steps"] == mended["crops"] >= 1
+    monkeypatch.setattr("sys.argv", [*command[:-4], "--style", "udnie", "-o", str(tmp_path)])
+    assert borders.main() == 2
+    assert "no painting" in capsys.readouterr().err
+
+
+def test_enlarge_painting_removes_noise_and_keeps_edges(tmp_path: Path, monkeypatch):
+    enlarge = script("enlarge_painting")
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, 30:] = 200
+    clean = Image.fromarray(pixels)
+    pixels[10, 10] = pixels[20, 50] = 255  # noise of a pixel
+    Image.fromarray(pixels).save(tmp_path / "scan.png")
+    command = ["enlarge_painting.py", str(tmp_path / "scan.png"), "--side", "60"]
+    monkeypatch.setattr("sys.argv", [*command, "-o", str(tmp_path / "large.png")])
+    assert enlarge.main() == 0
+    found = np.asarray(Image.open(tmp_path / "large.png"))
+    assert np.array_equal(found, np.asarray(enlarge.enlarge(clean, 60)))
+    assert found.shape == (60, 90, 3)
+    assert set(found[30, :42, 0]) == {0}
+    assert set(found[30, 48:, 0]) == {200}
+    monkeypatch.setattr("sys.argv", [*command[:1], "none.png", "-o", str(tmp_path / "a.png")])
+    assert enlarge.main() == 2
 
 
 def test_blind_sheets_show_the_new_gallery_where_the_key_says(tmp_path: Path, monkeypatch):
