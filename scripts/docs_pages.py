@@ -176,8 +176,7 @@ def _card(path: Path) -> list[str]:
         "painting": f"{known['artist']}, *{known['title']}*, {known['year']}; {known['licence']}",
         "file": f"{path.stat().st_size / 1000:.0f} kB, network `{known['network']}`",
         "for films": f"`{film.stem}`, {film.stat().st_size / 1000:.0f} kB, network `fast`",
-        "training": f"{training['steps']:,} steps, {training['crops']:,} crops, "
-        f"{training['device']}",
+        "training": _training(training),
         "loss on other photographs": f"{training['held_out']:.3f}",
         "image defects": _defects(json.loads(known["defects"])),
         **{label: known[key] for label, key in _ORIGIN.items() if key in known},
@@ -199,6 +198,14 @@ def _card(path: Path) -> list[str]:
         *(f"    {line}" for line in ["```json", *recipe.splitlines(), "```"]),
         "",
     ]
+
+
+def _training(values: dict[str, Any]) -> str:
+    device = values.get("device", "two cores of a CPU")
+    said = f"{values['steps']:,} steps, {values['crops']:,} crops, "
+    said += f"{values['seconds'] / 60:.2g} minutes on {device}"
+    borders = values.get("borders")
+    return f"{said}; {borders['steps']:,} more for the borders, on a CPU" if borders else said
 
 
 def _defects(values: dict[str, Any]) -> str:

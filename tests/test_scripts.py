@@ -224,25 +224,6 @@ def test_mend_borders_keeps_the_style_and_says_what_changed(
     assert "no painting" in capsys.readouterr().err
 
 
-def test_enlarge_painting_removes_noise_and_keeps_edges(tmp_path: Path, monkeypatch):
-    enlarge = script("enlarge_painting")
-    pixels = np.zeros((40, 60, 3), np.uint8)
-    pixels[:, 30:] = 200
-    clean = Image.fromarray(pixels)
-    pixels[10, 10] = pixels[20, 50] = 255  # noise of a pixel
-    Image.fromarray(pixels).save(tmp_path / "scan.png")
-    command = ["enlarge_painting.py", str(tmp_path / "scan.png"), "--side", "60"]
-    monkeypatch.setattr("sys.argv", [*command, "-o", str(tmp_path / "large.png")])
-    assert enlarge.main() == 0
-    found = np.asarray(Image.open(tmp_path / "large.png"))
-    assert np.array_equal(found, np.asarray(enlarge.enlarge(clean, 60)))
-    assert found.shape == (60, 90, 3)
-    assert set(found[30, :42, 0]) == {0}
-    assert set(found[30, 48:, 0]) == {200}
-    monkeypatch.setattr("sys.argv", [*command[:1], "none.png", "-o", str(tmp_path / "a.png")])
-    assert enlarge.main() == 2
-
-
 def test_blind_sheets_show_the_new_gallery_where_the_key_says(tmp_path: Path, monkeypatch):
     blind = script("blind_sheets")
     for folder, source in (

@@ -23,6 +23,7 @@ from fast_nst.pictures.edit import (
     MAX_SIDE,
     Array,
     Pixels,
+    enlarge_scan,
     flatten,
     resize,
     resize_longest,
@@ -54,6 +55,7 @@ _MAX_TEXT_BYTES = 16 * 2**20  # of text or of a colour profile in a PNG; Pillow'
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MAX_PIXELS = 500_000_000  # default limit on an image; guards against decompression bombs
 MIN_STYLE_SIDE = 32  # px of a style image's shorter side
+_MOST_ENLARGED = 2  # times: beyond, there is more blur than there are strokes
 _TRANSPOSE = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -289,7 +291,14 @@ def open_photograph(path: Path, size: int | None = None) -> Image.Image:
 
 
 def open_style(path: Path, size: int) -> Image.Image:
-    """Read a style image as "RGB", its shorter side reduced to `size` px if it is longer.
+    """Read a style image as "RGB", its shorter side reduced or enlarged to `size` px.
+
+    Strokes are learned at the size that they have in px, so that small scans give small strokes,
+    and a fine screen of them in flat areas, unless they are enlarged.
+
+    Args:
+        path: The file.
+        size: Of the shorter side, in px; one that has less than half of them is enlarged twofold.
 
     Raises:
         UserError: A side is under `MIN_STYLE_SIDE` px; see also `open_image`.
@@ -300,7 +309,10 @@ def open_style(path: Path, size: int) -> Image.Image:
             f"the style image {str(path)!r} is {image.width}x{image.height}: both sides must have "
             f"at least {MIN_STYLE_SIDE} px"
         )
-    return resize_shortest(image, min(size, *image.size))
+    shorter = min(image.size)
+    if size <= shorter:
+        return resize_shortest(image, size)
+    return enlarge_scan(image, min(size, _MOST_ENLARGED * shorter))
 
 
 def read_pixels(

@@ -239,10 +239,26 @@ def test_sizes(tmp_path: Path):
     assert open_photograph(tmp_path / "a.png").size == (100, 50)
     assert open_photograph(tmp_path / "a.png", 60).size == (60, 30)
     assert open_style(tmp_path / "a.png", 40).size == (80, 40)
-    assert open_style(tmp_path / "a.png", 60).size == (100, 50)  # blurred strokes are none
+    assert open_style(tmp_path / "a.png", 50).size == (100, 50)
+    assert open_style(tmp_path / "a.png", 60).size == (120, 60)
+    assert open_style(tmp_path / "a.png", 200).size == (200, 100)  # twofold at most
     Image.new("RGB", (100, 31)).save(tmp_path / "thin.png")
     with pytest.raises(UserError, match=r"thin\.png' is 100x31: both sides must have at least 32"):
         open_style(tmp_path / "thin.png", 60)
+
+
+def test_small_style_images_are_enlarged_without_their_noise(tmp_path: Path):
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, 30:] = 200
+    Image.fromarray(pixels).save(tmp_path / "clean.png")
+    pixels[10, 10] = pixels[20, 50] = 255  # noise of a pixel
+    Image.fromarray(pixels).save(tmp_path / "noisy.png")
+    clean, noisy = (
+        np.asarray(open_style(tmp_path / f"{name}.png", 60)) for name in ("clean", "noisy")
+    )
+    assert np.array_equal(noisy, clean)
+    assert set(clean[30, :42, 0]) == {0}  # the edge, at 45, is as sharp as bicubic
+    assert set(clean[30, 48:, 0]) == {200}
 
 
 class Watching(Image.Image):
