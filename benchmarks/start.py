@@ -35,7 +35,7 @@ from fast_nst.training.run import fit
 from fast_nst.training.settings import TrainConfig
 
 ROOT = Path(__file__).parents[1]
-NETWORK = "fast"
+NETWORK = "fine"
 STARTS = ("scratch", "photograph", "base")
 PROBE = 24  # steps, the first third of which warms up
 

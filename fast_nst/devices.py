@@ -60,6 +60,11 @@ class PrecisionTimes(NamedTuple):
 
 
 @functools.cache
+def device_name(device: torch.device) -> str:
+    """What a model says that it was trained on: "CPU", or a GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+
+
 def time_precisions(device: torch.device) -> PrecisionTimes:
     """Time VGG-19 in float32 and bf16, which takes a few seconds; cached for the process.
 

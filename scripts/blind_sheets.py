@@ -27,10 +27,10 @@ from PIL import Image
 from fast_nst.assets import SAMPLE_STYLE
 from fast_nst.commands.process import TerminationSignals
 from fast_nst.commands.progress import Progress
-from fast_nst.errors import UserError
-from fast_nst.files import make_folder, write_atomically
+from fast_nst.errors import UserError, one_line
+from fast_nst.files import check_writable, make_folder, write_atomically
 from fast_nst.pictures.edit import flatten
-from fast_nst.pictures.read import open_photograph, open_style
+from fast_nst.pictures.read import open_photograph
 from fast_nst.pictures.write import save_image
 from fast_nst.stylize.stylizer import Stylizer
 
@@ -72,43 +72,84 @@ def common_styles(old: Path, new: Path) -> list[str]:
 
 
 def make(options: argparse.Namespace) -> int:
-    """Paint the pairs, and write sheets and key."""
+    """Paint the pairs, and write sheets and key.
+
+    Raises:
+        UserError: An input cannot be used, an output cannot be written, or two photographs would
+            have sheets of one name.
+    """
+    names = common_styles(options.old, options.new)
+    photos = {path.stem.replace(" ", "_"): path for path in options.photos}
+    if len(photos) < len(options.photos):
+        raise UserError("two photographs have the same name: rename one")
+    check_writable(options.key)
     make_folder(options.output)
     generator = random.Random(options.seed)
-    key: dict[str, dict[str, str]] = {}
-    names = common_styles(options.old, options.new)
-    with TerminationSignals(), Progress(unit="sheet") as progress:
+    key = {
+        f"{name}_{photo}": {"style": name, "new": generator.choice(SIDES)}
+        for name in names
+        for photo in photos
+    }
+    write_atomically(options.key, (json.dumps(key, indent=1) + "\n").encode())
+    done = 0
+    with TerminationSignals() as signals, Progress(unit="sheet") as progress:
         for name in names:
             old, new = (Stylizer(folder / f"{name}.onnx") for folder in (options.old, options.new))
             file = SAMPLE_STYLE if name == OF_SAMPLE else options.paintings / f"{name}.jpg"
-            painting = open_style(file, 2 * SMALL)
-            for path in options.photos:
-                photo = open_photograph(path, options.size)
-                pair, side = [old(photo), new(photo)], generator.choice(SIDES)
-                target = options.output / f"{name}_{path.stem}.png"
-                save_image(
-                    sheet([photo, painting], pair if side == "right" else pair[::-1]), target
-                )
-                key[target.stem] = {"style": name, "new": side}
-                progress.update(len(key), len(names) * len(options.photos), name, {})
-    write_atomically(options.key, (json.dumps(key, indent=1) + "\n").encode())
+            painting = open_photograph(file)
+            for stem, path in photos.items():
+                photo, sheet_name = open_photograph(path, options.size), f"{name}_{stem}"
+                pair = [old(photo), new(photo)]
+                if key[sheet_name]["new"] == "left":
+                    pair.reverse()
+                save_image(sheet([photo, painting], pair), options.output / f"{sheet_name}.png")
+                done += 1
+                if progress.update(done, len(key), name, {}):
+                    return signals.exit_code(130)
     print(f"wrote {len(key)} sheets to {options.output}, and their key to {options.key}")
     return 0
+
+
+def read_text(path: Path) -> str:
+    """A file of text.
+
+    Raises:
+        UserError: It is missing, or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {one_line(error)}") from error
+
+
+def read_key(path: Path) -> dict[str, dict[str, str]]:
+    """The style and the new gallery's side of each sheet.
+
+    Raises:
+        UserError: It is no key that `make` has written.
+    """
+    try:
+        key = {
+            str(name): {"style": str(of["style"]), "new": str(of["new"])}
+            for name, of in json.loads(read_text(path)).items()
+        }
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        raise UserError(f"{path} is no key of sheets: give the one that make wrote") from error
+    return key
 
 
 def read_answers(path: Path, key: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, str]]:
     """A judge's side and words for each sheet.
 
     Raises:
-        UserError: The file has no line of that form for a sheet, or one for no sheet.
+        UserError: A line has another form or names no sheet, or a sheet has no line.
     """
     answers: dict[str, tuple[str, str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, side, words = [*line.split(maxsplit=2), "", "", ""][:3]
-        if name and (name not in key or side not in SIDES):
+    for line in filter(str.strip, read_text(path).splitlines()):
+        name, side, words = [*line.split(maxsplit=2), "", ""][:3]
+        if name not in key or side not in SIDES:
             raise UserError(f"{path} has the line {line!r}: give SHEET left|right and any words")
-        if name:
-            answers[name] = side, words
+        answers[name] = side, words
     missing = sorted(set(key) - set(answers))
     if missing:
         raise UserError(f"{path} says nothing of {len(missing)} sheets, as {missing[0]}")
@@ -117,7 +158,7 @@ def read_answers(path: Path, key: Mapping[str, Mapping[str, str]]) -> dict[str, 
 
 def count(options: argparse.Namespace) -> int:
     """Print what the new gallery wins, and the words about what it loses."""
-    key: dict[str, dict[str, str]] = json.loads(options.key.read_text(encoding="utf-8"))
+    key = read_key(options.key)
     judges = [read_answers(path, key) for path in options.answers]
     votes = {
         name: sum(answers[name][0] == of["new"] for answers in judges) for name, of in key.items()

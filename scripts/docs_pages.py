@@ -201,11 +201,13 @@ def _card(path: Path) -> list[str]:
 
 
 def _training(values: dict[str, Any]) -> str:
-    device = values.get("device", "two cores of a CPU")
-    said = f"{values['steps']:,} steps, {values['crops']:,} crops, "
-    said += f"{values['seconds'] / 60:.2g} minutes on {device}"
+    seconds = values["seconds"]
+    long = f"{seconds} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    said = f"{values['steps']:,} steps, {values['crops']:,} crops, {long} on {values['device']}"
     borders = values.get("borders")
-    return f"{said}; {borders['steps']:,} more for the borders, on a CPU" if borders else said
+    if borders:
+        said += f"; {borders['steps']:,} steps for the borders, on {borders['device']}"
+    return said
 
 
 def _defects(values: dict[str, Any]) -> str:

@@ -29,10 +29,16 @@ from fast_nst.assets import SAMPLE_STYLE, STYLES
 from fast_nst.commands.defects import report_defects
 from fast_nst.commands.process import TerminationSignals
 from fast_nst.commands.progress import Progress
-from fast_nst.devices import choose_device, choose_precision, describe_precision, to_tensor
+from fast_nst.devices import (
+    choose_device,
+    choose_precision,
+    describe_precision,
+    device_name,
+    to_tensor,
+)
 from fast_nst.errors import UserError, choose
 from fast_nst.files import write_atomically
-from fast_nst.losses import PerceptualLoss, build_loss
+from fast_nst.losses import build_loss
 from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import ImageTransformation, build_network
 from fast_nst.pictures.edit import to_array
@@ -43,7 +49,8 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.checkpoints import Checkpoint, style_digest, style_path
 from fast_nst.training.data import Photographs
-from fast_nst.training.defects import MEASURES, inspect, reference_of
+from fast_nst.training.defects import inspect, reference_of, worse
+from fast_nst.training.distillation import mean_loss
 from fast_nst.training.export import model_metadata
 from fast_nst.training.initialization import Initialization, load_initialization
 from fast_nst.training.models import read_model, to_onnx
@@ -102,14 +109,14 @@ def read_style(name: str, options: argparse.Namespace) -> Style:
         batch_size=options.batch_size or (GPU_BATCH if on_gpu else 1),
     )
     if options.style_size is not None:
-        config.style_size = options.style_size
+        config = dataclasses.replace(config, style_size=options.style_size)
     if file.is_file():
         metadata = read_model(file).metadata
         if metadata["network"] == NETWORK:
             config.init = str(file)
             training = json.loads(metadata.get("training", "{}"))
     if options.lr is not None:
-        config.lr = options.lr
+        config = dataclasses.replace(config, lr=options.lr)
     elif training.get("crops", 0) >= MATURE:
         config.lr = MATURE_LR
     return Style(name, config, load_initialization(config), training)
@@ -122,31 +129,6 @@ def choose_style(options: argparse.Namespace) -> Style:
         return read_style(choose("style", options.style, names), options)
     names.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
     return min((read_style(name, options) for name in names), key=lambda style: style.crops)
-
-
-@torch.no_grad()
-def validation_loss(
-    network: ImageTransformation, photographs: Photographs, loss: PerceptualLoss
-) -> float:
-    """The mean total loss of the validation photographs."""
-    device = next(network.parameters()).device
-    losses = []
-    for photo in torch.split(photographs.validation_photographs(), 4):
-        x = (photo.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
-        losses += [loss(network(x), loss.content_features(x))["total"].item()] * len(photo)
-    return sum(losses) / len(losses)
-
-
-def worse(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """The measures that do not pass, and exceed their limits by more than before."""
-
-    def excess(name: str, value: float) -> float:
-        measure = MEASURES[name]
-        return max(value - measure.most, measure.least - value, 0.0)
-
-    return [
-        name for name, value in after.items() if excess(name, value) > excess(name, before[name])
-    ]
 
 
 def trained(
@@ -162,7 +144,7 @@ def trained(
     )
     torch.manual_seed(0)
     network = read_network(style).to(device).to(memory_format=torch.channels_last)
-    before = validation_loss(network, photographs, loss)
+    before = mean_loss(network, photographs.validation_photographs(), loss)
     seconds = 60 * options.minutes
     kept = options.output / f"{style.name}.ckpt"
     at = _resumed(kept, network, seconds)
@@ -194,7 +176,7 @@ def trained(
         on_progress=on_progress,
     )
     progress.close()
-    after = validation_loss(network, photographs, loss)
+    after = mean_loss(network, photographs.validation_photographs(), loss)
     kept.unlink(missing_ok=True)
     return network.cpu().eval(), done, before, after
 
@@ -248,10 +230,12 @@ def file_of(
         style_reference=reference,
     )
     so_far = style.training
+    devices = dict.fromkeys([*so_far.get("device", "").split(", "), device_name(choose_device())])
     training = {
         "steps": so_far.get("steps", 0) + done.step,
         "crops": style.crops + done.step * config.batch_size,
         "seconds": round(so_far.get("seconds", 0) + done.worked),
+        "device": ", ".join(filter(None, devices)),
         "held_out": round(after, 4),
     }
     metadata = {

@@ -18,6 +18,7 @@ from fast_nst import Stylizer
 from fast_nst.assets import LIVE_STYLES, SAMPLE_PHOTOGRAPHS, SAMPLE_STYLE, STARTS, STYLES
 from fast_nst.devices import to_tensor
 from fast_nst.pictures.read import open_photograph
+from fast_nst.training.distillation import distance
 from fast_nst.training.initialization import fingerprint, load_initialization
 from fast_nst.training.models import read_model
 from fast_nst.training.settings import TrainConfig
@@ -165,17 +166,8 @@ def test_train_live_approaches_its_teacher(photographs: Path, tmp_path: Path, mo
     photo = to_tensor(open_photograph(photographs / "photo0.jpg").resize((48, 48)))
     noise = torch.zeros(1, 1, 12, 12)
     target = read_model(live.STYLES / "udnie.onnx").network(photo, noise)
-    before, after = (live.distance(m.network(photo, noise), target) for m in (base, student))
+    before, after = (distance(m.network(photo, noise), target) for m in (base, student))
     assert after < before
-
-
-def test_train_live_distance_is_of_pixels_and_of_areas():
-    distance = script("train_live").distance
-    x = torch.zeros(1, 3, 8, 8)
-    checks = torch.ones(8, 8)
-    checks[::2, ::2] = checks[1::2, 1::2] = -1
-    assert distance(x + 0.25, x).item() == pytest.approx(0.5)  # every pixel, and every area
-    assert distance(x + 0.25 * checks, x).item() == pytest.approx(0.25)  # which areas do not see
 
 
 def test_mend_borders_targets_are_the_paintings_that_go_on_behind_the_borders():
@@ -207,8 +199,8 @@ def test_mend_borders_keeps_the_style_and_says_what_changed(
 ):
     borders = script("mend_borders")
     command = ["mend_borders.py", "--paintings", str(tmp_path), "--photos", str(photographs)]
-    command += ["--held-out", str(SAMPLE_PHOTOGRAPHS), "--photos-source", "samples, CC0-1.0"]
-    command += ["--style", "evening", "--minutes", "0.02", "--size", "64", "-o", str(tmp_path)]
+    command += ["--held-out", str(photographs), "--photos-source", "samples, CC0-1.0"]
+    command += ["--style", "evening", "--minutes", "0.1", "--size", "64", "-o", str(tmp_path)]
     monkeypatch.setattr("sys.argv", command)
     assert borders.main() == 0
     assert "evening: " in capsys.readouterr().out
@@ -219,9 +211,26 @@ def test_mend_borders_keeps_the_style_and_says_what_changed(
     assert after.metadata["photographs"] == seen
     mended = json.loads(after.metadata["training"])["borders"]
     assert mended["steps"] == mended["crops"] >= 1
-    monkeypatch.setattr("sys.argv", [*command[:-4], "--style", "udnie", "-o", str(tmp_path)])
-    assert borders.main() == 2
-    assert "no painting" in capsys.readouterr().err
+    assert mended["device"] == "CPU"
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--style", "udnie"], "is the one that the model was trained on"),
+        (["--style", "evening", "--size", "48"], "--size 48: give a multiple of 4 above 48"),
+        (["--style", "evening", "--size", "66"], "--size 66: give a multiple of 4 above 48"),
+        (["--style", "udnei"], "Did you mean 'udnie'?"),
+    ],
+)
+def test_mend_borders_refuses_before_it_trains(
+    photographs: Path, tmp_path: Path, monkeypatch, capsys, flags: list[str], line: str
+):
+    command = ["mend_borders.py", "--paintings", str(photographs), "--photos", str(photographs)]
+    command += ["--held-out", str(photographs), "--photos-source", "own", "-o", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", [*command, *flags])
+    assert script("mend_borders").main() == 2
+    assert line in capsys.readouterr().err
 
 
 def test_blind_sheets_show_the_new_gallery_where_the_key_says(tmp_path: Path, monkeypatch):
@@ -280,3 +289,9 @@ def test_blind_sheets_count_majorities(tmp_path: Path, monkeypatch, capsys):
     files[0].write_text("s_0 both\n")
     assert blind.main() == 2
     assert "give SHEET left|right" in capsys.readouterr().err
+    files[0].unlink()
+    assert blind.main() == 2
+    assert "cannot be read" in capsys.readouterr().err
+    (tmp_path / "key.json").write_text("[]")
+    assert blind.main() == 2
+    assert "is no key of sheets" in capsys.readouterr().err

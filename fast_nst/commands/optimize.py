@@ -64,7 +64,8 @@ def run(argv: Sequence[str], prog: str, description: str) -> int:
     failure = None
     with explain_oom("lower --size"):
         content = to_tensor(photo).to(device)
-        styles = [to_tensor(open_style(path, style_size)).to(device) for path in paths]
+        enlarge = options.style_size is not None
+        styles = [to_tensor(open_style(path, style_size, enlarge)).to(device) for path in paths]
         init = _initial_picture(options.init, photo)
         loss = build_loss(options, styles, shares)
         precision = choose_precision(options.precision, device)

@@ -105,8 +105,8 @@ class OptimizeOptions(LossSettings):
     steps: int = option("updates, at each scale", STEPS, least=1)
     size: int = option("longer side of the result, in px", 512, metavar="PX", least=1)
     style_size: int | None = option(
-        "shorter side of the style image, in px: larger for larger strokes; default: that of the "
-        "result",
+        "shorter side to which the style image is resized, in px, enlarged at most twofold: larger "
+        "for larger strokes; default: that of the result, not enlarged",
         None,
         metavar="PX",
         least=1,

@@ -22,6 +22,7 @@ MAX_SIDE = 100_000
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, applied to gamma-encoded sRGB
 
 _STRIP_PIXELS = 2_000_000  # bounds the memory of intermediate results
+_NOISY = 1.25  # times that a scan is enlarged, from which on its noise shows
 
 
 def strips(height: int, width: int, pixels: int = _STRIP_PIXELS) -> Iterator[slice]:
@@ -150,16 +151,22 @@ def resize_shortest(image: Image.Image, size: int) -> Image.Image:
 def enlarge_scan(image: Image.Image, size: int) -> Image.Image:
     """Enlarge a scanned painting to a shorter side of `size` px, without the scan's noise.
 
-    A median of 3x3 px before and after removes noise and JPEG blocks, which would be enlarged too,
-    and keeps the edges of strokes.
+    From `_NOISY` times on, noise and JPEG blocks would be seen as strokes: a median of 3x3 px
+    before and after removes them. It keeps the edges of strokes, but lines of a px are lost.
 
     Args:
         image: "RGB".
         size: In px, at least the image's shorter side.
+
+    Raises:
+        UserError: See `resize`.
     """
+    factor = size / min(image.size)
+    enlarged = scaled_size(image.size, factor)
+    if factor < _NOISY:
+        return resize(image, enlarged, Image.Resampling.BICUBIC)
     median = ImageFilter.MedianFilter(3)
-    enlarged = scaled_size(image.size, size / min(image.size))
-    return image.filter(median).resize(enlarged, Image.Resampling.BICUBIC).filter(median)
+    return resize(image.filter(median), enlarged, Image.Resampling.BICUBIC).filter(median)
 
 
 def blend(photo: Array, stylized: Array, strength: float) -> Array:

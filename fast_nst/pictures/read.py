@@ -290,7 +290,7 @@ def open_photograph(path: Path, size: int | None = None) -> Image.Image:
     return photo if size is None else resize_longest(photo, size)
 
 
-def open_style(path: Path, size: int) -> Image.Image:
+def open_style(path: Path, size: int, enlarge: bool = True) -> Image.Image:
     """Read a style image as "RGB", its shorter side reduced or enlarged to `size` px.
 
     Strokes are learned at the size that they have in px, so that small scans give small strokes,
@@ -299,6 +299,7 @@ def open_style(path: Path, size: int) -> Image.Image:
     Args:
         path: The file.
         size: Of the shorter side, in px; one that has less than half of them is enlarged twofold.
+        enlarge: Whether it is enlarged.
 
     Raises:
         UserError: A side is under `MIN_STYLE_SIDE` px; see also `open_image`.
@@ -310,8 +311,8 @@ def open_style(path: Path, size: int) -> Image.Image:
             f"at least {MIN_STYLE_SIDE} px"
         )
     shorter = min(image.size)
-    if size <= shorter:
-        return resize_shortest(image, size)
+    if size <= shorter or not enlarge:
+        return resize_shortest(image, min(size, shorter))
     return enlarge_scan(image, min(size, _MOST_ENLARGED * shorter))
 
 

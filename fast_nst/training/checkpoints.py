@@ -24,6 +24,7 @@ CHECKPOINT = "last.ckpt"
 BEST = "best.ckpt"  # by the validation loss
 RECORD = "fast_nst"  # the key of our entries in a Lightning checkpoint
 SAMPLES_TERMS = "the samples of fast_nst: CC0-1.0 and public domain"
+_INITIAL = "; initial weights: "  # between the photographs of a training and those before
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,19 @@ class Checkpoint:
     def photographs(self) -> str:
         """The photographs and terms of this run, and those of its initial weights."""
         own = self.config.photos_source or ("" if self.config.photos else SAMPLES_TERMS)
-        before = self.initialization.get("photographs", "")
-        return f"{own or 'not recorded'}; initial weights: {before}" if before else own
+        return joined_photographs(own, self.initialization.get("photographs", ""))
+
+
+def joined_photographs(own: str, before: str) -> str:
+    """The photographs and terms of a training, and those of its initial weights.
+
+    Args:
+        own: Those of the training; "" if not recorded.
+        before: Those of its initial weights, which may themselves be joined; "" if there are none.
+    """
+    if own and own in before.split(_INITIAL):
+        return before
+    return f"{own or 'not recorded'}{_INITIAL}{before}" if before else own
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -34,8 +34,7 @@ from fast_nst.training.saving import Log
 from fast_nst.training.settings import TrainConfig
 
 STRENGTHS = (0.6, 1.0, 1.3)
-LARGE, SMALL = 512, 256  # px, of the style image's shorter side
-LEAST = 32  # px
+LARGE = 512  # px, of the style image's shorter side; the smaller strokes have half
 SHEET = "sheet.jpg"
 _TILE = 400  # px, height of the sheet's rows
 _SMALL_CROP = 128  # px, of slow machines: a third of the arithmetic, and strokes fit in
@@ -63,14 +62,13 @@ class Preview:
 
 
 def style_sizes(shorter: int) -> list[int]:
-    """Two sizes for a style image, smaller strokes first; one where it is too small for two.
+    """Two sizes for a style image, smaller strokes first.
 
     Args:
-        shorter: Of its sides, in px; nothing is enlarged.
+        shorter: Of its sides, in px; it is enlarged at most twofold, as `open_style` does.
     """
-    large = min(LARGE, shorter)
-    small = max(LEAST, min(SMALL, large // 2))
-    return [small, large] if small < large else [large]
+    large = min(LARGE, 2 * shorter)
+    return [large // 2, large]
 
 
 def fit_time(config: TrainConfig, seconds: float, left: float) -> tuple[TrainConfig, str]:

@@ -63,7 +63,8 @@ class Recipe(LossSettings):
     batch_size: int = option("photographs a step", 1, least=1)
     size: int = option("side of the square training crop, in px", 224, least=32, metavar="PX")
     style_size: int = option(
-        "shorter side to which the style image is resized, in px: larger for larger strokes",
+        "shorter side to which the style image is resized, in px, enlarged at most twofold: larger "
+        "for larger strokes",
         448,
         least=32,
         metavar="PX",

@@ -242,6 +242,7 @@ def test_sizes(tmp_path: Path):
     assert open_style(tmp_path / "a.png", 50).size == (100, 50)
     assert open_style(tmp_path / "a.png", 60).size == (120, 60)
     assert open_style(tmp_path / "a.png", 200).size == (200, 100)  # twofold at most
+    assert open_style(tmp_path / "a.png", 60, enlarge=False).size == (100, 50)
     Image.new("RGB", (100, 31)).save(tmp_path / "thin.png")
     with pytest.raises(UserError, match=r"thin\.png' is 100x31: both sides must have at least 32"):
         open_style(tmp_path / "thin.png", 60)
@@ -257,6 +258,8 @@ def test_small_style_images_are_enlarged_without_their_noise(tmp_path: Path):
         np.asarray(open_style(tmp_path / f"{name}.png", 60)) for name in ("clean", "noisy")
     )
     assert np.array_equal(noisy, clean)
+    slightly = np.asarray(open_style(tmp_path / "noisy.png", 48))
+    assert slightly[10:15, 10:15].max() > 100  # under 1.25 times, nothing is removed
     assert set(clean[30, :42, 0]) == {0}  # the edge, at 45, is as sharp as bicubic
     assert set(clean[30, 48:, 0]) == {200}
 

@@ -44,10 +44,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sizes_of_strokes_fit_the_style_image():
     assert style_sizes(3000) == [256, 512]
-    assert style_sizes(400) == [200, 400]
-    assert style_sizes(70) == [35, 70]
-    assert style_sizes(40) == [32, 40]
-    assert style_sizes(32) == [32]
+    assert style_sizes(400) == [256, 512]
+    assert style_sizes(150) == [150, 300]
+    assert style_sizes(70) == [70, 140]
+    assert style_sizes(32) == [32, 64]
 
 
 def test_a_preview_leaves_a_sheet_and_what_its_tiles_are(place: Path, monkeypatch):
@@ -56,17 +56,17 @@ def test_a_preview_leaves_a_sheet_and_what_its_tiles_are(place: Path, monkeypatc
     assert {path.name for path in folder.iterdir()} == {
         "sheet.jpg",
         "preview.json",
-        "strokes_45",
         "strokes_90",
-        "strokes_45.onnx",
+        "strokes_180",
         "strokes_90.onnx",
+        "strokes_180.onnx",
     }
     width, height = open_image(folder / "sheet.jpg").size
     assert width > 1000  # three a row,
     assert 1200 < height < 1400  # in three rows
     tiles = [find_tile("wave.png", number) for number in range(1, 7)]
     assert [tile.strength for tile in tiles] == [*STRENGTHS, *STRENGTHS]
-    assert [tile.style_size for tile in tiles] == [45] * 3 + [90] * 3
+    assert [tile.style_size for tile in tiles] == [90] * 3 + [180] * 3
     for tile in tiles:
         metadata = Stylizer(tile.model).metadata
         recipe = json.loads(metadata["recipe"])
@@ -94,7 +94,7 @@ def test_the_command_names_what_goes_on_from_each_tile(place: Path, monkeypatch,
     assert main(["preview", "--style", "wave.png", "--steps", "1", "--precision", "32"]) == 0
     out = capsys.readouterr().out
     assert "Look at runs/wave_preview-2/sheet.jpg" in out
-    assert "4: style size 90, strength 0.6\n    fast-nst train --style wave.png" in out
+    assert "4: style size 180, strength 0.6\n    fast-nst train --style wave.png" in out
     commands = [line.split() for line in out.splitlines() if "fast-nst train" in line]
     assert [command[-2:] for command in commands] == [
         ["--from-preview", str(n + 1)] for n in range(6)
@@ -103,8 +103,8 @@ def test_the_command_names_what_goes_on_from_each_tile(place: Path, monkeypatch,
     assert main([*commands[5][1:], *small.split()]) == 0
     assert "--style wave --strength 1.3 -o painting.jpg" in capsys.readouterr().out
     metadata = Stylizer("runs/wave/model.onnx").metadata
-    assert json.loads(metadata["start"])["name"] == "strokes_90.onnx"
-    assert json.loads(metadata["recipe"])["style_size"] == 90
+    assert json.loads(metadata["start"])["name"] == "strokes_180.onnx"
+    assert json.loads(metadata["recipe"])["style_size"] == 180
     assert metadata["root"] == Stylizer("evening").metadata["root"]
 
 
@@ -113,7 +113,7 @@ def test_an_own_folder_is_named_by_its_files(place: Path, tmp_path: Path, capsys
     out = tmp_path / "here"
     command = f"preview --style {place / 'wave.png'} --steps 1 --precision 32 --out {out}"
     assert main(command.split()) == 0
-    assert f"--init {out / 'strokes_45.onnx'} --style-size 45\n" in capsys.readouterr().out
+    assert f"--init {out / 'strokes_90.onnx'} --style-size 90\n" in capsys.readouterr().out
     assert main(command.split()) == 2
     assert "holds a preview: change --out" in capsys.readouterr().err
 
@@ -123,7 +123,7 @@ def test_the_settings_are_the_tile_s(place: Path, monkeypatch):
     plan = resolve(TrainConfig(style="wave.png", from_preview=5, steps=7))
     config = plan.config
     assert plan.tile == find_tile("wave.png", 5)
-    assert (config.style_size, config.steps, config.from_preview) == (90, 7, None)
+    assert (config.style_size, config.steps, config.from_preview) == (180, 7, None)
     start = read_model(str(config.init)).network.state_dict()
     mine = read_model(find_tile("wave.png", 5).model).network.state_dict()
     assert all(torch.equal(value, mine[name]) for name, value in start.items())
@@ -205,7 +205,7 @@ def test_a_slow_machine_takes_fewer_steps(place: Path, tmp_path: Path, monkeypat
     assert main([*command.split(), "--steps", "50", "--minutes", "0.001"]) == 0
     line = "3 steps on crops of 128 px for each size of strokes take"
     assert line in capsys.readouterr().err.split("training")[0]
-    for size in (45, 90):
+    for size in (90, 180):
         recipe = json.loads(Stylizer(tmp_path / f"p/strokes_{size}.onnx").metadata["recipe"])
         assert recipe["size"] == 128
         assert recipe["steps"] == 3
