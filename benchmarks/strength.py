@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from fast_nst.pictures.edit import resize_longest
 from fast_nst.pictures.read import open_photograph, open_style
 
 STRENGTHS = [step / 5 for step in range(8)]
-STYLE_SIZE, SIZE = 448, 256
+SIZE = 256
 
 
 @torch.no_grad()
@@ -44,10 +45,11 @@ def losses(paintings: Path) -> None:
     photos = [resize_longest(open_photograph(path), SIZE) for path in REFERENCE_PHOTOGRAPHS]
     for name in (path.stem for path in style_files()):
         painting = SAMPLE_STYLE if name == "evening" else paintings / f"{name}.jpg"
-        loss = build_loss(
-            LossSettings(style_weight=1.0), to_tensor(open_style(painting, STYLE_SIZE))
-        )
         stylize = Stylizer(name, detail=0)
+        style_size = json.loads(stylize.metadata["recipe"])["style_size"]
+        loss = build_loss(
+            LossSettings(style_weight=1.0), to_tensor(open_style(painting, style_size))
+        )
         rows: dict[str, list[float]] = {"style": [], "content": []}
         for strength in STRENGTHS:
             parts = [

@@ -11,6 +11,7 @@ left out is printed.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,15 @@ import torch
 from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, build_loss
 from fast_nst.models.catalogue import style_files
+from fast_nst.models.onnx_fields import read_metadata
 from fast_nst.pictures.read import open_style
 
-STYLE_SIZE = 448  # as the gallery was trained
 RANK = 16
+
+
+def style_size(model: Path) -> int:
+    """The shorter side of the style image, in px, that a model was trained with."""
+    return int(json.loads(read_metadata(model.read_bytes())["recipe"])["style_size"])
 
 
 def factor(gram: torch.Tensor, rank: int = RANK) -> torch.Tensor:
@@ -40,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("output", type=Path, help="folder for NAME.npz")
     options = parser.parse_args(argv)
     options.output.mkdir(parents=True, exist_ok=True)
-    for name in (path.stem for path in style_files()):
-        painting = options.paintings / f"{name}.jpg"
+    for path in style_files():
+        name, painting = path.stem, options.paintings / f"{path.stem}.jpg"
         if not painting.exists():
             continue
-        loss = build_loss(LossSettings(), to_tensor(open_style(painting, STYLE_SIZE)))
+        loss = build_loss(LossSettings(), to_tensor(open_style(painting, style_size(path))))
         grams = {layer: loss.get_buffer(f"style.gram_{layer}")[0] for layer in loss.style.layers}
         factors = {layer: factor(gram).half() for layer, gram in grams.items()}
         arrays: dict[str, Any] = {layer: u.numpy() for layer, u in factors.items()}

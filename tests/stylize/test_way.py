@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from fast_nst import Stylizer
-from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE
+from fast_nst.assets import REFERENCE_PHOTOGRAPHS, SAMPLE_STYLE, STYLES
 from fast_nst.devices import to_tensor
 from fast_nst.losses import LossSettings, PerceptualLoss, build_loss, temporal_loss
 from fast_nst.models.catalogue import FAST, style_files
 from fast_nst.pictures.edit import from_array, resize_longest, to_array
 from fast_nst.pictures.read import open_photograph, open_style
 from fast_nst.training.frame_augmentation import FrameAugmentation
-from scripts.style_grams import STYLE_SIZE
+from scripts.style_grams import style_size
 
 GRAMS = Path(__file__).parent / "grams"
 
@@ -25,7 +25,8 @@ GRAMS = Path(__file__).parent / "grams"
 @pytest.fixture(scope="module")
 def evening() -> PerceptualLoss:
     return build_loss(
-        LossSettings(style_weight=1.0), to_tensor(open_style(SAMPLE_STYLE, STYLE_SIZE))
+        LossSettings(style_weight=1.0),
+        to_tensor(open_style(SAMPLE_STYLE, style_size(STYLES / "evening.onnx"))),
     )
 
 
