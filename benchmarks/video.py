@@ -43,11 +43,14 @@ SIZES = {(640, 360): 600, (1280, 720): 200}  # px: frames
 RATE = 30
 LOOP = "OpenCV's loop"
 LONG = ("ONNX Runtime", "OpenVINO")  # that are given a long video too
+FILM_MODEL, STYLE = f"{DEFAULT_MODEL.stem}{FAST}", DEFAULT_MODEL.stem
 CONTESTANTS = {
-    "ONNX Runtime": ("onnxruntime", True),
-    "ONNX Runtime, each frame for itself": ("onnxruntime", False),
-    "OpenVINO": ("openvino", True),
-    "OpenVINO, bf16": ("openvino", True),
+    "ONNX Runtime": ("onnxruntime", True, FILM_MODEL),
+    "ONNX Runtime, each frame for itself": ("onnxruntime", False, FILM_MODEL),
+    "OpenVINO": ("openvino", True, FILM_MODEL),
+    "OpenVINO, bf16": ("openvino", True, FILM_MODEL),
+    "`fine`, ONNX Runtime": ("onnxruntime", True, STYLE),
+    "`fine`, OpenVINO, bf16": ("openvino", True, STYLE),
 }
 
 
@@ -72,7 +75,7 @@ def loop(source: str, target: str) -> int:
     import cv2
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(find_model(f"{DEFAULT_MODEL.stem}{FAST}")))
+    session = onnxruntime.InferenceSession(str(find_model(FILM_MODEL)))
     reader = cv2.VideoCapture(source)
     size = (int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)))
     writer = cv2.VideoWriter(target, cv2.VideoWriter.fourcc(*"mp4v"), RATE, size)
@@ -97,9 +100,8 @@ def work(contestant: str, source: str) -> dict[str, float]:
         if contestant == LOOP:
             frames = loop(source, target)
         else:
-            engine, steady = CONTESTANTS[contestant]
+            engine, steady, name = CONTESTANTS[contestant]
             precision = "bf16" if "bf16" in contestant else "32"
-            name = f"{DEFAULT_MODEL.stem}{FAST}"
             stylize = Stylizer(name, engine=engine, precision=precision)
             frames = stylize_video(source, target, stylize, steady=steady).frames
         seconds = time.perf_counter() - started
@@ -111,7 +113,7 @@ def steps(clip: Path) -> None:
     reader = VideoReader(clip, None, Fraction(0), None, MAX_PIXELS)
     frames: list[Frame] = []
     cost = {"decoding": spent(lambda: frames.extend(reader.frames()))}
-    stylizer = Stylizer(f"{DEFAULT_MODEL.stem}{FAST}", threads=1)
+    stylizer = Stylizer(FILM_MODEL, threads=1)
     paintings: list[Frame] = []
     tasks = [Task(frame, stylizer.model, PaintOptions(detail=0)) for frame in frames]
     cost["network"] = spent(lambda: paintings.extend(Stream(stylizer).paint(tasks)))
@@ -157,9 +159,7 @@ def main() -> None:
         for size, frames in SIZES.items():
             clip = Path(folder) / f"{size[0]}.mp4"
             make_clip(clip, size, frames)
-            names = [LOOP, *CONTESTANTS]
-            if not has_bf16():
-                names.remove("OpenVINO, bf16")
+            names = [LOOP, *(name for name in CONTESTANTS if has_bf16() or "bf16" not in name)]
             found = in_turns(
                 names,
                 options.rounds,

@@ -20,7 +20,7 @@ import torch
 from fast_nst.assets import LIVE_STYLES, STARTS, STYLES
 from fast_nst.commands.defects import report_defects
 from fast_nst.commands.progress import Progress
-from fast_nst.devices import choose_device, choose_precision
+from fast_nst.devices import choose_device, choose_precision, device_name
 from fast_nst.errors import UserError, choose
 from fast_nst.files import write_atomically
 from fast_nst.models.catalogue import FAST
@@ -28,6 +28,7 @@ from fast_nst.models.graphs import with_metadata
 from fast_nst.networks import ImageTransformation
 from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
+from fast_nst.training.checkpoints import joined_photographs
 from fast_nst.training.data import Photographs
 from fast_nst.training.defects import inspect
 from fast_nst.training.distillation import distance
@@ -107,7 +108,10 @@ def distil(
     metadata = describe(
         model.metadata, start.metadata, name, options.batch_size, options.size, done.step
     )
-    metadata["photographs"] = options.photos_source
+    before = start.metadata.get("photographs", "")
+    metadata["photographs"] = joined_photographs(options.photos_source, before)
+    training = {"seconds": round(done.worked), "device": device_name(device)}
+    metadata["training"] = json.dumps({**json.loads(metadata["training"]), **training})
     return student.cpu().eval(), metadata
 
 
