@@ -1,8 +1,8 @@
 """Large pictures: time and memory by size, and what painting in tiles changes.
 
-    python benchmarks/large.py
+    python benchmarks/large.py [--style composition_vii_fast] [--megapixels 6 12 ...]
 
-prints, for a sample photograph enlarged to 2 to 24 megapixels, whole `fast-nst infer` processes
+prints, for a sample photograph enlarged to several sizes, whole `fast-nst infer` processes
 from JPEG to JPEG, in turns: seconds a megapixel of painting, and the peak memory beside what it may
 be, which is --max-memory + 0.5 GB + 6 bytes a pixel. Then how far the painting in tiles is from the
 one in one piece at 6 megapixels, in three styles (`johnson`, whose weights are random, at 1.5), and
@@ -37,7 +37,7 @@ from fast_nst.pictures.edit import Array, resize, to_array
 from fast_nst.pictures.read import open_image
 from fast_nst.stylize.tiles import TiledNetwork, paint_in_tiles, pixels_per_tile, tiles
 
-MEGAPIXELS = (2, 4, 12, 24)
+MEGAPIXELS = (6, 12, 14, 24, 48, 100)
 COMPARED = ("composition_vii", "the_scream", "udnie")
 MEMORY = EngineOptions().working_bytes
 
@@ -64,12 +64,12 @@ def mosaic(megapixels: float) -> Array:
     return to_array(canvas)
 
 
-def infer(folder: str, megapixels: str, how: str) -> dict[str, Any]:
+def infer(folder: str, megapixels: str, how: str, style: str) -> dict[str, Any]:
     """A whole run, in this process."""
     source, target = Path(folder, f"{megapixels}.jpg"), Path(folder, "out.jpg")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        options = ["--json", "--quiet", "--overwrite", "--statistics", how]
+        options = ["--json", "--quiet", "--overwrite", "--statistics", how, "--style", style]
         code = fast_nst(["infer", str(source), "-o", str(target), *options])
     assert code == 0
     return {**json.loads(said.getvalue()), "peak": peak_megabytes()}
@@ -102,15 +102,17 @@ def difference(first: Array, second: Array) -> str:
     return f"{found.mean():.4f}, {found.max()}"
 
 
-def print_runs(folder: Path, rounds: int) -> None:
+def print_runs(folder: Path, rounds: int, style: str, sizes: list[int]) -> None:
     contestants = {}
-    for megapixels in MEGAPIXELS:
+    for megapixels in sizes:
         pixels = Image.fromarray(photograph(megapixels))
         pixels.save(folder / f"{megapixels}.jpg", quality=90)
         for how in ("exact", "reduced"):
             contestants[f"{megapixels} MP, {how}"] = (megapixels, how)
     found = in_turns(
-        contestants, rounds, lambda name: worker(__file__, "infer", folder, *contestants[name])
+        contestants,
+        rounds,
+        lambda name: worker(__file__, "infer", folder, *contestants[name], style),
     )
     rows = {}
     for name, runs in found.items():
@@ -167,14 +169,16 @@ def print_memory(johnson: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--style", default=f"{DEFAULT_MODEL.stem}{FAST}", help="that is timed")
+    parser.add_argument("--megapixels", type=int, nargs="+", default=MEGAPIXELS)
+    options = parser.parse_args()
     from fast_nst.networks import build_network
     from fast_nst.training.models import to_onnx
 
     with tempfile.TemporaryDirectory() as folder:
         johnson = Path(folder, "johnson.onnx")
         johnson.write_bytes(to_onnx(build_network("johnson").eval(), {"network": "johnson"}))
-        print_runs(Path(folder), rounds)
+        print_runs(Path(folder), options.rounds, options.style, list(options.megapixels))
         models = {path.stem: path for path in style_files() if path.stem in COMPARED}
         print_differences({**models, "johnson": johnson})
         print_memory(johnson)

@@ -54,7 +54,7 @@ def loop(seconds: float) -> float:
     photo = photograph()
     stylizers = {
         (name, strength): Stylizer(name, strength=strength, threads=1)
-        for name, strength in itertools.islice(jobs(), 30)
+        for name, strength in itertools.islice(jobs(), len(STRENGTHS) * len(style_files()))
     }
     for stylize in stylizers.values():
         stylize(open_image(photo))

@@ -3,7 +3,7 @@
     fast-nst train --network johnson --style PAINTING --photos PHOTOS --out runs/johnson
     fast-nst train --style PAINTING --photos PHOTOS --out runs/fast
     python benchmarks/time_and_loss.py runs/johnson/model.onnx runs/fast/model.onnx \
-        --style PAINTING --photos PHOTOS --plot docs/inference.svg
+        --style PAINTING --photos PHOTOS --plot inference.svg
 
 The models are of one recipe; PHOTOS are those that all were trained on. Losses are means over the
 photographs that training holds out, at the size of the crops; times are medians at 512 px, from

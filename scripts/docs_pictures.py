@@ -32,6 +32,7 @@ CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox"]  # without which it does not start as root, as in a container
 WINDOW = {"width": 1360, "height": 800}  # px
 QUALITY = 88
+SIDE = 420  # px, of each painting of a sheet
 THUMBNAILS = 15_000  # ms, in which all of the strip are painted
 
 
@@ -78,7 +79,7 @@ def main() -> int:
             photograph_page(target)
         else:
             words = ["styles", str(PHOTOGRAPH), *PICTURES[name], "-o", str(target)]
-            words += ["--overwrite", "--quality", str(QUALITY), "-q"]
+            words += ["--size", str(SIDE), "--overwrite", "--quality", str(QUALITY), "-q"]
             if fast_nst(words) != 0:
                 return 2
         print(f"wrote {target}")
