@@ -59,12 +59,12 @@ class PrecisionTimes(NamedTuple):
         return "bf16" if self.bf16 < _WORTHWHILE * self.float32 else "32"
 
 
-@functools.cache
 def device_name(device: torch.device) -> str:
     """What a model says that it was trained on: "CPU", or a GPU's name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 
+@functools.cache
 def time_precisions(device: torch.device) -> PrecisionTimes:
     """Time VGG-19 in float32 and bf16, which takes a few seconds; cached for the process.
 
