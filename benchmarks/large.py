@@ -20,6 +20,7 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     kind, *rest = sys.argv[1:] or [""]
-    if kind in ("infer", "memory"):
-        print(json.dumps({"infer": infer, "memory": memory}[kind](*rest)))
+    workers: dict[str, Callable[..., object]] = {"infer": infer, "memory": memory}
+    if kind in workers:
+        print(json.dumps(workers[kind](*rest)))
     else:
         main()
