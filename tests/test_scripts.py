@@ -103,7 +103,7 @@ def test_train_gallery_replaces_only_worse_models(
     gallery: ModuleType, photographs: Path, tmp_path: Path, capsys, monkeypatch
 ):
     monkeypatch.setattr(gallery, "worse", lambda *_: [])  # so brief a training cannot be clean
-    assert run_gallery(gallery, photographs, tmp_path, "--minutes", "0.1") == 0
+    assert run_gallery(gallery, photographs, tmp_path, "--minutes", "0.02") == 0
     said = capsys.readouterr().out
     assert "udnie: " in said  # nothing is trained yet: the first of the order
     assert (tmp_path / "out" / "udnie.jpg").is_file()
@@ -202,8 +202,11 @@ def test_mend_borders_keeps_the_style_and_says_what_changed(
     command += ["--held-out", str(photographs), "--photos-source", "samples, CC0-1.0"]
     command += ["--style", "evening", "--minutes", "0.1", "--size", "64", "-o", str(tmp_path)]
     monkeypatch.setattr("sys.argv", command)
+    levels = iter([2.0, 1.0, 1.0, 2.0])  # seconds of training may change anything
+    monkeypatch.setattr(borders, "frame_difference", lambda *_: next(levels))
+    monkeypatch.setattr(borders, "worse", lambda before, after: [])
     assert borders.main() == 0
-    assert "evening: " in capsys.readouterr().out
+    assert "differ by 2.0 levels, now 1.0: wrote" in capsys.readouterr().out
     before, after = (read_model(folder / "evening.onnx") for folder in (STYLES, tmp_path))
     assert after.metadata["recipe"] == before.metadata["recipe"]
     assert after.metadata["root"] == before.metadata["root"]
@@ -212,6 +215,10 @@ def test_mend_borders_keeps_the_style_and_says_what_changed(
     mended = json.loads(after.metadata["training"])["borders"]
     assert mended["steps"] == mended["crops"] >= 1
     assert mended["device"] == "CPU"
+    (tmp_path / "evening.onnx").unlink()
+    assert borders.main() == 1  # no better
+    assert "not written, no better" in capsys.readouterr().out
+    assert not (tmp_path / "evening.onnx").exists()
 
 
 @pytest.mark.parametrize(
