@@ -39,8 +39,8 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.checkpoints import joined_photographs
 from fast_nst.training.data import Photographs
-from fast_nst.training.defects import inspect, worse
-from fast_nst.training.distillation import distance, mean_loss
+from fast_nst.training.defects import inspect
+from fast_nst.training.distillation import distance, mean_loss, worse
 from fast_nst.training.export import style_reference
 from fast_nst.training.models import read_model, to_onnx
 

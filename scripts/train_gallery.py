@@ -49,8 +49,8 @@ from fast_nst.stylize.stylizer import Stylizer
 from fast_nst.training import timed
 from fast_nst.training.checkpoints import Checkpoint, style_digest, style_path
 from fast_nst.training.data import Photographs
-from fast_nst.training.defects import inspect, reference_of, worse
-from fast_nst.training.distillation import mean_loss
+from fast_nst.training.defects import inspect, reference_of
+from fast_nst.training.distillation import mean_loss, worse
 from fast_nst.training.export import model_metadata
 from fast_nst.training.initialization import Initialization, load_initialization
 from fast_nst.training.models import read_model, to_onnx

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from fast_nst.errors import UserError
 
@@ -162,6 +162,8 @@ def enlarge_scan(image: Image.Image, size: int) -> Image.Image:
     Raises:
         UserError: See `resize`.
     """
+    from PIL import ImageFilter  # which painting does not need
+
     factor = size / min(image.size)
     enlarged = scaled_size(image.size, factor)
     if factor < _NOISY:

@@ -102,23 +102,6 @@ MEASURES = {
 }
 
 
-def worse(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """The measures that do not pass, and exceed their limits by more than before.
-
-    Args:
-        before: Values by measure, as `inspect` returns them.
-        after: The same of a later model.
-    """
-
-    def excess(name: str, value: float) -> float:
-        measure = MEASURES[name]
-        return max(value - measure.most, measure.least - value, 0.0)
-
-    return [
-        name for name, value in after.items() if excess(name, value) > excess(name, before[name])
-    ]
-
-
 @dataclass(frozen=True)
 class Reference:
     """Statistics of a style image, at its training size, that paintings are compared with.
