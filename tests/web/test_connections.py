@@ -127,10 +127,11 @@ def test_connection_limit_closes_the_longest_idle_connection(
 def readers(address: tuple[str, int], path: str) -> Iterator[list[socket.socket]]:
     """The maximum number of connections, whose clients do not read."""
     with contextlib.ExitStack() as stack:
-        peers = [stack.enter_context(socket.create_connection(address)) for _ in range(MOST)]
-        for peer in peers:
-            peer.sendall(get(path))
-            peer.recv(1)
+        peers = []
+        for _ in range(MOST):  # one by one: an open connection has `HEAD_TIMEOUT` for its request
+            peers.append(stack.enter_context(socket.create_connection(address)))
+            peers[-1].sendall(get(path))
+            peers[-1].recv(1)
         time.sleep(0.1)
         yield peers
 
