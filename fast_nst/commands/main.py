@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from fast_nst.commands.process import (
     TerminationSignals,
@@ -79,8 +80,20 @@ def _command(argv: Sequence[str]) -> Callable[[], int]:
         check_encoding(argv)
     # Pillow warns of large files, and of damage that does not prevent decoding.
     warnings.filterwarnings("ignore", module="PIL")
-    module = importlib.import_module(f"fast_nst.commands.{name}")
+    module = _imported(name, command.needs_training)
     return functools.partial(module.run, argv[1:], f"fast-nst {name}", command.description)
+
+
+def _imported(name: str, needs_training: bool) -> ModuleType:
+    try:
+        return importlib.import_module(f"fast_nst.commands.{name}")
+    except (ImportError, OSError, RuntimeError) as error:  # what packages that do not match raise
+        if not needs_training:
+            raise
+        raise UserError(
+            f"the packages of the train extra cannot be imported ({one_line(error)}): where one of "
+            "torch and torchvision was updated alone, run pip install -U torch torchvision"
+        ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,10 @@ Graph = Callable[[Mapping[str, npt.NDArray[Any]]], list[npt.NDArray[Any]]]
 
 def cannot_load(name: str, error: Exception) -> UserError:
     """The error for a file that an engine refuses, whatever the engine raised."""
-    return UserError(f"{name} cannot be loaded as an ONNX model: {reason_of(error)}")
+    return UserError(
+        f"{name} cannot be loaded as an ONNX model ({reason_of(error)}): give a file that fast-nst "
+        "train, blend or export has written"
+    )
 
 
 def reason_of(error: Exception) -> str:

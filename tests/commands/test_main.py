@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import runpy
 import subprocess
 import sys
@@ -118,6 +119,18 @@ def test_running_without_the_train_extra_is_one_line(monkeypatch, capsys):
         assert main([name]) == 2
         line = 'error: no_such_package is not installed: pip install "fast-nst[train]"\n'
         assert capsys.readouterr().err == line
+
+
+def test_torchvision_of_another_torch_is_one_line(tmp_path: Path):
+    reason = "operator torchvision::nms does not exist"
+    (tmp_path / "torchvision.py").write_text(f"raise RuntimeError({reason!r})")
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    done = python("-m", "fast_nst", "train", text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: the packages of the train extra cannot be imported ({reason}): where one of torch "
+        "and torchvision was updated alone, run pip install -U torch torchvision\n"
+    )
 
 
 def test_options_with_their_former_addresses():
